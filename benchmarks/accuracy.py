@@ -1,0 +1,163 @@
+"""End-point error of a model beside zero flow and OpenCV's DIS, on frames that it has never seen.
+
+Synthetic scenes of two sizes, of seeds that no recipe uses, so that textures, shapes and motions
+are new; and, where scikit-image is installed, its one real pair with dense ground truth, the Middlebury
+stereo pair "motorcycle" (741x500, flow = (-disparity, 0), 7 to 60 px).
+
+The model runs as users run it, through load_engine. DIS is cv2.DISOpticalFlow with its medium preset, on
+grey frames; zero flow is the error of predicting no motion. All pixels of a set are pooled. EPE is the mean
+end-point error in px, "visible" where the pixel can be seen in both frames; 1, 3 and 5 px are the shares of
+pixels with a smaller error than that; Fl-all is the share with an error above 3 px and 5 % of the true
+motion. Seconds per pair are of this machine, and of one method at a time.
+
+Run: python benchmarks/accuracy.py
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from importlib import import_module
+from typing import Any, Final
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from dinoflow_deploy.datasets import FlowSample, SceneConfig, SyntheticScenes
+from dinoflow_deploy.engines import load_engine
+from dinoflow_deploy.flow import FlowErrorSums, flow_error_sums
+from dinoflow_deploy.optional import is_installed
+from dinoflow_deploy.train.recipe import load_recipe, recipe_names
+from recording import argument_parser, print_table, write_record
+
+Frame = npt.NDArray[np.uint8]
+Flow = npt.NDArray[np.float32]
+Method = Callable[[Frame, Frame], Flow]
+
+SCENES: Final = (SceneConfig(256, 256, max_motion=32), SceneConfig(384, 512, max_motion=48))
+
+
+@dataclass(slots=True)
+class Score:
+    """Errors of one method on one set, and its time."""
+
+    every: FlowErrorSums = field(default_factory=FlowErrorSums)
+    visible: FlowErrorSums = field(default_factory=FlowErrorSums)
+    seconds: float = 0.0
+    pairs: int = 0
+
+    def add(self, method: Method, sample: FlowSample) -> None:
+        """Compute one pair and count its errors."""
+        began = time.perf_counter()
+        flow = method(sample.frame1, sample.frame2)
+        self.seconds += time.perf_counter() - began
+        self.pairs += 1
+        self.every += flow_error_sums(flow, sample.flow, sample.valid)
+        if sample.occluded is not None:
+            self.visible += flow_error_sums(flow, sample.flow, sample.valid & ~sample.occluded)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as JSON values."""
+        return {
+            "pairs": self.pairs,
+            "every": asdict(self.every.metrics()),
+            "visible": asdict(self.visible.metrics()) if self.visible.pixels else None,
+            "seconds_per_pair": self.seconds / self.pairs,
+        }
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    seeds = held_out_seeds(arguments.seed)
+    with load_engine(arguments.model, arguments.backend, arguments.device) as engine:
+        name = engine.describe().model
+        methods: dict[str, Method] = {name: engine, "zero flow": zero_flow, "DIS medium": dis_flow()}
+        sets: dict[str, Iterable[FlowSample]] = {
+            f"synthetic {config.height}x{config.width}": SyntheticScenes(config, seed, arguments.pairs)
+            for config, seed in zip(SCENES, seeds, strict=True)
+        }
+        sets |= {sample.name: [sample] for sample in real_pairs()}
+        results = {title: evaluate(methods, samples) for title, samples in sets.items()}
+        description = engine.describe().to_dict()
+    for title, scores in results.items():
+        print_scores(title, scores)
+    write_record(arguments, engine=description, seeds=seeds, results=results)
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argument_parser(__file__, __doc__)
+    parser.add_argument("--model", default="nano", help="what load_engine takes (default: %(default)s)")
+    parser.add_argument("--backend", default="auto")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--pairs", type=int, default=200, help="of each synthetic set (default: %(default)s)")
+    parser.add_argument(
+        "--seed", type=int, default=9001, help="of the first synthetic set; the next has the next"
+    )
+    return parser.parse_args()
+
+
+def held_out_seeds(first: int) -> list[int]:
+    """One seed per synthetic set, none of which a recipe of this package uses."""
+    seeds = [first + number for number in range(len(SCENES))]
+    for name in recipe_names():
+        recipe = load_recipe(name)
+        used = {stage.synthetic.seed for stage in recipe.stages} | {recipe.validation.synthetic.seed}
+        if used & set(seeds):
+            sys.exit(f"the recipe '{name}' uses the seeds {sorted(used)}: --seed {first} is not held out")
+    return seeds
+
+
+def zero_flow(frame1: Frame, frame2: Frame) -> Flow:
+    return np.zeros((*frame1.shape[:2], 2), np.float32)
+
+
+def dis_flow() -> Method:
+    """Dense inverse search (Kroeger et al., ECCV 2016) as OpenCV has it, medium preset."""
+    dis: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+
+    def compute(frame1: Frame, frame2: Frame) -> Flow:
+        grey1, grey2 = (cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (frame1, frame2))
+        return np.asarray(dis.calc(grey1, grey2, None), np.float32)
+
+    return compute
+
+
+def real_pairs() -> Iterator[FlowSample]:
+    """Real pairs with dense ground truth that are at hand."""
+    if not is_installed("skimage"):
+        return
+    left, right, disparity = import_module("skimage.data").stereo_motorcycle()
+    valid = np.isfinite(disparity)
+    flow = np.zeros((*disparity.shape, 2), np.float32)
+    flow[valid, 0] = -disparity[valid]
+    yield FlowSample(left, right, flow, valid, None, "real pair motorcycle")
+
+
+def evaluate(methods: dict[str, Method], samples: Iterable[FlowSample]) -> dict[str, dict[str, Any]]:
+    scores = {name: Score() for name in methods}
+    for number, sample in enumerate(samples):
+        for name, method in methods.items():
+            if number == 0:
+                # What the first call of a size costs once is no part of the time of a pair.
+                method(sample.frame1, sample.frame2)
+            scores[name].add(method, sample)
+    return {name: score.to_dict() for name, score in scores.items()}
+
+
+def print_scores(title: str, scores: dict[str, dict[str, Any]]) -> None:
+    pairs = next(iter(scores.values()))["pairs"]
+    header = (f"{title}, {pairs} pairs", "EPE", "visible", "1 px", "3 px", "5 px", "Fl-all", "ms/pair")
+    rows = []
+    for name, score in scores.items():
+        every, visible = score["every"], score["visible"]
+        shares = (f"{every[share]:.1%}" for share in ("px1", "px3", "px5"))
+        seen = f"{visible['epe']:.2f}" if visible else "-"
+        milliseconds = f"{1000 * score['seconds_per_pair']:.0f}"
+        rows.append((name, f"{every['epe']:.2f}", seen, *shares, f"{every['fl_all']:.1f}%", milliseconds))
+    print_table(header, rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""Models to measure the speed of, in the two forms that engines take."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from dinoflow_deploy.engines.builtin import builtin_models
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFiles:
+    """The same model in two forms.
+
+    Attributes:
+        name: Its backbone.
+        weights: The complete model, ``.safetensors``.
+        bundle: The exported model, float32, for frames of any size.
+    """
+
+    name: str
+    weights: Path
+    bundle: Path
+
+    def source(self, backend: str) -> Path:
+        """The form that a backend runs."""
+        return self.weights if backend == "pytorch" else self.bundle
+
+
+def model_files(name: str, folder: Path) -> ModelFiles:
+    """A built-in model; any other is made with random weights, on which speed does not depend.
+
+    Args:
+        name: A backbone's, such as ``"nano"`` or ``"vits16"``.
+        folder: Where to put what is made.
+    """
+    builtin = builtin_models().get(name)
+    if builtin:
+        return ModelFiles(name, builtin.weights, builtin.bundle)
+    made = ModelFiles(name, folder / f"{name}.safetensors", folder / name)
+    _make(made)
+    return made
+
+
+def _make(files: ModelFiles) -> None:
+    import torch
+
+    from dinoflow_deploy.export import ExportOptions, export_bundle
+    from dinoflow_deploy.train.model import FlowModel, FlowModelConfig, save_model
+
+    torch.manual_seed(0)
+    model = FlowModel(FlowModelConfig(files.name)).eval()
+    save_model(model, files.weights)
+    # Parity is the tests' business, and of no use to random weights.
+    export_bundle(model, files.bundle, ExportOptions(verify=False))

@@ -1,0 +1,103 @@
+"""The command ``dinoflow-deploy``: one line per subcommand, and what every subcommand's errors look like.
+
+A command file imports only what is cheap at its top; the modules that do the work are imported inside the
+command's function, so that ``--help`` stays quick.
+"""
+
+import os
+import sys
+import traceback
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+import dinoflow_deploy
+from dinoflow_deploy.cli.data import data
+from dinoflow_deploy.cli.doctor import doctor
+from dinoflow_deploy.cli.export import export
+from dinoflow_deploy.cli.interrupt import INTERRUPTED
+from dinoflow_deploy.cli.train import train
+from dinoflow_deploy.cli.video import video
+from dinoflow_deploy.errors import DinoFlowError
+
+
+class _ErrorPrinter(TyperGroup):
+    """Turns what a subcommand raises into one or two lines and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            typer.echo("interrupted", err=True)
+            raise typer.Exit(INTERRUPTED) from None
+        except BrokenPipeError:
+            raise
+        except (DinoFlowError, OSError) as error:
+            _fail(f"error: {error}", debug=ctx.params["debug"])
+        except MemoryError:
+            _fail("error: out of memory", debug=ctx.params["debug"])
+
+
+def _fail(message: str, *, debug: bool) -> None:
+    if debug:
+        traceback.print_exc()
+    typer.echo(message, err=True)
+    raise typer.Exit(1)
+
+
+app = typer.Typer(
+    name="dinoflow-deploy",
+    cls=_ErrorPrinter,
+    help="Takes the DinoFlow optical-flow model from PyTorch to production.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"dinoflow-deploy {dinoflow_deploy.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Options that stand before the command."""
+
+
+app.add_typer(data, name="data")
+app.command()(doctor)
+app.command()(export)
+app.command()(train)
+app.command()(video)
+
+
+def main() -> None:
+    """Run the command line and exit: 0 done, 1 error, 2 wrong usage, 130 after Ctrl-C."""
+    try:
+        app(prog_name="dinoflow-deploy")
+    except Exception as error:  # not raised on purpose: a defect, of ours or of a library
+        if "--debug" in sys.argv:
+            raise
+        sys.exit(
+            f"error: unexpected {type(error).__name__}: {error}\nTo see where: dinoflow-deploy --debug ..."
+        )
+    finally:
+        _flush_quietly()
+
+
+def _flush_quietly() -> None:
+    """Flush what is printed, quiet when the reader of a pipe has gone."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The interpreter flushes once more as it ends: give it somewhere to write.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,186 @@
+"""``dinoflow-deploy data``: check a data set, or write a synthetic one."""
+
+import json
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from dinoflow_deploy.datasets.check_report import CheckReport, PartReport
+
+NAMES = (
+    "sintel-clean, sintel-final, kitti-2015, kitti-2012, flyingchairs, things-clean, things-final, "
+    "things-subset-clean, things-subset-final, hd1k, spring, pairs"
+)
+SHEET_SAMPLES = 6
+SHOWN_FAULTS = 10
+
+data = typer.Typer(help="Check a data set, or write a synthetic one.", no_args_is_help=True)
+
+
+class Layout(StrEnum):
+    """Layouts of synthetic data sets."""
+
+    CHAIRS = "chairs"
+    THINGS = "things"
+    SINTEL = "sintel"
+    KITTI = "kitti"
+
+
+@data.command()
+def check(
+    name: Annotated[str, typer.Argument(help=f"One of {NAMES} (a table of your own).")],
+    root: Annotated[Path, typer.Argument(help="Folder of the data set, or the one above it.")],
+    allow_missing: Annotated[
+        bool, typer.Option("--allow-missing", help="List missing files, but do not fail because of them.")
+    ] = False,
+    limit: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Read N pairs of each part, spread evenly."),
+    ] = None,
+    sheet: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.png", help=f"Draw {SHEET_SAMPLES} random pairs with their flow."),
+    ] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write everything that was found.")
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", show_default="cores, at most 8", help="Pairs read at a time."),
+    ] = None,
+) -> None:
+    """Read every pair of a data set: counts, missing, damaged and mis-sized files, range of the flow.
+
+    Exit codes: 0 all is well, 1 something is broken, 2 wrong usage.
+    """
+    from dinoflow_deploy.cli.progress import TerminalProgress
+    from dinoflow_deploy.datasets.check import check_dataset
+    from dinoflow_deploy.datasets.sheet import check_sheet_path, write_sheet
+
+    if sheet is not None:
+        check_sheet_path(sheet)
+    with TerminalProgress() as progress:
+        report = check_dataset(
+            name,
+            root,
+            allow_missing=allow_missing,
+            limit=limit,
+            workers=workers or min(os.cpu_count() or 1, 8),
+            samples=SHEET_SAMPLES if sheet is not None else 0,
+            progress=progress,
+        )
+    for part in report.parts:
+        _print_part(part)
+    if json_file is not None:
+        _write_json(json_file, report)
+    if sheet is not None:
+        write_sheet(sheet, report.samples)
+        typer.echo(f"wrote {sheet}: {len(report.samples)} pairs")
+    typer.echo(f"{name}: {'all is well' if report.ok else 'BROKEN'}")
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+@data.command()
+def synth(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder to write; the root of the data set.")
+    ],
+    layout: Annotated[Layout, typer.Option(help="Whose layout and file formats.")],
+    pairs: Annotated[int, typer.Option(min=1, metavar="N", help="Frame pairs with flow.")] = 20,
+    size: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HxW", show_default="that of the real data set", help="Height and width of frames."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the folder if it exists.")] = False,
+) -> None:
+    """Write synthetic scenes in the exact layout of FlyingChairs, FlyingThings3D, Sintel or KITTI 2015.
+
+    The folder appears whole or not at all. things counts both directions of the flow, so N is rounded up to
+    an even number.
+    """
+    from dinoflow_deploy.cli.progress import TerminalProgress
+    from dinoflow_deploy.datasets.synthetic_tree import TREE_LAYOUTS, write_synthetic_tree
+
+    with TerminalProgress() as progress:
+        written = write_synthetic_tree(
+            layout.value,
+            output,
+            pairs=pairs,
+            size=_parse_size(size),
+            seed=seed,
+            overwrite=overwrite,
+            progress=progress,
+        )
+    typer.echo(f"wrote {output}: {written} pairs")
+    for name in TREE_LAYOUTS[layout.value].names:
+        typer.echo(f"next: dinoflow-deploy data check {name} {output}")
+
+
+def _parse_size(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    height, _, width = text.partition("x")
+    if not (height.isdecimal() and width.isdecimal()):
+        raise typer.BadParameter(f"--size is {text}: give height and width in pixels, such as 384x512")
+    return int(height), int(width)
+
+
+def _print_part(part: "PartReport") -> None:
+    if part.absent:
+        typer.echo(f"{part.name}: not there ({part.absent})")
+        return
+    typer.echo(f"{part.name}: {_pairs_text(part)}")
+    totals = part.totals.to_dict()
+    if totals["u_range"]:
+        sizes = ", ".join(f"{size} ({count})" for size, count in part.sizes.most_common(5))
+        more = f" and {len(part.sizes) - 5} other sizes" if len(part.sizes) > 5 else ""
+        typer.echo(f"  size      {sizes}{more}")
+        u, v = totals["u_range"], totals["v_range"]
+        typer.echo(
+            f"  flow      u {u[0]:.1f} to {u[1]:.1f}, v {v[0]:.1f} to {v[1]:.1f}, "
+            f"longest {totals['longest']:.1f}, mean {totals['mean_length']:.2f} px"
+        )
+    if totals["valid_share"] is not None:
+        occluded = totals["occluded_share"]
+        hidden = f", {100 * occluded:.1f} % of it occluded" if occluded is not None else ""
+        typer.echo(f"  truth     {100 * totals['valid_share']:.1f} % of the pixels{hidden}")
+    for note in part.notes:
+        typer.echo(f"  note      {note}")
+    if part.without_truth:
+        count, example = len(part.without_truth), part.without_truth[0]
+        typer.echo(f"  note      no pixel has truth in {count} pairs, such as {example}")
+    _print_faults(part)
+
+
+def _pairs_text(part: "PartReport") -> str:
+    published = ""
+    if part.published is not None:
+        same = "as published" if part.pairs == part.published else f"of {part.published} published"
+        published = f" {same}"
+    read = "all read" if part.read == part.pairs else f"{part.read} read"
+    return f"{part.pairs} pairs{published}, {read}"
+
+
+def _print_faults(part: "PartReport") -> None:
+    for kind, title in (("missing", "missing"), ("damaged", "damaged"), ("size", "mis-sized")):
+        faults = [fault for fault in part.faults.values() if fault.kind == kind]
+        typer.echo(f"  {title:<10}{len(faults) or 'none'}")
+        for fault in faults[:SHOWN_FAULTS]:
+            typer.echo(f"    {fault.message}")
+        if len(faults) > SHOWN_FAULTS:
+            typer.echo(f"    and {len(faults) - SHOWN_FAULTS} more: --json FILE lists all")
+
+
+def _write_json(path: Path, report: "CheckReport") -> None:
+    from dinoflow_deploy.atomic import atomic_file
+
+    with atomic_file(path) as partial:
+        partial.write_text(json.dumps(report.to_dict(), indent=2) + "\n")

@@ -1,0 +1,131 @@
+"""Progress on stderr: a bar on a terminal, plain occasional lines otherwise."""
+
+import sys
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
+
+from dinoflow_deploy.progress import Progress
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+class TerminalProgress:
+    """Shows the progress of long work on stderr.
+
+    with TerminalProgress() as progress:
+        flow_video(..., progress=progress)
+    """
+
+    def __init__(self, console: Console | None = None) -> None:
+        console = console or Console(file=sys.stderr, highlight=False)
+        self._shown: _Bar | _Lines = _Bar(console) if console.is_terminal else _Lines(console)
+
+    def __enter__(self) -> Progress:
+        return self._shown
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._shown.finish()
+
+
+class _Rate:
+    """Units per second since the stage began, and the figures last reported."""
+
+    def __init__(self) -> None:
+        self.began = time.monotonic()
+        self.done = 0.0
+        self.figures: dict[str, float] = {}
+
+    def add(self, amount: float, figures: dict[str, float]) -> None:
+        self.done += amount
+        self.figures |= figures
+
+    def text(self, unit: str) -> str:
+        rate = self.done / max(time.monotonic() - self.began, 1e-6)
+        return "  ".join(
+            [f"{rate:.3g} {unit}/s", *(f"{name} {value:.4g}" for name, value in self.figures.items())]
+        )
+
+
+class _Bar:
+    """A bar with count, rate, time left and figures."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bar: RichProgress | None = None
+
+    def start(self, description: str, total: float | None, unit: str) -> None:
+        self.finish()
+        self._unit, self._rate = unit, _Rate()
+        self._bar = RichProgress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[figures]}", markup=False),
+            console=self._console,
+        )
+        self._bar.start()
+        self._task = self._bar.add_task(description, total=total, figures="")
+
+    def advance(self, amount: float = 1.0, **figures: float) -> None:
+        if self._bar is not None:
+            self._rate.add(amount, figures)
+            self._bar.update(self._task, advance=amount, figures=self._rate.text(self._unit))
+
+    def note(self, message: str) -> None:
+        self._console.print(message, markup=False, soft_wrap=True)
+
+    def finish(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+
+class _Lines:
+    """A line when a stage begins, at most one every ten seconds, and one when it ends."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._rate: _Rate | None = None
+
+    def start(self, description: str, total: float | None, unit: str) -> None:
+        self.finish()
+        self._description, self._total, self._unit = description, total, unit
+        self._rate = _Rate()
+        self._last_line = self._rate.began
+        self.note(f"{description}: {total:g} {unit}" if total is not None else f"{description}: started")
+
+    def advance(self, amount: float = 1.0, **figures: float) -> None:
+        if self._rate is None:
+            return
+        self._rate.add(amount, figures)
+        now = time.monotonic()
+        if now - self._last_line >= SECONDS_BETWEEN_LINES:
+            self._last_line = now
+            self._line(self._rate)
+
+    def note(self, message: str) -> None:
+        self._console.print(message, markup=False, soft_wrap=True)
+
+    def finish(self) -> None:
+        if self._rate is not None:
+            self._line(self._rate)
+            self._rate = None
+
+    def _line(self, rate: _Rate) -> None:
+        seconds = time.monotonic() - rate.began
+        done = f"{rate.done:g}"
+        left = ""
+        if self._total is not None:
+            done += f"/{self._total:g}"
+            if 0 < rate.done < self._total:
+                left = f", {seconds / rate.done * (self._total - rate.done):.0f} s left"
+        self.note(f"{self._description}: {done} {self._unit}, {seconds:.0f} s{left}, {rate.text(self._unit)}")

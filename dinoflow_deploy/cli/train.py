@@ -1,0 +1,70 @@
+"""``dinoflow-deploy train``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dinoflow_deploy.cli.interrupt import INTERRUPTED
+from dinoflow_deploy.cli.progress import TerminalProgress
+from dinoflow_deploy.optional import require
+from dinoflow_deploy.progress import NoProgress, Progress
+
+if TYPE_CHECKING:
+    from dinoflow_deploy.train.trainer import TrainingResult
+
+
+def train(
+    recipe: Annotated[str, typer.Option(help="Recipe of this package, or a .toml file.")],
+    output: Annotated[Path | None, typer.Option(help="Folder of the run.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the folder's checkpoint, if it holds one.")
+    ] = False,
+    init_from: Annotated[
+        Path | None, typer.Option(help="Start a new run from the weights of a complete .safetensors model.")
+    ] = None,
+    nproc: Annotated[int, typer.Option(min=1, help="Training processes on this machine, joined by DDP.")] = 1,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    show: Annotated[
+        bool, typer.Option("--show", help="Print the recipe, to copy and change, and stop.")
+    ] = False,
+) -> None:
+    """Train a model by a recipe.
+
+    On several machines, run on each: torchrun --nnodes N --nproc-per-node GPUS --rdzv-backend c10d
+    --rdzv-endpoint HOST:29500 -m dinoflow_deploy train --recipe ... --output ...
+    """
+    require("torch", "training")
+    from dinoflow_deploy.train.distributed import launch, launched_by_torchrun
+    from dinoflow_deploy.train.recipe import load_recipe, recipe_text
+
+    if show:
+        typer.echo(recipe_text(recipe))
+        return
+    if output is None:
+        raise typer.BadParameter("--output RUN is needed: the folder of the run")
+    checked = load_recipe(recipe)
+    if nproc > 1 and not launched_by_torchrun():
+        raise typer.Exit(launch(nproc))
+    from dinoflow_deploy.train.distributed import process_group
+    from dinoflow_deploy.train.trainer import train as run
+
+    with process_group(device) as process, TerminalProgress() as shown:
+        progress: Progress = shown if process.is_main else NoProgress()
+        progress.note(f"training on {process.device} in {process.world_size} process(es)")
+        result = run(checked, output, process, resume=resume, init_from=init_from, progress=progress)
+    if process.is_main:
+        _print(result)
+    if not result.finished:
+        raise typer.Exit(INTERRUPTED)
+
+
+def _print(result: "TrainingResult") -> None:
+    folder = result.folder
+    if not result.finished:
+        typer.echo(f"stopped at step {result.step}; to go on: the same recipe and --output with --resume")
+        return
+    typer.echo(f"done: {result.step} steps, best validation EPE {result.best_epe:.3f} px")
+    typer.echo(f"best model  {folder.best}\nlast model  {folder.last}")
+    typer.echo(f"curves      tensorboard --logdir {folder.tensorboard}")
+    typer.echo(f"next        dinoflow-deploy export --model {folder.best} --output bundle")

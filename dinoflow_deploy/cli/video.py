@@ -1,0 +1,181 @@
+"""``dinoflow-deploy video``: turn a clip into flow."""
+
+import json
+import shlex
+from enum import StrEnum
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dinoflow_deploy.cli.interrupt import INTERRUPTED, stop_on_interrupt
+
+if TYPE_CHECKING:
+    from dinoflow_deploy.engines import FlowEngine
+    from dinoflow_deploy.video import VideoReport
+
+DEFAULT_MODEL = "nano"
+INCOMPLETE = 3
+"""Exit code when the source was damaged: what could be read is in the output."""
+
+_INPUTS = (
+    "A video; a folder or list of images; a quoted glob; two images; a camera's number; rtsp://... "
+    "Without --output, the last of several is the output, unless all are images."
+)
+
+
+class Render(StrEnum):
+    """Ways to draw flow."""
+
+    FLOW = "flow"
+    OVERLAY = "overlay"
+    SIDE_BY_SIDE = "side-by-side"
+    ARROWS = "arrows"
+
+
+class FlowFormat(StrEnum):
+    """Kinds of flow file."""
+
+    FLO = "flo"
+    PNG = "png"
+    NPY = "npy"
+
+
+def video(
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help=_INPUTS)],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", show_default="INPUT-flow.mp4", help="The mp4; a png for two images."),
+    ] = None,
+    model: Annotated[
+        str, typer.Option(help="Built-in name, bundle, .onnx or .safetensors file.")
+    ] = DEFAULT_MODEL,
+    backend: Annotated[str, typer.Option(help="auto, onnxruntime or pytorch.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    render: Annotated[Render, typer.Option(help="What the output shows.")] = Render.FLOW,
+    max_flow: Annotated[
+        float | None,
+        typer.Option(
+            metavar="PX",
+            show_default="99th percentile of the first 2 s",
+            help="Motion drawn in full colour, the same in the whole clip.",
+        ),
+    ] = None,
+    save_flow: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Also write the flow itself, one file per pair.")
+    ] = None,
+    flow_format: Annotated[FlowFormat, typer.Option(help="Format of these files.")] = FlowFormat.FLO,
+    max_side: Annotated[
+        int | None,
+        typer.Option(metavar="PX", help="Shrink larger frames first; output and flow have the smaller size."),
+    ] = None,
+    start: Annotated[int, typer.Option(metavar="N", help="First frame used, counted from 0.")] = 0,
+    frames: Annotated[
+        int | None, typer.Option(metavar="N", help="Most frames used; N frames give N-1 of flow.")
+    ] = None,
+    stride: Annotated[
+        int, typer.Option(metavar="N", help="Use every Nth frame: flow is between frames N apart.")
+    ] = 1,
+    fps: Annotated[
+        float | None, typer.Option(show_default="25", help="Frame rate of images; a video keeps its own.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")] = False,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write counts and timings per stage.")
+    ] = None,
+) -> None:
+    """Compute the optical flow of a clip and write it as an mp4.
+
+    Exit codes: 0 done, 1 error, 2 wrong usage, 3 the input was damaged (what could be read is written),
+    130 stopped with Ctrl-C (the file is completed and plays).
+    """
+    from dinoflow_deploy.cli.progress import TerminalProgress
+    from dinoflow_deploy.engines import load_engine
+    from dinoflow_deploy.video import Selection, VideoOptions, flow_video, open_source
+    from dinoflow_deploy.video.outputs import check_outputs, default_output
+
+    named, output = _split(inputs, output)
+    options = VideoOptions(
+        render=render.value,
+        max_flow=max_flow,
+        selection=Selection(start, frames, stride),
+        save_flow=save_flow,
+        flow_format=flow_format.value,
+        overwrite=overwrite,
+    )
+    rate = None if fps is None else Fraction(fps).limit_denominator(1001)
+    with open_source(named, rate=rate, max_side=max_side) as source:
+        output = output or default_output(named)
+        # Everything that can be refused is refused before a model is loaded.
+        check_outputs(output, options, source, json_file)
+        with load_engine(model, backend=backend, device=device) as engine:
+            _print_engine(model, engine)
+            with TerminalProgress() as progress, stop_on_interrupt("completing the file") as stop:
+                report = flow_video(source, engine, output, options, progress=progress, stop=stop)
+    if json_file is not None:
+        _write_json(json_file, report)
+    _print_report(report, named)
+    raise typer.Exit(_exit_code(report))
+
+
+def _split(paths: list[str], output: Path | None) -> tuple[list[str], Path | None]:
+    """Tell inputs from output."""
+    from dinoflow_deploy.video.images import is_image
+
+    if output is not None or len(paths) == 1:
+        return paths, output
+    if all(Path(path).is_file() and is_image(Path(path)) for path in paths):
+        if len(paths) == 3:
+            raise typer.BadParameter(
+                "three images are a sequence, or two and an output that exists: pass the output with --output"
+            )
+        return paths, None
+    return paths[:-1], Path(paths[-1])
+
+
+def _print_engine(model: str, engine: "FlowEngine") -> None:
+    what = engine.describe()
+    typer.echo(
+        f"model: {what.model}, {what.precision}, {what.backend} on {what.device} ({what.provider})", err=True
+    )
+    if model == DEFAULT_MODEL:
+        typer.echo(
+            f"{model} is the small built-in model, trained on synthetic scenes: --model takes your own",
+            err=True,
+        )
+
+
+def _print_report(report: "VideoReport", inputs: list[str]) -> None:
+    for note in report.notes:
+        typer.echo(f"note: {note}", err=True)
+    if report.damage:
+        typer.echo(f"warning: {report.input} is damaged: {report.damage}", err=True)
+    size = Path(report.output).stat().st_size / 1e6
+    typer.echo(
+        f"{'stopped; ' if report.interrupted else ''}wrote {report.output}: {report.pairs} frames, "
+        f"{report.width}x{report.height}, {float(report.rate):.4g} fps, {size:.2g} MB, "
+        f"full colour is {report.max_flow:g} px"
+    )
+    stages = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in report.stage_seconds.items() if seconds)
+    typer.echo(
+        f"{report.pairs_per_second:.3g} pairs/s, {report.seconds:.1f} s in all; stages overlap: {stages}"
+    )
+    if report.render == Render.FLOW:
+        output = Path(report.output)
+        other = output.with_stem(f"{output.stem}-side-by-side")
+        arguments = [*inputs, "--output", str(other), "--render", "side-by-side"]
+        typer.echo(f"next: dinoflow-deploy video {shlex.join(arguments)}")
+
+
+def _write_json(path: Path, report: "VideoReport") -> None:
+    from dinoflow_deploy.atomic import atomic_file
+
+    with atomic_file(path) as partial:
+        partial.write_text(json.dumps(report.to_dict(), indent=2) + "\n")
+
+
+def _exit_code(report: "VideoReport") -> int:
+    if report.interrupted:
+        return INTERRUPTED
+    return INCOMPLETE if report.damage else 0

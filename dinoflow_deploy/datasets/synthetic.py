@@ -1,0 +1,113 @@
+"""Frame pairs of synthetic scenes with exact flow."""
+
+import operator
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dinoflow_deploy.datasets.config import SceneConfig
+from dinoflow_deploy.datasets.effects import apply_effects, random_effects
+from dinoflow_deploy.datasets.layers import Layer, flow_between, render
+from dinoflow_deploy.datasets.motion import (
+    Matrix,
+    random_activity,
+    random_background_motion,
+    random_object_motion,
+)
+from dinoflow_deploy.datasets.sample import FlowSample
+from dinoflow_deploy.datasets.scene import (
+    random_background,
+    random_object,
+    random_placement,
+    random_radius,
+)
+from dinoflow_deploy.datasets.streams import Stream, generator
+from dinoflow_deploy.datasets.textures import TexturePool, texture_pool
+from dinoflow_deploy.errors import InputError
+
+
+class SyntheticScenes:
+    """A sequence of random frame pairs with exact flow, occlusion and validity.
+
+    A sample depends on the configuration, the seed and its index alone: it is the same in any process, in
+    any order and whatever the number of workers. Another seed brings new textures, shapes and motions.
+
+    Args:
+        config: What the scenes may contain.
+        seed: Seed of everything random, 0 or more.
+        length: Number of samples; samples are made when asked for, so a large number costs nothing.
+
+    Raises:
+        InputError: If the seed or the length is negative.
+    """
+
+    def __init__(self, config: SceneConfig, seed: int, length: int) -> None:
+        check_seed(seed)
+        if length < 0:
+            raise InputError(f"length is {length}; give 0 or more")
+        self.config = config
+        self.seed = seed
+        self._length = length
+        self._pool = texture_pool(seed)
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[FlowSample]:
+        return (self[index] for index in range(self._length))
+
+    def __getitem__(self, index: int) -> FlowSample:
+        """The sample at an index; negative ones count from the end.
+
+        Raises:
+            IndexError: If the index is outside the sequence.
+        """
+        position = operator.index(index)
+        if position < 0:
+            position += self._length
+        if not 0 <= position < self._length:
+            raise IndexError(f"index {index} is outside the {self._length} scenes")
+        rng = generator(self.seed, Stream.PAIR, position)
+        return _random_pair(rng, self.config, self._pool, f"synthetic/seed={self.seed}/index={position}")
+
+
+def check_seed(seed: int) -> None:
+    """Refuses a negative seed.
+
+    Raises:
+        InputError: If it is negative.
+    """
+    if seed < 0:
+        raise InputError(f"seed is {seed}; give 0 or more")
+
+
+def _random_pair(rng: np.random.Generator, config: SceneConfig, pool: TexturePool, name: str) -> FlowSample:
+    layers, first, second = _random_scene(rng, config, pool)
+    frame1, numbers1 = render(layers, first, config.height, config.width)
+    frame2, numbers2 = render(layers, second, config.height, config.width)
+    flow, occluded = flow_between(first, second, numbers1, numbers2)
+    effects = random_effects(rng, config)
+    frame1 = apply_effects(frame1, effects, 0.0, rng)
+    frame2 = apply_effects(frame2, effects, 1.0, rng)
+    valid: NDArray[np.bool_] = np.ones(flow.shape[:2], np.bool_)
+    return FlowSample(frame1, frame2, flow, valid, occluded, name)
+
+
+def _random_scene(
+    rng: np.random.Generator, config: SceneConfig, pool: TexturePool
+) -> tuple[list[Layer], list[Matrix], list[Matrix]]:
+    """Layers, back to front, with their poses in frame 1 and in frame 2."""
+    activity = random_activity(rng, config)
+    background = random_background_motion(rng, config, activity)
+    layers, first, second = [random_background(rng, config, pool)], [np.eye(3)], [background]
+    for _ in range(int(rng.integers(config.min_objects, config.max_objects + 1))):
+        radius = random_radius(rng, config)
+        pose, centre = random_placement(rng, config)
+        layer = random_object(rng, radius, pool)
+        longest = activity * config.max_motion
+        motion = random_object_motion(rng, background, centre, layer.radius, longest)
+        layers.append(layer)
+        first.append(pose)
+        second.append(motion @ pose)
+    return layers, first, second

@@ -1,0 +1,278 @@
+"""One interface to every way of running the model."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from threading import Condition
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from dinoflow_deploy.engines.frames import Frames, Tensor, as_rgb, to_flow, to_tensor
+from dinoflow_deploy.engines.input_range import AxisRange, InputRange
+from dinoflow_deploy.errors import EngineError, InputError
+from dinoflow_deploy.flow.padding import Padding
+
+__all__ = ["AxisRange", "EngineDescription", "FlowEngine", "InputRange", "PreparedBatch"]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineDescription:
+    """What an engine is, with everything that "auto" decided.
+
+    Attributes:
+        model: Name of the model, for instance ``"nano"``.
+        backend: ``"onnxruntime"`` or ``"pytorch"``.
+        device: ``"cpu"``, ``"cuda"`` or ``"cuda:1"``.
+        provider: What computes inside the backend, for instance ``"CUDAExecutionProvider"``.
+        precision: ``"fp32"``, ``"fp16"`` or ``"bf16"``.
+        source: File or folder that the engine was loaded from; ``None`` for a model in memory.
+        inputs: Shapes that one call of the model takes.
+    """
+
+    model: str
+    backend: str
+    device: str
+    provider: str
+    precision: str
+    source: str | None
+    inputs: InputRange
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as JSON values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedBatch:
+    """Pairs of frames as the model takes them.
+
+    Attributes:
+        images1: First frames, ``float32 [B, 3, H, W]`` in [0, 1], padded, C-contiguous.
+        images2: Second frames, likewise.
+        padding: How the frames were padded.
+        count: Number of real pairs; the rest of ``B`` fills a static batch.
+    """
+
+    images1: Tensor
+    images2: Tensor
+    padding: Padding
+    count: int
+
+
+class FlowEngine(ABC):
+    """Computes optical flow between two frames, on one backend and device.
+
+    A frame is ``uint8 [H, W, 3]``, RGB, of any size from 16x16 up to the engine's limit; flow is
+    ``float32 [H, W, 2]``: (u, v) in pixels from frame 1 to frame 2, u to the right and v down. Results belong
+    to the caller.
+
+    An engine may be used from several threads at once, and closed while others use it: :meth:`close` waits
+    for calls that have begun.
+
+    A call is :meth:`prepare`, :meth:`infer` and :meth:`finish`, which are public so that their time can be
+    measured apart and so that they can overlap.
+
+    A backend fills :meth:`_run`, and :meth:`_release` where it holds something.
+
+    Args:
+        description: What :meth:`describe` returns.
+        convert_colors: Take grey ``[H, W]`` or ``[H, W, 1]`` and RGBA ``[H, W, 4]`` frames too.
+    """
+
+    def __init__(self, description: EngineDescription, *, convert_colors: bool = False) -> None:
+        self._description = description
+        self._convert_colors = convert_colors
+        self._idle = Condition()
+        self._running = 0
+        self._closed = False
+
+    def __call__(self, frame1: Frames, frame2: Frames) -> Tensor:
+        """Compute the flow of one pair.
+
+        Args:
+            frame1: ``uint8 [H, W, 3]``, RGB.
+            frame2: The same size.
+
+        Returns:
+            ``float32 [H, W, 2]`` in pixels.
+
+        Raises:
+            InputError: The frames are not such arrays, differ in size, or are outside the engine's range.
+            EngineError: The engine is closed, or failed.
+        """
+        frames1, frames2 = self._checked(frame1, frame2, batched=False)
+        flow: Tensor = self._compute(frames1, frames2)[0]
+        return flow
+
+    def batch(self, frames1: Frames, frames2: Frames) -> Tensor:
+        """Compute the flow of several pairs, as many at a time as the model takes.
+
+        Args:
+            frames1: ``uint8 [B, H, W, 3]``, RGB; ``B`` may be 0 or larger than the model's batch.
+            frames2: The same shape.
+
+        Returns:
+            ``float32 [B, H, W, 2]`` in pixels.
+
+        Raises:
+            InputError: The frames are not such arrays, differ in size, or are outside the engine's range.
+            EngineError: The engine is closed, or failed.
+        """
+        frames1, frames2 = self._checked(frames1, frames2, batched=True)
+        count, height, width = frames1.shape[:3]
+        largest = self._description.inputs.batch.max or max(count, 1)
+        if 0 < count <= largest:
+            return self._compute(frames1, frames2)
+        flows = np.empty((count, height, width, 2), np.float32)
+        for start in range(0, count, largest):
+            chunk = slice(start, start + largest)
+            flows[chunk] = self._compute(frames1[chunk], frames2[chunk])
+        return flows
+
+    def warm_up(self, height: int, width: int, batch: int = 1) -> None:
+        """Run once, so that the first real call does not pay for memory and kernel selection.
+
+        Args:
+            height: Height of the frames to come, in pixels.
+            width: Their width.
+            batch: Pairs per call to come.
+
+        Raises:
+            InputError: The size is outside the engine's range.
+            EngineError: The engine is closed, or failed.
+        """
+        if batch < 1:
+            raise InputError(f"a batch of {batch} has no frames: pass at least 1")
+        frames = np.zeros((batch, height, width, 3), np.uint8)
+        self.batch(frames, frames)
+
+    def prepare(self, frames1: Frames, frames2: Frames) -> PreparedBatch:
+        """Pre-processing: check, convert, pad.
+
+        Args:
+            frames1: ``uint8 [B, H, W, 3]``, RGB, ``B`` from 1 to the model's largest batch.
+            frames2: The same shape.
+
+        Raises:
+            InputError: The frames are not such arrays, differ in size, or are outside the engine's range.
+        """
+        return self._prepared(*self._checked(frames1, frames2, batched=True))
+
+    def infer(self, prepared: PreparedBatch) -> Tensor:
+        """Inference alone.
+
+        Returns:
+            ``float32 [B, 2, H, W]`` in pixels, still padded.
+
+        Raises:
+            EngineError: The engine is closed, failed, or computed NaN or infinity.
+        """
+        with self._in_use():
+            flow = self._run(prepared.images1, prepared.images2)
+        batch, _, height, width = prepared.images1.shape
+        if flow.shape != (batch, 2, height, width) or flow.dtype != np.float32:
+            raise EngineError(
+                f"the model returned {flow.dtype} {list(flow.shape)} where a flow of float32 "
+                f"{[batch, 2, height, width]} was due: it is not a DinoFlow model, or was exported wrongly"
+            )
+        if not np.isfinite(flow).all():
+            what = self._description
+            raise EngineError(
+                f"the flow is not finite: {what.model} in {what.precision} on {what.device} gave NaN or "
+                "infinity, most often an overflow of fp16: use an fp32 model"
+            )
+        return flow
+
+    def finish(self, prepared: PreparedBatch, flow: Tensor) -> Tensor:
+        """Post-processing: cut the padding off.
+
+        Args:
+            prepared: What :meth:`prepare` returned.
+            flow: What :meth:`infer` returned for it.
+
+        Returns:
+            ``float32 [count, H, W, 2]`` in pixels, of the size of the frames.
+        """
+        return to_flow(flow, prepared.padding, prepared.count)
+
+    def describe(self) -> EngineDescription:
+        """What this engine is and where it computes."""
+        return self._description
+
+    def close(self) -> None:
+        """Give back memory and device; may be called again, and while other threads compute."""
+        with self._idle:
+            if self._closed:
+                return
+            self._closed = True
+            self._idle.wait_for(lambda: self._running == 0)
+            self._release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @abstractmethod
+    def _run(self, images1: Tensor, images2: Tensor) -> Tensor:
+        """Run the model.
+
+        Args:
+            images1: ``float32 [B, 3, H, W]`` in [0, 1], C-contiguous, of a shape within the engine's range.
+            images2: The same shape.
+
+        Returns:
+            ``float32 [B, 2, H, W]``, which no later call may overwrite.
+        """
+
+    def _release(self) -> None:  # noqa: B027 - not every backend holds something
+        """Give back what the engine holds; called once, when nothing runs."""
+
+    def _compute(self, frames1: Frames, frames2: Frames) -> Tensor:
+        prepared = self._prepared(frames1, frames2)
+        return self.finish(prepared, self.infer(prepared))
+
+    def _prepared(self, frames1: Frames, frames2: Frames) -> PreparedBatch:
+        count, height, width = frames1.shape[:3]
+        inputs = self._description.inputs
+        if not 1 <= count <= (inputs.batch.max or count):
+            raise InputError(f"{count} pairs at once are outside the engine's batch of {inputs.batch}")
+        padding = inputs.padding(height, width)
+        batch = max(count, inputs.batch.min)
+        images1, images2 = (to_tensor(frames, padding, batch) for frames in (frames1, frames2))
+        return PreparedBatch(images1, images2, padding, count)
+
+    def _checked(
+        self, frames1: npt.NDArray[Any], frames2: npt.NDArray[Any], *, batched: bool
+    ) -> tuple[Frames, Frames]:
+        """Both as ``[B, H, W, 3]``."""
+        first, second = (
+            as_rgb(frames, name, batched=batched, convert_colors=self._convert_colors)
+            for frames, name in ((frames1, "first frame"), (frames2, "second frame"))
+        )
+        if first.shape != second.shape:
+            raise InputError(
+                f"the frames of a pair differ in size: {list(first.shape)} and {list(second.shape)}: "
+                "resize one of them"
+            )
+        return (first, second) if batched else (first[np.newaxis], second[np.newaxis])
+
+    @contextmanager
+    def _in_use(self) -> Iterator[None]:
+        with self._idle:
+            if self._closed:
+                raise EngineError("this engine is closed: load it again with load_engine")
+            self._running += 1
+        try:
+            yield
+        finally:
+            with self._idle:
+                self._running -= 1
+                self._idle.notify_all()

@@ -1,0 +1,94 @@
+"""Between frames as users hold them and tensors as the model takes them."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dinoflow_deploy.errors import InputError
+from dinoflow_deploy.flow.padding import Padding
+
+Frames = npt.NDArray[np.uint8]
+Tensor = npt.NDArray[np.float32]
+
+
+def as_rgb(frames: npt.NDArray[Any], name: str, *, batched: bool, convert_colors: bool) -> Frames:
+    """Check frames, and convert grey and RGBA to RGB if asked to.
+
+    Args:
+        frames: ``uint8 [H, W, 3]``; with ``convert_colors`` also ``[H, W]``, ``[H, W, 1]`` (grey) and
+            ``[H, W, 4]`` (RGBA, whose alpha is dropped).
+        name: What to call the frames in an error.
+        batched: Whether a batch axis comes first.
+        convert_colors: Whether to convert.
+
+    Returns:
+        ``uint8 [..., H, W, 3]``, a view of ``frames``.
+
+    Raises:
+        InputError: ``frames`` is not such an array.
+    """
+    layout, axes = ("[batch, height, width, 3]", 4) if batched else ("[height, width, 3]", 3)
+    if not isinstance(frames, np.ndarray):
+        raise InputError(f"{name}: a NumPy array {layout} is needed, not {type(frames).__name__}")
+    if frames.dtype != np.uint8:
+        raise InputError(f"{name}: uint8 values from 0 to 255 are needed, not {frames.dtype}")
+    grey_without_channel = convert_colors and frames.ndim == axes - 1
+    pixels = frames[..., np.newaxis] if grey_without_channel else frames
+    if pixels.ndim != axes or pixels.shape[-1] not in (1, 3, 4):
+        raise InputError(f"{name}: RGB {layout} is needed, not {list(frames.shape)}")
+    channels = pixels.shape[-1]
+    if channels != 3 and not convert_colors:
+        kind = "grey" if channels == 1 else "RGBA"
+        raise InputError(f"{name}: {kind} frames are converted only on request: pass convert_colors=True")
+    return np.broadcast_to(pixels, (*pixels.shape[:-1], 3)) if channels == 1 else pixels[..., :3]
+
+
+def to_tensor(frames: Frames, padding: Padding, batch: int) -> Tensor:
+    """Convert frames to the model's input, padded, in one pass over one buffer.
+
+    Args:
+        frames: ``uint8 [B, H, W, 3]``, any strides.
+        padding: Padding for frames of this size; the border repeats the edge pixels.
+        batch: Batch size of the result, at least ``B``; surplus images are black.
+
+    Returns:
+        ``float32 [batch, 3, padded_height, padded_width]`` in [0, 1], C-contiguous.
+    """
+    tensor = np.empty((batch, 3, padding.padded_height, padding.padded_width), np.float32)
+    count = len(frames)
+    np.divide(
+        frames.transpose(0, 3, 1, 2), np.float32(255), out=padding.crop(tensor[:count]), dtype=np.float32
+    )
+    _repeat_edges(tensor[:count], padding)
+    tensor[count:] = 0
+    return tensor
+
+
+def _repeat_edges(tensor: Tensor, padding: Padding) -> None:
+    top, left = padding.top, padding.left
+    bottom, right = top + padding.height, left + padding.width
+    tensor[..., top:bottom, :left] = tensor[..., top:bottom, left : left + 1]
+    tensor[..., top:bottom, right:] = tensor[..., top:bottom, right - 1 : right]
+    # Whole rows afterwards, so that the corners are filled too.
+    tensor[..., :top, :] = tensor[..., top : top + 1, :]
+    tensor[..., bottom:, :] = tensor[..., bottom - 1 : bottom, :]
+
+
+def to_flow(tensor: Tensor, padding: Padding, count: int) -> Tensor:
+    """Cut the model's output back to the frames and put (u, v) last.
+
+    Args:
+        tensor: ``float32 [B, 2, padded_height, padded_width]``.
+        padding: The padding of the input.
+        count: Number of real pairs, at most ``B``; the rest is dropped.
+
+    Returns:
+        ``float32 [count, H, W, 2]``, an array of its own.
+    """
+    cropped = padding.crop(tensor[:count])
+    flow = np.empty((count, padding.height, padding.width, 2), np.float32)
+    # Channel by channel: eight times as fast as copying a transposed view.
+    for channel in range(2):
+        flow[..., channel] = cropped[:, channel]
+    return flow

@@ -1,0 +1,94 @@
+"""From what a user names to an engine."""
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Final
+
+from dinoflow_deploy.engines.backends import BACKENDS, Backend
+from dinoflow_deploy.engines.base import FlowEngine
+from dinoflow_deploy.engines.builtin import builtin_models
+from dinoflow_deploy.errors import InputError
+
+_SUFFIXES: Final = {".onnx": "onnx", ".safetensors": "safetensors", ".plan": "plan"}
+_KINDS: Final = {
+    "bundle": "a bundle",
+    "onnx": "an ONNX file",
+    "safetensors": "a PyTorch model",
+    "plan": "a TensorRT plan",
+}
+
+
+def load_engine(
+    source: str | Path,
+    backend: str = "auto",
+    device: str = "auto",
+    *,
+    convert_colors: bool = False,
+    **options: Any,
+) -> FlowEngine:
+    """Load a model on a backend and a device.
+
+    Args:
+        source: Folder of a bundle, an ``.onnx`` or ``.safetensors`` file, or the name of a built-in model. A
+            built-in name wins over a file of that name: write ``./nano`` for the file.
+        backend: ``"onnxruntime"``, ``"pytorch"``, or ``"auto"``: the first of these that runs the source.
+        device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, or ``"auto"``: CUDA where the backend can use it.
+        convert_colors: Take grey ``[H, W]`` or ``[H, W, 1]`` and RGBA ``[H, W, 4]`` frames too.
+        options: What one backend takes beyond this: ``intra_op_threads`` for onnxruntime, ``precision`` for
+            pytorch.
+
+    Returns:
+        The engine; its ``describe()`` says what "auto" chose. Close it, or use it in a ``with`` statement.
+
+    Raises:
+        InputError: The source, backend, device or option is not known, or they do not go together.
+        FileFormatError: A file is damaged, or not what its name says.
+        DeviceError: The device was asked for and cannot be had.
+        MissingPackageError: The backend's package is not installed.
+    """
+    forms = _forms(source)
+    chosen, kind = _choose_backend(source, forms, backend)
+    return chosen.load(forms[kind], device=device, convert_colors=convert_colors, options=options)
+
+
+def _forms(source: str | Path) -> dict[str, Path]:
+    """The kinds of source that are there under this name, each with its path."""
+    models = builtin_models()
+    if isinstance(source, str) and source in models:
+        return {"bundle": models[source].bundle, "safetensors": models[source].weights}
+    path = Path(source).expanduser()
+    if path.is_dir():
+        return {"bundle": path}
+    if not path.exists():
+        raise InputError(_unknown(str(source), list(models)))
+    if path.suffix.lower() not in _SUFFIXES:
+        raise InputError(
+            f"{path} is not a model: it must be the folder of a bundle, or a file that ends in "
+            f"{', '.join(_SUFFIXES)}"
+        )
+    return {_SUFFIXES[path.suffix.lower()]: path}
+
+
+def _unknown(source: str, names: list[str]) -> str:
+    message = f"there is no file, folder or built-in model '{source}'"
+    close = get_close_matches(source, names, n=1)
+    hint = f"; did you mean '{close[0]}'?" if close else ""
+    return f"{message} (built-in: {', '.join(names) or 'none'}){hint}"
+
+
+def _choose_backend(source: str | Path, forms: dict[str, Path], name: str) -> tuple[Backend, str]:
+    names = [backend.name for backend in BACKENDS]
+    if name not in ("auto", *names):
+        raise InputError(f"the backend '{name}' is not known: use auto, {', '.join(names)}")
+    fitting = [(backend, kind) for backend in BACKENDS for kind in backend.runs if kind in forms]
+    what = " or ".join(_KINDS[kind] for kind in forms)
+    if not fitting:
+        raise InputError(
+            f"{source} is {what}, and no backend of this release ({', '.join(names)}) runs it: "
+            "pass the bundle it was built from"
+        )
+    for backend, kind in fitting:
+        if name in ("auto", backend.name):
+            return backend, kind
+    others = ", ".join(backend.name for backend, _ in fitting)
+    raise InputError(f"the backend '{name}' does not run {source}, which is {what}: use {others}")

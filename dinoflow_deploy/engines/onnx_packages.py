@@ -1,0 +1,34 @@
+"""The packages that bring ONNX Runtime, without importing it."""
+
+from importlib import metadata
+
+from dinoflow_deploy.optional import install_command, requirements
+
+
+def installed_packages() -> dict[str, str]:
+    """Version by name of the packages that own the module ``onnxruntime``: more than one is a conflict."""
+    found: dict[str, str] = {}
+    for name in ("onnxruntime", "onnxruntime-gpu"):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def cuda_fix() -> str:
+    """The command after which the CUDA provider works, given an NVIDIA driver."""
+    packages = installed_packages()
+    if "onnxruntime" in packages:
+        # Also where both are installed: the one installed last has overwritten the other's files.
+        return f"pip uninstall --yes {' '.join(packages)} && {install_command(requirements('gpu'))}"
+    return install_command(requirements("gpu"), "--upgrade")
+
+
+def repair() -> str:
+    """The command that mends ONNX Runtime itself, without a second package beside the one installed."""
+    packages = installed_packages()
+    if len(packages) > 1:
+        return cuda_fix()
+    extra = "gpu" if "onnxruntime-gpu" in packages else "cpu"
+    return install_command(requirements(extra), "--force-reinstall")

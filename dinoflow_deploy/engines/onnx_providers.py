@@ -1,0 +1,122 @@
+"""Which ONNX Runtime execution providers really work here.
+
+``onnxruntime.get_available_providers()`` lists what was compiled in. A session that asks for CUDA where its
+libraries or the driver are missing starts on the CPU without an error, so the only proof is to run something.
+"""
+
+import base64
+import ctypes
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import onnxruntime
+
+CPU: Final = "CPUExecutionProvider"
+CUDA: Final = "CUDAExecutionProvider"
+
+# A 3x3 convolution with a kernel of ones, y = Conv(x, w), x float32 [1, 1, 3, 3]: it needs cuBLAS and cuDNN.
+# As bytes because the package onnx, which would write it, is not there where a model is only run.
+_PROBE: Final = base64.b64decode(
+    "CAg6hwEKDwoBeAoBdxIBeSIEQ29udhIFcHJvYmUqMwgBCAEIAwgDEAFCAXdKJAAAgD8AAIA/AACAPwAAgD8AAIA/AACAPwAAgD8AAIA/"
+    "AACAP1obCgF4EhYKFAgBEhAKAggBCgIIAQoCCAMKAggDYhsKAXkSFgoUCAESEAoCCAEKAggBCgIIAQoCCAFCBAoAEBE="
+)
+FATAL: Final = 4
+_WARNING: Final = 2
+
+
+def provider_options(provider: str, index: int = 0) -> list[tuple[str, dict[str, str]]]:
+    """The provider as ``InferenceSession`` takes it; fp32 on CUDA means fp32, not TF32."""
+    return [(provider, {"device_id": str(index), "use_tf32": "0"} if provider == CUDA else {})]
+
+
+@cache
+def provider_problem(provider: str, index: int = 0) -> str | None:
+    """Run a small convolution on a provider.
+
+    Args:
+        provider: For instance ``"CUDAExecutionProvider"``.
+        index: Which CUDA device.
+
+    Returns:
+        ``None`` if it computed, else why it did not.
+    """
+    if provider not in onnxruntime.get_available_providers():
+        return f"this build of ONNX Runtime {onnxruntime.__version__} does not hold {provider}"
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = FATAL
+    try:
+        with quiet_default_logger():
+            preload_libraries(provider)
+            session = onnxruntime.InferenceSession(
+                _PROBE, options, providers=provider_options(provider, index), enable_fallback=0
+            )
+        if session.get_providers()[0] != provider:
+            return _library_problem(provider) or f"{provider} did not start"
+        (result,) = session.run(["y"], {"x": np.ones((1, 1, 3, 3), np.float32)})
+    except Exception as error:  # ONNX Runtime's exceptions share no class of their own
+        return " ".join(str(error).split())
+    return None if result.item() == 9 else f"{provider} computed {result.item()} where 9 was due"
+
+
+def preload_libraries(provider: str) -> None:
+    """Load CUDA and cuDNN from their Python packages, where ONNX Runtime would not look."""
+    if provider == CUDA and hasattr(onnxruntime, "preload_dlls"):
+        # It prints what it does not find, and what is missing is reported by the probe.
+        with redirect_stdout(io.StringIO()):
+            onnxruntime.preload_dlls()
+
+
+@contextmanager
+def quiet_default_logger() -> Iterator[None]:
+    """Keep ONNX Runtime from printing a provider's failure, which is raised or returned instead."""
+    onnxruntime.set_default_logger_severity(FATAL)
+    try:
+        yield
+    finally:
+        onnxruntime.set_default_logger_severity(_WARNING)
+
+
+def _library_problem(provider: str) -> str | None:
+    """What the dynamic linker says about the provider's library.
+
+    Only after a session was tried: the library keeps what ONNX Runtime hands it when it is first loaded.
+    """
+    name = f"libonnxruntime_providers_{provider.removesuffix('ExecutionProvider').lower()}.so"
+    try:
+        ctypes.CDLL(str(Path(onnxruntime.__file__).parent / "capi" / name))
+    except OSError as error:
+        return str(error)
+    return None
+
+
+def nodes_elsewhere(session: Any, provider: str) -> list[str]:
+    """Nodes that a session computes outside the provider it was asked to use.
+
+    Operators on shapes are left out: ONNX Runtime puts them on the CPU on purpose, where sizes live. They are
+    told by their names alone, so a node of one of these operators that works on images is left out too.
+
+    Args:
+        session: Made with the entry ``session.record_ep_graph_assignment_info`` set.
+        provider: Where every node should be.
+
+    Returns:
+        ``"GridSample 'upsample/grid'"``, one string for each node.
+    """
+    return [
+        f"{node.op_type} '{node.name}'"
+        for subgraph in session.get_provider_graph_assignment_info()
+        if subgraph.ep_name != provider
+        for node in subgraph.get_nodes()
+        if node.op_type not in _SHAPE_OPERATORS
+    ]
+
+
+_SHAPE_OPERATORS: Final = frozenset(
+    ("Add", "Cast", "Concat", "Constant", "ConstantOfShape", "Div", "Equal", "Expand", "Gather", "Mod", "Mul",
+     "Range", "ReduceProd", "Reshape", "Shape", "Size", "Slice", "Squeeze", "Sub", "Unsqueeze", "Where")
+)  # fmt: skip

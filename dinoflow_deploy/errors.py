@@ -1,0 +1,48 @@
+"""The exceptions that dinoflow-deploy raises on purpose.
+
+Every message names the value, the limit and the fix. The command line prints the message alone.
+"""
+
+
+class DinoFlowError(Exception):
+    """Root of every error raised on purpose."""
+
+
+class InputError(DinoFlowError):
+    """A value the caller passed is outside what the function takes."""
+
+
+class FileFormatError(DinoFlowError):
+    """A file is damaged, or is not what its name says."""
+
+
+class SizeMismatchError(FileFormatError):
+    """Two files that belong together have different sizes."""
+
+
+class MissingPackageError(DinoFlowError):
+    """An optional package is needed and not installed."""
+
+
+class ModelError(DinoFlowError):
+    """Weights or a configuration do not fit the model."""
+
+
+class EngineError(DinoFlowError):
+    """An engine cannot be loaded, or failed while running."""
+
+
+class DeviceError(EngineError):
+    """A device, provider or precision that was asked for cannot be had here."""
+
+
+class ExportError(DinoFlowError):
+    """An export failed, or its result does not equal PyTorch."""
+
+
+class VideoError(DinoFlowError):
+    """A video or image source cannot be read, or a video cannot be written."""
+
+
+class TrainingError(DinoFlowError):
+    """A training run cannot start, continue or resume."""

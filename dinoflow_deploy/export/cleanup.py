@@ -1,0 +1,62 @@
+"""What a file says about itself: names of axes and nodes, and nothing of the machine that made it."""
+
+import ast
+from collections import Counter
+from typing import Final
+
+from onnx import GraphProto, ModelProto, NodeProto
+
+import dinoflow_deploy
+
+_SCOPES: Final = "pkg.torch.onnx.name_scopes"
+_AXES: Final = {0: "batch", 2: "height", 3: "width"}
+
+
+def clean(model: ModelProto) -> None:
+    """Name axes and nodes, and remove doc strings, stack traces and other metadata, in place.
+
+    A node is named by the module it comes from, its operator and a number:
+    ``backbone.blocks.0.attention.MatMul_2``. The same graph gets the same names.
+    """
+    model.producer_name = "dinoflow-deploy"
+    model.producer_version = dinoflow_deploy.__version__
+    model.graph.name = "dinoflow"
+    model.doc_string = ""
+    del model.metadata_props[:]
+    _name_nodes(model.graph)
+    _name_axes(model.graph)
+    _strip(model.graph)
+
+
+def _name_nodes(graph: GraphProto) -> None:
+    counts: Counter[str] = Counter()
+    for node in graph.node:
+        name = f"{_module_path(node)}.{node.op_type}"
+        node.name = f"{name}_{counts[name]}"
+        counts[name] += 1
+
+
+def _module_path(node: NodeProto) -> str:
+    """Dotted name of the module that a node was traced in; the model itself is ``model``."""
+    scopes = next((entry.value for entry in node.metadata_props if entry.key == _SCOPES), "[]")
+    modules = [scope for scope in ast.literal_eval(scopes)[:-1] if scope and not scope.startswith("_")]
+    return modules[-1] if modules else "model"
+
+
+def _name_axes(graph: GraphProto) -> None:
+    for value in (*graph.input, *graph.output):
+        for index, name in _AXES.items():
+            dimension = value.type.tensor_type.shape.dim[index]
+            if not dimension.HasField("dim_value"):
+                dimension.dim_param = name
+
+
+def _strip(graph: GraphProto) -> None:
+    # Shapes of intermediate values go too: the tracer's have names of its own for the axes.
+    del graph.value_info[:]
+    del graph.metadata_props[:]
+    del graph.quantization_annotation[:]
+    graph.doc_string = ""
+    for part in (*graph.node, *graph.initializer, *graph.input, *graph.output):
+        part.doc_string = ""
+        del part.metadata_props[:]

@@ -1,0 +1,76 @@
+"""What an export is asked for."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from dinoflow_deploy.engines.input_range import MINIMUM_SIDE, AxisRange, InputRange
+from dinoflow_deploy.errors import InputError
+
+PRECISIONS: Final = ("fp32", "fp16")
+OPSETS: Final = (20, 21, 22)
+DEFAULT_OPSET: Final = 20
+"""The oldest with GELU as one operator, so that the most runtimes read the file."""
+
+DYNAMIC: Final = "dynamic"
+_SIDE: Final = AxisRange(MINIMUM_SIDE, 512, 2048)
+_BATCH: Final = AxisRange(1, 1, 16)
+DYNAMIC_INPUTS: Final = InputRange(_BATCH, _SIDE, _SIDE)
+
+
+@dataclass(frozen=True, slots=True)
+class ExportOptions:
+    """What to export a model as.
+
+    Attributes:
+        precision: ``"fp32"`` or ``"fp16"``: type of the weights and of the computation. Images and flow are
+            float32 either way, and some parts stay float32, see ``export.precision``.
+        inputs: Shapes that the exported model takes; an axis whose limits are equal is static in the graph.
+        opset: ONNX opset, 20 to 22.
+        plain: Write the local correlation's body into the graph itself, for runtimes that read no ONNX
+            functions. A TensorRT plugin cannot take its place then.
+        verify: Compare the export with PyTorch, and fail if the flow differs.
+        overwrite: Replace an existing folder.
+    """
+
+    precision: str = "fp32"
+    inputs: InputRange = DYNAMIC_INPUTS
+    opset: int = DEFAULT_OPSET
+    plain: bool = False
+    verify: bool = True
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        if self.precision not in PRECISIONS:
+            raise InputError(f"the precision '{self.precision}' is not one of {', '.join(PRECISIONS)}")
+        if self.opset not in OPSETS:
+            raise InputError(
+                f"opset {self.opset} is outside {OPSETS[0]} to {OPSETS[-1]}: older ones lack GELU, and "
+                "TensorRT refuses the attention operator of newer ones"
+            )
+        for name, side in self.inputs.sides.items():
+            if side.min < MINIMUM_SIDE:
+                raise InputError(f"a {name} of {side.min} px is below {MINIMUM_SIDE}: export a larger one")
+
+
+def parse_inputs(size: str | None, batch: str) -> InputRange:
+    """The shapes that ``--size`` and ``--batch`` stand for.
+
+    Args:
+        size: ``"HEIGHTxWIDTH"`` in pixels, each a multiple of 16; ``None`` for any from 64x64 to 2048x2048.
+        batch: Pairs per call, or ``"dynamic"`` for 1 to 16.
+
+    Raises:
+        InputError: They are not written so, or a side is not a multiple of 16.
+    """
+    height = width = _SIDE
+    if size is not None:
+        match = re.fullmatch(r"(\d+)x(\d+)", size)
+        if match is None:
+            raise InputError(f"the size '{size}' is not written HEIGHTxWIDTH, for instance 448x1024")
+        height, width = AxisRange.fixed(int(match[1])), AxisRange.fixed(int(match[2]))
+    if batch == DYNAMIC:
+        return InputRange(_BATCH, height, width)
+    if not batch.isdecimal() or int(batch) < 1:
+        raise InputError(f"the batch '{batch}' is neither a number from 1 up nor '{DYNAMIC}'")
+    return InputRange(AxisRange.fixed(int(batch)), height, width)

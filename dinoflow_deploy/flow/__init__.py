@@ -1,0 +1,24 @@
+"""Optical flow as data: files, colours, metrics, padding. NumPy, no torch."""
+
+from dinoflow_deploy.flow.colors import flow_to_rgb
+from dinoflow_deploy.flow.files import read_flow, write_flow
+from dinoflow_deploy.flow.metrics import (
+    FlowErrorSums,
+    FlowMetrics,
+    end_point_error,
+    evaluate_flow,
+    flow_error_sums,
+)
+from dinoflow_deploy.flow.padding import Padding
+
+__all__ = [
+    "FlowErrorSums",
+    "FlowMetrics",
+    "Padding",
+    "end_point_error",
+    "evaluate_flow",
+    "flow_error_sums",
+    "flow_to_rgb",
+    "read_flow",
+    "write_flow",
+]

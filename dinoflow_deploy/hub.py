@@ -1,0 +1,72 @@
+"""Files by reference: a local path, or ``hub:owner/name/file`` on the Hugging Face hub."""
+
+from pathlib import Path
+
+from dinoflow_deploy.errors import FileFormatError, InputError, ModelError
+
+HUB_PREFIX = "hub:"
+_PASS_A_FILE = "Or pass a downloaded file with --backbone-weights or --head"
+
+
+def resolve_reference(source: str | Path) -> Path:
+    """The local file of a reference, fetched into the hub's cache when it is not there yet.
+
+    Args:
+        source: A path, or ``hub:owner/name/path/in/repository``.
+
+    Raises:
+        FileFormatError: There is no such local file, or it is a folder.
+        InputError: The hub reference is malformed.
+        ModelError: The hub refused (gated, private, no such file) or cannot be reached.
+    """
+    text = str(source)
+    if not text.startswith(HUB_PREFIX):
+        return _local(Path(source))
+    owner, _, rest = text.removeprefix(HUB_PREFIX).partition("/")
+    name, _, file = rest.partition("/")
+    if not (owner and name and file):
+        raise InputError(f"'{text}' is no hub reference: it is written {HUB_PREFIX}owner/name/file")
+    return _download(f"{owner}/{name}", file)
+
+
+def _local(path: Path) -> Path:
+    if path.is_dir():
+        raise FileFormatError(f"{path} is a folder: pass the file of weights in it")
+    if not path.is_file():
+        raise FileFormatError(f"no file {path}: a file on the hub is written {HUB_PREFIX}owner/name/file")
+    return path
+
+
+def _download(repository: str, file: str) -> Path:
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        return Path(hf_hub_download(repository, file))
+    except HFValidationError as error:
+        raise InputError(f"'{HUB_PREFIX}{repository}/{file}' is no hub reference: {error}") from error
+    except Exception as error:  # the network's own errors, which differ among versions of the library
+        raise ModelError(_explanation(error, repository, file)) from error
+
+
+def _explanation(error: Exception, repository: str, file: str) -> str:
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError, RepositoryNotFoundError
+
+    # Not found in the cache either: how the hub was asked for it is the cause.
+    reason = (error.__cause__ if isinstance(error, LocalEntryNotFoundError) else None) or error
+    response = getattr(reason, "response", None)
+    first_line = str(reason).strip().partition("\n")[0]
+    status = first_line if response is None else f"HTTP {response.status_code}"
+    if isinstance(reason, RepositoryNotFoundError) or status in ("HTTP 401", "HTTP 403"):
+        # The hub answers 401 for a repository that is private, gated, or not there.
+        return (
+            f"the hub refuses {repository} ({status}). Where it is gated: accept its terms on "
+            f"https://huggingface.co/{repository}, then run 'hf auth login' with a token that may read it. "
+            f"{_PASS_A_FILE}"
+        )
+    if response is not None and isinstance(reason, EntryNotFoundError):
+        return f"{repository} on the hub has no file {file}"
+    return (
+        f"{repository}/{file} is not in the local hub cache and cannot be fetched ({status}): check the "
+        f"connection to the hub. {_PASS_A_FILE}"
+    )

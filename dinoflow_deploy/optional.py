@@ -1,0 +1,79 @@
+"""Optional packages: imported when first needed, named with the extra that brings them when missing."""
+
+import importlib
+import re
+import shlex
+from collections.abc import Iterable
+from importlib import metadata, util
+from types import ModuleType
+
+from dinoflow_deploy.errors import MissingPackageError
+
+_EXTRA_OF = {
+    "onnxruntime": "cpu",
+    "h5py": "flo5",
+    "torch": "export",
+    "onnx": "export",
+    "onnxscript": "export",
+    "tensorboard": "train",
+    "tensorrt": "tensorrt",
+}
+_OWN_NAME = "dinoflow-deploy"
+_OWN_EXTRA = re.compile(r"dinoflow[-_]deploy\[(\w+)\]")
+_EXTRA_MARKER = re.compile(r"""extra == ["'](\w+)["']""")
+
+
+def require(module: str, purpose: str) -> ModuleType:
+    """Import an optional module or say what brings it.
+
+    Args:
+        module: Dotted module name, its first part a key of the extras' table.
+        purpose: What needs it, as the start of a sentence: ``"reading .flo5 files"``.
+
+    Raises:
+        MissingPackageError: The package is not installed; the message holds the command that installs it.
+    """
+    package = module.partition(".")[0]
+    if not is_installed(package):
+        extra = _EXTRA_OF[package]
+        raise MissingPackageError(
+            f"{purpose} needs the package '{package}', which is not installed: "
+            + install_command(requirements(extra))
+            + (f", or with an NVIDIA GPU: {install_command(requirements('gpu'))}" if extra == "cpu" else "")
+        )
+    return importlib.import_module(module)
+
+
+def is_installed(package: str) -> bool:
+    """Whether a top-level package can be found, without importing it."""
+    return util.find_spec(package) is not None
+
+
+def requirements(extra: str | None) -> list[str]:
+    """What an extra brings, as pip takes it: ``["onnxruntime>=1.20"]``.
+
+    Args:
+        extra: Its name; none means what is always needed.
+    """
+    try:
+        stated = metadata.requires(_OWN_NAME) or []
+    except metadata.PackageNotFoundError:
+        # Not installed but run from a clone, which pip can install from.
+        return ["." if extra is None else f".[{extra}]"]
+    found: list[str] = []
+    for requirement, _, marker in (line.partition(";") for line in stated):
+        named = _EXTRA_MARKER.search(marker)
+        if (named[1] if named else None) == extra:
+            inner = _OWN_EXTRA.match(requirement)
+            found += requirements(inner[1]) if inner else [requirement.strip()]
+    return found
+
+
+def install_command(wanted: Iterable[str], *options: str) -> str:
+    """The command that installs requirements; it works from any folder and for any way of installing this.
+
+    Args:
+        wanted: As :func:`requirements` gives them.
+        options: Of ``pip install``.
+    """
+    return shlex.join(["pip", "install", *options, *wanted])

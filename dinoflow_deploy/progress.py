@@ -1,0 +1,35 @@
+"""How long work reports where it is, without knowing who listens."""
+
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """Receives progress; the command line shows it, tests record it, the default ignores it."""
+
+    def start(self, description: str, total: float | None, unit: str) -> None:
+        """Begin a stage of ``total`` units (``None``: not known), called e.g. ``"frames"``."""
+
+    def advance(self, amount: float = 1.0, **figures: float) -> None:
+        """Report ``amount`` more units done, with figures to show beside the bar (``epe=1.23``)."""
+
+    def note(self, message: str) -> None:
+        """Show one line that stays."""
+
+    def finish(self) -> None:
+        """End the stage."""
+
+
+class NoProgress:
+    """A listener that shows nothing."""
+
+    def start(self, description: str, total: float | None, unit: str) -> None:
+        """Ignore the stage."""
+
+    def advance(self, amount: float = 1.0, **figures: float) -> None:
+        """Ignore the step."""
+
+    def note(self, message: str) -> None:
+        """Ignore the line."""
+
+    def finish(self) -> None:
+        """Ignore the end."""

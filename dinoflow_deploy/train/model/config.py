@@ -1,0 +1,131 @@
+"""What a flow model is made of: backbone sizes, decoder widths."""
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Self
+
+from dinoflow_deploy.errors import ModelError
+
+
+@dataclass(frozen=True, slots=True)
+class BackboneConfig:
+    """Size of a DINOv3 vision transformer.
+
+    Attributes:
+        width: Channels of a token, a multiple of ``4 * heads`` (RoPE splits a head's channels in four).
+        depth: Number of transformer blocks, at least 4.
+        heads: Attention heads.
+        patch_size: Side of a square patch, px.
+        mlp_ratio: Hidden width of the MLP over ``width``.
+        register_tokens: Learned tokens beside CLS that hold no position.
+        rope_theta: Base of the rotary frequencies.
+        rope_rescale: In training, patch coordinates are multiplied by a factor drawn log-uniformly from
+            [1 / rope_rescale, rope_rescale], so that other frame sizes are not strange later. 1 is off.
+        layer_scale: Initial value of LayerScale.
+    """
+
+    width: int
+    depth: int
+    heads: int
+    patch_size: int = 16
+    mlp_ratio: float = 4.0
+    register_tokens: int = 4
+    rope_theta: float = 100.0
+    rope_rescale: float = 1.0
+    layer_scale: float = 1e-5
+
+    def __post_init__(self) -> None:
+        """Check the sizes against each other."""
+        if self.depth < 4:
+            raise ModelError(f"depth is {self.depth}: the decoder taps four blocks, so it must be at least 4")
+        if self.width % (4 * self.heads):
+            raise ModelError(f"width is {self.width}: it must be a multiple of 4 * heads = {4 * self.heads}")
+
+    @property
+    def taps(self) -> tuple[int, int, int, int]:
+        """Blocks whose output the decoder reads: the last of each quarter of the depth."""
+        first, second, third, fourth = ((quarter * self.depth) // 4 - 1 for quarter in (1, 2, 3, 4))
+        return first, second, third, fourth
+
+
+@dataclass(frozen=True, slots=True)
+class HeadConfig:
+    """Size of the flow decoder.
+
+    Attributes:
+        width: Channels of the trunk, a multiple of ``groups``.
+        radius: Reach of the cost volume in cells of the stride-16 grid: (2 radius + 1)^2 displacements.
+        groups: Channel groups of DySample, each with its own sampling offsets.
+        output_widths: Channels of the two hidden layers of the output convolution.
+    """
+
+    width: int = 256
+    radius: int = 4
+    groups: int = 4
+    output_widths: tuple[int, int] = (128, 32)
+
+    def __post_init__(self) -> None:
+        """Check the sizes against each other."""
+        if not 1 <= self.radius <= 8:
+            raise ModelError(f"radius is {self.radius}: it must be from 1 to 8")
+        if self.width % self.groups:
+            raise ModelError(f"width is {self.width}: it must be a multiple of groups = {self.groups}")
+
+
+BACKBONES: dict[str, BackboneConfig] = {
+    "nano": BackboneConfig(width=128, depth=4, heads=4, rope_rescale=2.0, layer_scale=1.0),
+    "vits16": BackboneConfig(width=384, depth=12, heads=6),
+    "vitb16": BackboneConfig(width=768, depth=12, heads=12),
+    "vitl16": BackboneConfig(width=1024, depth=24, heads=16),
+}
+"""Backbones by name: the project's own ``nano`` and three sizes of DINOv3 (arXiv:2508.10104)."""
+
+_HEADS: dict[str, HeadConfig] = {"nano": HeadConfig(width=32, output_widths=(16, 16))}
+
+
+@dataclass(frozen=True, slots=True)
+class FlowModelConfig:
+    """A flow model: a named backbone and its decoder.
+
+    Attributes:
+        backbone: A key of ``BACKBONES``.
+        head: Size of the decoder; by default the one that goes with the backbone.
+    """
+
+    backbone: str = "vits16"
+    head: HeadConfig | None = None
+
+    def __post_init__(self) -> None:
+        """Check the name and fill in the decoder that goes with it."""
+        if self.backbone not in BACKBONES:
+            raise ModelError(f"unknown backbone '{self.backbone}': choose one of {', '.join(BACKBONES)}")
+
+    @property
+    def backbone_config(self) -> BackboneConfig:
+        """Size of the backbone."""
+        return BACKBONES[self.backbone]
+
+    @property
+    def head_config(self) -> HeadConfig:
+        """Size of the decoder."""
+        return self.head or _HEADS.get(self.backbone, HeadConfig())
+
+    def to_dict(self) -> dict[str, Any]:
+        """The configuration as JSON types, complete: the decoder is written out."""
+        values = asdict(replace(self, head=self.head_config))
+        # JSON has no tuples: what is written and what is read back must be equal.
+        values["head"]["output_widths"] = list(self.head_config.output_widths)
+        return values
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Read what ``to_dict`` gave.
+
+        Raises:
+            ModelError: A key is missing or unknown, or a value is out of range.
+        """
+        try:
+            head = dict(values["head"])
+            head["output_widths"] = tuple(head["output_widths"])
+            return cls(backbone=values["backbone"], head=HeadConfig(**head))
+        except (KeyError, TypeError) as error:
+            raise ModelError(f"not a flow model's configuration ({error!r}): {values}") from error

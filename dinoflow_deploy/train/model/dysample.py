@@ -1,0 +1,60 @@
+"""DySample, an upsampler that learns where to sample (Liu et al. 2023, arXiv:2308.15085)."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class DySample(nn.Module):
+    """Point-sampling upsampler by 2: style "lp", dynamic scope.
+
+    Each output pixel reads its input bilinearly at a position of its own: the regular one plus a learned
+    offset of at most half a cell, shared by the channels of a group.
+    """
+
+    init_pos: Tensor
+
+    def __init__(self, channels: int, groups: int, scale: int = 2) -> None:
+        super().__init__()
+        self.groups = groups
+        self.scale = scale
+        positions = 2 * groups * scale**2
+        self.offset = nn.Conv2d(channels, positions, 1)
+        self.scope = nn.Conv2d(channels, positions, 1, bias=False)
+        nn.init.normal_(self.offset.weight, std=0.001)
+        nn.init.zeros_(self.offset.bias)  # type: ignore[arg-type]
+        nn.init.zeros_(self.scope.weight)
+        self.register_buffer("init_pos", self._regular_positions())
+
+    def forward(self, feature: Tensor) -> Tensor:
+        """``[B, C, H, W]`` to ``[B, C, 2H, 2W]``.
+
+        Positions and sampling are float32 whatever the feature's type: bfloat16 spaces a 256-cell grid a
+        whole cell apart.
+        """
+        batch, channels, rows, columns = feature.shape
+        precise = torch.promote_types(feature.dtype, torch.float32)
+        offset = self.offset(feature).to(precise) * self.scope(feature).to(precise).sigmoid() * 0.5
+        offset = offset + self.init_pos.to(precise)
+        grid = self._sampling_grid(offset, batch, rows, columns)
+        grouped = feature.to(precise).reshape(batch * self.groups, channels // self.groups, rows, columns)
+        sampled = F.grid_sample(grouped, grid, mode="bilinear", padding_mode="border", align_corners=False)
+        return sampled.reshape(batch, channels, self.scale * rows, self.scale * columns).to(feature.dtype)
+
+    def _sampling_grid(self, offset: Tensor, batch: int, rows: int, columns: int) -> Tensor:
+        """Offsets in cells ``[B, 2 * groups * s^2, H, W]`` to grid_sample's ``[B * groups, sH, sW, 2]``."""
+        x_offset, y_offset = offset.reshape(batch, 2, -1, rows, columns).unbind(1)
+        x = torch.arange(columns, dtype=offset.dtype, device=offset.device) + 0.5
+        y = torch.arange(rows, dtype=offset.dtype, device=offset.device) + 0.5
+        x_position = (x_offset + x[None, None, None, :]) * (2.0 / columns) - 1.0
+        y_position = (y_offset + y[None, None, :, None]) * (2.0 / rows) - 1.0
+        positions = torch.stack([F.pixel_shuffle(p, self.scale) for p in (x_position, y_position)], dim=-1)
+        return positions.flatten(0, 1)
+
+    def _regular_positions(self) -> Tensor:
+        """Centres of the s x s sub-cells, in cells from the centre, ``[1, 2 * groups * s^2, 1, 1]``."""
+        steps = (torch.arange(self.scale) - (self.scale - 1) / 2) / self.scale
+        y, x = torch.meshgrid(steps, steps, indexing="ij")
+        return (
+            torch.stack([x, y]).reshape(2, 1, -1).expand(2, self.groups, -1).reshape(1, -1, 1, 1).contiguous()
+        )

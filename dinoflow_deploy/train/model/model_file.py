@@ -1,0 +1,52 @@
+"""Complete models as one ``.safetensors``: every weight, with the configuration in the metadata."""
+
+import json
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from dinoflow_deploy.atomic import atomic_file
+from dinoflow_deploy.errors import FileFormatError, ModelError
+from dinoflow_deploy.train.model.config import FlowModelConfig
+from dinoflow_deploy.train.model.flow_model import FlowModel
+from dinoflow_deploy.train.model.strict_load import load_strictly
+
+CONFIG_KEY = "dinoflow_config"
+
+
+def save_model(model: FlowModel, path: Path) -> None:
+    """Write a model whole: weights in float32 as they are, configuration as JSON in the metadata."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    with atomic_file(path) as partial:
+        save_file(tensors, partial, metadata={CONFIG_KEY: json.dumps(model.config.to_dict(), sort_keys=True)})
+
+
+def load_model(path: Path) -> FlowModel:
+    """Read a complete model, in evaluation mode, on the CPU.
+
+    Raises:
+        FileFormatError: The file is missing, damaged, or not a safetensors file.
+        ModelError: It holds no configuration, or its weights do not fit it.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    except (SafetensorError, OSError) as error:
+        raise FileFormatError(f"{path} cannot be read as a .safetensors model: {error}") from error
+    if CONFIG_KEY not in metadata:
+        raise ModelError(
+            f"{path} holds no model configuration, so it is not a complete model: "
+            "a decoder or backbone alone goes to --head or --backbone-weights"
+        )
+    model = FlowModel(_config(metadata[CONFIG_KEY], path))
+    load_strictly(model, tensors, str(path))
+    return model.eval()
+
+
+def _config(text: str, path: Path) -> FlowModelConfig:
+    try:
+        return FlowModelConfig.from_dict(json.loads(text))
+    except (json.JSONDecodeError, ModelError) as error:
+        raise ModelError(f"{path} holds a model configuration that cannot be used: {error}") from error

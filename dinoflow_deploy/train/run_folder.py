@@ -1,0 +1,73 @@
+"""What a training run keeps on disk."""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from dinoflow_deploy.errors import TrainingError
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """Paths of one run: ``RUN/{checkpoint,best,last}.safetensors`` and ``RUN/tensorboard``."""
+
+    path: Path
+
+    @property
+    def checkpoint(self) -> Path:
+        """Everything needed to go on."""
+        return self.path / "checkpoint.safetensors"
+
+    @property
+    def best(self) -> Path:
+        """The complete model with the lowest validation error."""
+        return self.path / "best.safetensors"
+
+    @property
+    def last(self) -> Path:
+        """The complete model at the last validation."""
+        return self.path / "last.safetensors"
+
+    @property
+    def tensorboard(self) -> Path:
+        """Training curves."""
+        return self.path / "tensorboard"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder for this process; a process that dies, however it dies, lets go.
+
+        Workers of a torchrun that was killed live on for a while: two runs must not write the same files.
+
+        Raises:
+            TrainingError: Another process holds it.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        with (self.path / "lock").open("w") as file:
+            try:
+                # Not flock: loader processes would inherit it and outlive this one.
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except (BlockingIOError, PermissionError) as error:
+                raise TrainingError(
+                    f"another process is training in {self.path}: wait for it or stop it, "
+                    "or choose another --output"
+                ) from error
+            yield
+
+    def check(self, *, resume: bool, init_from: Path | None) -> None:
+        """Refuse to overwrite a run, or to resume and start at once.
+
+        Raises:
+            TrainingError: The folder holds a run and ``resume`` is false, or both ways to begin are given.
+        """
+        if resume and init_from:
+            raise TrainingError(
+                "--resume goes on with a run and --init-from starts one from other weights: pass one of them"
+            )
+        if self.checkpoint.exists() and not resume:
+            raise TrainingError(
+                f"{self.path} holds a training run already: pass --resume to go on with it, "
+                "or another --output"
+            )

@@ -1,0 +1,321 @@
+"""The training loop."""
+
+import signal
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim import AdamW, Optimizer
+
+from dinoflow_deploy.errors import TrainingError
+from dinoflow_deploy.progress import NoProgress, Progress
+from dinoflow_deploy.train.batches import Batch, training_batches, validation_batches
+from dinoflow_deploy.train.checkpoint import TrainingState, load_checkpoint, save_checkpoint
+from dinoflow_deploy.train.distributed import Process, gather_objects, share_buffers
+from dinoflow_deploy.train.model import FlowModel, FlowModelConfig, load_model, save_model
+from dinoflow_deploy.train.model.pretrained import load_backbone_weights
+from dinoflow_deploy.train.objective import Objective
+from dinoflow_deploy.train.recipe import OptimizerSection, Recipe, Stage
+from dinoflow_deploy.train.reporting import TensorBoardReport
+from dinoflow_deploy.train.run_folder import RunFolder
+from dinoflow_deploy.train.schedule import learning_rate
+from dinoflow_deploy.train.validation import Validation, validate
+from dinoflow_deploy.train.weight_average import WeightAverage
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingResult:
+    """How a run ended.
+
+    Attributes:
+        step: Optimiser steps done.
+        best_epe: Lowest validation end-point error, px.
+        finished: False when it was interrupted; it can be resumed.
+        folder: Where its files are.
+    """
+
+    step: int
+    best_epe: float
+    finished: bool
+    folder: RunFolder
+
+
+def train(
+    recipe: Recipe,
+    output: Path,
+    process: Process,
+    *,
+    resume: bool = False,
+    init_from: Path | None = None,
+    progress: Progress | None = None,
+) -> TrainingResult:
+    """Train by a recipe; every process of the run calls this.
+
+    Args:
+        recipe: What to do.
+        output: Folder of the run.
+        process: Which of the processes this is.
+        resume: Go on from the folder's checkpoint; a folder without one starts from the beginning.
+        init_from: A complete model whose weights to start from.
+        progress: Receives steps.
+
+    Raises:
+        TrainingError: The run cannot start or resume here, or a loss is not finite.
+    """
+    folder = RunFolder(output)
+    folder.check(resume=resume, init_from=init_from)
+    _check_batch_sizes(recipe, process)
+    progress = progress or NoProgress()
+    with folder.locked() if process.is_main else nullcontext():
+        resuming = resume and folder.checkpoint.exists()
+        state = _initial_state(recipe, init_from, process, resuming=resuming)
+        if resuming:
+            load_checkpoint(folder.checkpoint, state, recipe, process)
+            progress.note(f"resuming {output} at step {state.step} of {recipe.total_steps}")
+        elif resume:
+            progress.note(f"{output} holds no checkpoint yet: starting from the beginning")
+        _check_same_step(state, folder)
+        return _Trainer(recipe, folder, process, state, progress).run()
+
+
+class _Trainer:
+    """One run: its parts, and the loop over steps."""
+
+    def __init__(
+        self, recipe: Recipe, folder: RunFolder, process: Process, state: TrainingState, progress: Progress
+    ) -> None:
+        self.recipe = recipe
+        self.folder = folder
+        self.process = process
+        self.state = state
+        self.progress = progress
+        self.objective = _wrap(Objective(state.model, recipe.flow_cap), recipe, process)
+
+    def run(self) -> TrainingResult:
+        """All steps that are left."""
+        state, recipe = self.state, self.recipe
+        batches = training_batches(
+            recipe,
+            state.step,
+            self.process.rank,
+            self.process.world_size,
+            pin=self.process.device.type == "cuda",
+        )
+        with self._report() as report, _interruption(self.process) as interrupted:
+            self.progress.start("training", recipe.total_steps - state.step, "steps")
+            for stage, batch in batches:
+                figures = self._step(stage, batch)
+                state.step += 1
+                self.progress.advance(1, **figures)
+                if report and state.step % recipe.log_every == 0:
+                    report.scalars("training", figures, state.step)
+                if self._after_step(report, interrupted):
+                    break
+            self.progress.finish()
+        return TrainingResult(state.step, state.best_epe, state.step == recipe.total_steps, self.folder)
+
+    def _step(self, stage: Stage, batch: Batch) -> dict[str, float]:
+        began = time.perf_counter()
+        state, settings = self.state, self.recipe.optimizer
+        _set_modes(state.model, self.recipe, stage)
+        rate = learning_rate(state.step, self.recipe.total_steps, settings)
+        for group in state.optimizer.param_groups:
+            group["lr"] = rate
+        on_device = batch.to(self.process.device)
+        with _autocast(settings, self.process.device):
+            loss = self.objective(stage, on_device)
+        self._check_finite("loss", loss, batch)
+        state.optimizer.zero_grad()
+        loss.backward()
+        limit = settings.clip_norm or float("inf")
+        norm = nn.utils.clip_grad_norm_(state.model.parameters(), limit)
+        # A finite loss may have a gradient that is not: it must reach neither weights nor checkpoint.
+        self._check_finite("norm of the gradient", norm, batch)
+        state.optimizer.step()
+        if state.average:
+            state.average.update(state.model, state.step)
+        figures = {"loss": loss.item(), "lr": rate, "gradient_norm": norm.item()}
+        # Now that a GPU has been waited for.
+        seconds = time.perf_counter() - began
+        return figures | {"pairs_per_second": self.process.world_size * len(batch.names) / seconds}
+
+    def _check_finite(self, what: str, value: Tensor, batch: Batch) -> None:
+        if not torch.isfinite(value):
+            raise TrainingError(
+                f"the {what} is {value.item()} at step {self.state.step}, rank {self.process.rank}, with the "
+                f"batch {', '.join(batch.names)}: look at those pairs, or start a new run from this one's "
+                "last model (--init-from) with a lower learning_rate or autocast = 'off'. Nothing of this "
+                "step is saved"
+            )
+
+    def _after_step(self, report: TensorBoardReport | None, interrupted: list[int]) -> bool:
+        """Validate and save where it is time to; whether to stop."""
+        step, last = self.state.step, self.state.step == self.recipe.total_steps
+        if step % self.recipe.validation.every == 0 or last:
+            self._validate(report)
+        # Asked once: an interruption from here on waits for the next step's checkpoint.
+        stopping = bool(interrupted)
+        # After the validation's files: a run killed between the two does the validation again.
+        if step % self.recipe.checkpoint_every == 0 or last or stopping:
+            if report:
+                # A run resumed from here does not report these steps again.
+                report.flush()
+            save_checkpoint(self.folder.checkpoint, self.state, self.recipe, self.process)
+        return stopping
+
+    def _validate(self, report: TensorBoardReport | None) -> None:
+        state = self.state
+        model = state.average.model if state.average else state.model
+        share_buffers(model)
+        result = validate(model, self._held_out(), self.process)
+        improved = result.metrics.epe < state.best_epe
+        state.best_epe = min(state.best_epe, result.metrics.epe)
+        if report:
+            self._keep(model, result, report, improved=improved)
+
+    def _held_out(self) -> Iterator[Batch]:
+        section = self.recipe.validation
+        return validation_batches(section, self.process.rank, self.process.world_size, self.recipe.workers)
+
+    def _keep(
+        self, model: nn.Module, result: Validation, report: TensorBoardReport, *, improved: bool
+    ) -> None:
+        assert isinstance(model, FlowModel)
+        report.validation(result, self.state.step)
+        save_model(model, self.folder.last)
+        if improved:
+            save_model(model, self.folder.best)
+        self.progress.note(
+            f"step {self.state.step}: validation EPE {result.metrics.epe:.3f} px"
+            + (" (best so far)" if improved else "")
+        )
+
+    def _report(self) -> AbstractContextManager[TensorBoardReport | None]:
+        if not self.process.is_main:
+            return nullcontext()
+        return TensorBoardReport(self.folder.tensorboard, self.state.step)
+
+
+def _initial_state(
+    recipe: Recipe, init_from: Path | None, process: Process, *, resuming: bool
+) -> TrainingState:
+    torch.manual_seed(recipe.seed)
+    model = _initial_model(recipe, init_from, resuming=resuming)
+    model.backbone.requires_grad_(recipe.model.train_backbone)
+    # Half the time of the convolutions on CPUs and on tensor cores.
+    model = model.to(process.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    average = None
+    if recipe.optimizer.ema_decay:
+        average = WeightAverage(model, recipe.optimizer.ema_decay)
+    # From here on the processes draw different numbers.
+    torch.manual_seed(recipe.seed + 1 + process.rank)
+    return TrainingState(model, _optimizer(model, recipe.optimizer), average)
+
+
+def _initial_model(recipe: Recipe, init_from: Path | None, *, resuming: bool) -> FlowModel:
+    if init_from:
+        model = load_model(init_from)
+        if model.config.backbone != recipe.model.backbone:
+            raise TrainingError(
+                f"--init-from {init_from} is a {model.config.backbone} model and the recipe trains "
+                f"{recipe.model.backbone}: choose weights of the same backbone"
+            )
+        return model
+    model = FlowModel(FlowModelConfig(recipe.model.backbone))
+    # A checkpoint holds the frozen backbone too, so that resuming needs no hub.
+    if not recipe.model.train_backbone and not resuming:
+        load_backbone_weights(model, recipe.model.backbone_weights)
+    return model
+
+
+def _set_modes(model: FlowModel, recipe: Recipe, stage: Stage) -> None:
+    """Training mode, but for what is frozen."""
+    model.train()
+    model.backbone.train(recipe.model.train_backbone)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d) and stage.freeze_batch_norm:
+            module.eval()
+
+
+def _optimizer(model: nn.Module, settings: OptimizerSection) -> Optimizer:
+    learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    groups = [
+        {"params": [p for p in learning if p.ndim > 1], "weight_decay": settings.weight_decay},
+        {"params": [p for p in learning if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return AdamW(groups, lr=settings.learning_rate)
+
+
+def _wrap(objective: Objective, recipe: Recipe, process: Process) -> nn.Module:
+    if process.world_size == 1:
+        return objective
+    # The class token's gradient is a slice of its row's; DDP copies it, which costs nothing worth a warning.
+    warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
+    ids = [process.device.index] if process.device.type == "cuda" else None
+    # A stage without the flow loss leaves the decoder without gradients; a backbone's last norm has none.
+    idle = recipe.model.train_backbone or any(stage.flow_weight == 0 for stage in recipe.stages)
+    return DistributedDataParallel(objective, device_ids=ids, find_unused_parameters=idle)
+
+
+def _autocast(settings: OptimizerSection, device: torch.device) -> torch.autocast:
+    on = settings.autocast == "bf16" or (settings.autocast == "auto" and _computes_in_bf16(device))
+    return torch.autocast(device.type, torch.bfloat16, enabled=on)
+
+
+def _computes_in_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return bool(torch.cpu._is_avx512_bf16_supported())
+
+
+def _check_batch_sizes(recipe: Recipe, process: Process) -> None:
+    for index, stage in enumerate(recipe.stages):
+        if stage.batch_size % process.world_size:
+            raise TrainingError(
+                f"batch_size {stage.batch_size} of stage {index} cannot be shared by "
+                f"{process.world_size} processes: choose a multiple"
+            )
+    if recipe.validation.pairs < process.world_size:
+        raise TrainingError(
+            f"{recipe.validation.pairs} validation pairs for {process.world_size} processes: "
+            "at least one each"
+        )
+
+
+def _check_same_step(state: TrainingState, folder: RunFolder) -> None:
+    steps = gather_objects(state.step)
+    if len(set(steps)) > 1:
+        raise TrainingError(
+            f"the processes begin at different steps {steps}: --output {folder.path} must be one folder that "
+            "all machines share"
+        )
+
+
+@contextmanager
+def _interruption(process: Process) -> Iterator[list[int]]:
+    """Collects Ctrl-C, so that a step is finished and saved before the run stops; a second one stops at once.
+
+    Only for a run of one process: several would stop at different steps, and a checkpoint needs them all.
+    They stop at once, and resume from their last checkpoint.
+    """
+    received: list[int] = []
+    if process.world_size > 1:
+        yield received
+        return
+
+    def remember(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        signal.signal(signal.SIGINT, previous)
+
+    previous = signal.signal(signal.SIGINT, remember)
+    try:
+        yield received
+    finally:
+        signal.signal(signal.SIGINT, previous)

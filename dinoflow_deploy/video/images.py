@@ -1,0 +1,106 @@
+"""Images as frames: a folder, a glob pattern, or a list of files."""
+
+import re
+from collections.abc import Generator, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from dinoflow_deploy.errors import FileFormatError, VideoError
+from dinoflow_deploy.image_files import decode_image
+from dinoflow_deploy.video.frame_source import Frame, FrameSource, Image, Selection, fitted_size
+
+IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+DEFAULT_RATE = Fraction(25)
+"""Frames per second of images, which have no rate of their own."""
+
+
+class ImageSource(FrameSource):
+    """Images of one size, in the order given.
+
+    Args:
+        paths: The files.
+        name: What the user called them.
+        rate: Frames per second.
+        max_side: Shrink frames to at most this many pixels on the longer side.
+    """
+
+    def __init__(
+        self, paths: Sequence[Path], *, name: str, rate: Fraction = DEFAULT_RATE, max_side: int | None = None
+    ) -> None:
+        super().__init__(name, rate=rate, time_base=1 / rate)
+        self.files = paths
+        self._max_side = max_side
+        self.count = len(paths)
+
+    def frames(self, selection: Selection) -> Generator[Frame, None, None]:
+        """Give the selected images.
+
+        Raises:
+            VideoError: An image cannot be read, or its size differs from the first one's.
+        """
+        first: tuple[Path, tuple[int, int]] | None = None
+        for place, (index, path) in enumerate(selection.of(enumerate(self.files))):
+            image = read_image(path)
+            size = (image.shape[1], image.shape[0])
+            first = first or (path, size)
+            if size != first[1]:
+                raise VideoError(
+                    f"{path} is {size[0]}x{size[1]} but {first[0]} is {first[1][0]}x{first[1][1]}: "
+                    "the images of a sequence must have one size"
+                )
+            yield Frame(index, shrunk(image, self._max_side), place * selection.stride)
+
+
+def read_image(path: Path) -> Image:
+    """Read an image as RGB, turned upright as its EXIF data says.
+
+    Raises:
+        VideoError: The file is missing, damaged or not an image.
+    """
+    try:
+        image = decode_image(path, cv2.IMREAD_COLOR)
+    except FileFormatError as error:
+        raise VideoError(str(error)) from error
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def images_in(folder: Path) -> list[Path]:
+    """The images in a folder, ``frame2`` before ``frame10``; other and hidden files are left out.
+
+    Raises:
+        VideoError: The folder cannot be listed, or holds no image.
+    """
+    try:
+        files = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    except OSError as error:
+        raise VideoError(f"{folder} cannot be listed: {error.strerror}") from error
+    images = [path for path in files if is_image(path)]
+    if not images:
+        raise VideoError(f"{folder} holds no image ({', '.join(sorted(IMAGE_SUFFIXES))})")
+    return natural_sort(images)
+
+
+def natural_sort(paths: Sequence[Path]) -> list[Path]:
+    """Sort by name with numbers as numbers."""
+
+    def key(path: Path) -> list[tuple[int, str]]:
+        parts = re.split(r"(\d+)", str(path))
+        return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
+
+    return sorted(paths, key=key)
+
+
+def is_image(path: Path) -> bool:
+    """Whether the suffix is one of an image."""
+    return path.suffix.lower() in IMAGE_SUFFIXES
+
+
+def shrunk(image: Image, max_side: int | None) -> Image:
+    """The image with at most ``max_side`` pixels on its longer side; itself where there is nothing to do."""
+    size = fitted_size(image.shape[1], image.shape[0], max_side)
+    if size == (image.shape[1], image.shape[0]):
+        return image
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)

@@ -1,0 +1,42 @@
+"""What the user can choose about a flow video."""
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dinoflow_deploy.errors import InputError
+from dinoflow_deploy.video.frame_source import Selection
+from dinoflow_deploy.video.render import RENDERERS
+
+FLOW_FORMATS = ("flo", "png", "npy")
+
+
+@dataclass(frozen=True, slots=True)
+class VideoOptions:
+    """What to draw and what to keep.
+
+    Attributes:
+        render: ``"flow"``, ``"overlay"``, ``"side-by-side"`` or ``"arrows"``.
+        max_flow: Motion in pixels that is drawn fully saturated in the whole clip; ``None`` fixes it from the
+            first seconds (:class:`~dinoflow_deploy.video.scale.ColorScale`).
+        selection: Which frames are used.
+        save_flow: Folder for the flow of each pair at the size of the frames used, named by the number of its
+            first frame: ``000042.flo``.
+        flow_format: ``"flo"``, ``"png"`` (KITTI) or ``"npy"``.
+        overwrite: Replace outputs that exist.
+    """
+
+    render: str = "flow"
+    max_flow: float | None = None
+    selection: Selection = field(default_factory=Selection)
+    save_flow: Path | None = None
+    flow_format: str = "flo"
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        if self.render not in RENDERERS:
+            raise InputError(f"render is '{self.render}': choose one of {', '.join(RENDERERS)}")
+        if self.flow_format not in FLOW_FORMATS:
+            raise InputError(f"flow-format is '{self.flow_format}': choose one of {', '.join(FLOW_FORMATS)}")
+        if self.max_flow is not None and not 0 < self.max_flow < math.inf:
+            raise InputError(f"max-flow is {self.max_flow}: it must be a positive number of pixels")

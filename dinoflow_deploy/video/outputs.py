@@ -1,0 +1,125 @@
+"""Where results go: checked before the work starts, complete or absent at the end."""
+
+import glob
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from dinoflow_deploy.atomic import atomic_file, atomic_folder, check_folder
+from dinoflow_deploy.errors import InputError
+from dinoflow_deploy.video.frame_source import FrameSource
+from dinoflow_deploy.video.options import VideoOptions
+from dinoflow_deploy.video.writer import PictureSink, PngWriter, VideoWriter
+
+_FLOW_FILE = re.compile(r"\d{6,}\.(flo|png|npy)")
+_PNG_START = re.compile(rb"\x89PNG\r\n\x1a\n.{4}IHDR.{8}\x10\x02", re.DOTALL)
+"""A PNG of 16-bit RGB, as flow in KITTI's layout is and pictures seldom are."""
+
+
+def check_outputs(
+    output: Path, options: VideoOptions, source: FrameSource, report_file: Path | None = None
+) -> None:
+    """Refuse outputs that could not be written at the end.
+
+    Args:
+        output: An mp4 file; or a PNG where the source gives one pair.
+        options: The rest.
+        source: What is read.
+        report_file: What else will be written.
+
+    Raises:
+        InputError: A wrong suffix; something exists and may not be replaced; it is what is read; or one
+            output would replace another.
+    """
+    one_pair = options.selection.size(source.count) == 2
+    if output.suffix.lower() != ".mp4" and not (one_pair and output.suffix.lower() == ".png"):
+        raise InputError(f"{output}: the output is H.264 in mp4: name it '{output.with_suffix('.mp4').name}'")
+    files = [output] if report_file is None else [output, report_file]
+    if report_file is not None and report_file.resolve() == output.resolve():
+        raise InputError(f"{output} is named twice: give the report another name")
+    for file in files:
+        _check_file(file, options, source)
+    if options.save_flow is not None:
+        if any(file.parent.resolve() == options.save_flow.resolve() for file in source.files):
+            raise InputError(f"{options.save_flow} holds the input: choose another folder for the flow")
+        check_folder(options.save_flow, overwrite=options.overwrite)
+        _check_only_flow(options.save_flow)
+
+
+def default_output(inputs: Sequence[str]) -> Path:
+    """A name in the current folder, after the input: ``clip-flow.mp4``; a picture for two images."""
+    text = inputs[0]
+    if "://" in text:
+        address = urlsplit(text)
+        name = Path(address.path).stem or address.hostname or "stream"
+    elif text.isdecimal() and not Path(text).exists():
+        name = f"camera-{text}"
+    elif glob.has_magic(text) and not Path(text).exists():
+        name = Path(text).parent.resolve().name
+    else:
+        path = Path(text).resolve()
+        name = path.name if path.is_dir() else path.stem
+    return Path(f"{name}-flow{'.png' if len(inputs) == 2 else '.mp4'}")
+
+
+def _check_file(path: Path, options: VideoOptions, source: FrameSource) -> None:
+    if path.is_dir():
+        raise InputError(f"{path} is a folder: give a file name")
+    if path.exists() and not options.overwrite:
+        raise InputError(f"{path} exists: pass --overwrite to replace it, or give another name")
+    if path.exists() and any(path.samefile(file) for file in source.files):
+        raise InputError(f"{path} is an input: give the output another name")
+    if options.save_flow is None:
+        return
+    # The folder for the flow is replaced as a whole, with what was written into it before.
+    folder, file = options.save_flow.resolve(), path.resolve()
+    if file.is_relative_to(folder) or folder.is_relative_to(file):
+        raise InputError(
+            f"{path} lies in {options.save_flow}, which holds nothing but flow files: choose another folder"
+        )
+
+
+def _check_only_flow(folder: Path) -> None:
+    """Refuse a folder that holds anything of the user's own: it is replaced as a whole."""
+    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    strangers = [path.name for path in files if not _is_flow(path)]
+    if strangers:
+        raise InputError(f"{folder} holds more than flow files ('{strangers[0]}'): choose another folder")
+
+
+def _is_flow(path: Path) -> bool:
+    if not path.is_file() or not _FLOW_FILE.fullmatch(path.name):
+        return False
+    if path.suffix != ".png":
+        return True
+    with path.open("rb") as file:
+        return _PNG_START.match(file.read(26)) is not None
+
+
+@contextmanager
+def open_picture_sink(output: Path, source: FrameSource, stride: int) -> Iterator[PictureSink]:
+    """A writer for the output's kind; the file appears when the block succeeds."""
+    with atomic_file(output) as partial:
+        if output.suffix.lower() == ".png":
+            yield PngWriter(partial)
+            return
+        with VideoWriter(
+            partial,
+            rate=Fraction(source.rate, stride),
+            time_base=source.time_base,
+            pixel_aspect=source.pixel_aspect,
+        ) as writer:
+            yield writer
+
+
+@contextmanager
+def open_flow_folder(options: VideoOptions) -> Iterator[Path | None]:
+    """The folder for flow files, which appears when the block succeeds; ``None`` where none is wanted."""
+    if options.save_flow is None:
+        yield None
+        return
+    with atomic_folder(options.save_flow, overwrite=options.overwrite) as partial:
+        yield partial

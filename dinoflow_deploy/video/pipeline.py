@@ -1,0 +1,248 @@
+"""Frames in, flow, frames out: three stages that overlap, with bounded queues between them.
+
+A thread decodes, the caller's thread runs the engine, a third thread draws and encodes. At most a few frames
+wait between the stages, so that memory does not grow with the length of the clip.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, closing
+from itertools import chain
+from pathlib import Path
+from threading import Event, Thread
+
+from dinoflow_deploy.engines import FlowEngine
+from dinoflow_deploy.errors import VideoError
+from dinoflow_deploy.flow import write_flow
+from dinoflow_deploy.progress import NoProgress, Progress
+from dinoflow_deploy.video.channel import Cancelled, Channel
+from dinoflow_deploy.video.frame_source import Frame, FrameSource
+from dinoflow_deploy.video.options import VideoOptions
+from dinoflow_deploy.video.outputs import check_outputs, open_flow_folder, open_picture_sink
+from dinoflow_deploy.video.render import RENDERERS
+from dinoflow_deploy.video.report import STAGES, Stopwatch, VideoReport
+from dinoflow_deploy.video.scale import ColorScale, FlowFrame
+from dinoflow_deploy.video.writer import PictureSink
+
+QUEUE_LENGTH = 4
+"""Most frames waiting between two stages."""
+WORTH_SAYING = 0.1
+"""Share of the pairs beyond the colour scale from which the user is told."""
+
+
+def flow_video(
+    source: FrameSource,
+    engine: FlowEngine,
+    output: Path,
+    options: VideoOptions | None = None,
+    *,
+    progress: Progress | None = None,
+    stop: Event | None = None,
+) -> VideoReport:
+    """Compute the flow of a clip and write it as a video.
+
+    Each frame used, but for the last, gives one frame of the output, with the same timestamp. The sizes of
+    the output and of saved flow are those of the source's frames.
+
+    Args:
+        source: The clip; it is read to its end and closed.
+        engine: Computes the flow.
+        output: The mp4 file to write; a ``.png`` for a source of two images, if that is wanted.
+        options: What to draw and to keep.
+        progress: Told of every pair.
+        stop: Ends the clip early when set; the file is completed and kept.
+
+    Returns:
+        Counts, timings, and what the user should know; a damaged source is reported there, not raised.
+
+    Raises:
+        VideoError: The source gives fewer than two frames, or a frame cannot be read or written.
+        InputError: An output exists or has the wrong suffix, or the frames do not suit the engine.
+        EngineError: The engine failed.
+        KeyboardInterrupt: ``stop`` was set before there was anything to keep.
+    """
+    options = options or VideoOptions()
+    check_outputs(output, options, source)
+    return _Run(source, engine, output, options, progress or NoProgress(), stop or Event()).run()
+
+
+class _Run:
+    """One run of the pipeline: what its three threads share."""
+
+    def __init__(
+        self,
+        source: FrameSource,
+        engine: FlowEngine,
+        output: Path,
+        options: VideoOptions,
+        progress: Progress,
+        stop: Event,
+    ) -> None:
+        self._source = source
+        self._engine = engine
+        self._output = output
+        self._options = options
+        self._progress = progress
+        self._stop = source.stop = stop
+        self._decoded: Channel[Frame] = Channel(QUEUE_LENGTH)
+        self._computed: Channel[FlowFrame] = Channel(QUEUE_LENGTH)
+        self._scale = ColorScale(options.max_flow, source.time_base)
+        self._watch = Stopwatch()
+        self._errors: list[BaseException] = []
+        self._frames = self._pairs = self._dropped = 0
+        self._interrupted = False
+        self._drawn_size = self._size = (0, 0)
+        self._seconds_to_first_flow = 0.0
+
+    def run(self) -> VideoReport:
+        threads = [
+            Thread(target=self._guarded, args=(work,), name=work.__name__.strip("_"), daemon=True)
+            for work in (self._decode, self._encode)
+        ]
+        for thread in threads:
+            thread.start()
+        self._guarded(self._compute)
+        try:
+            for thread in threads:
+                thread.join()
+        except BaseException:
+            self._cancel()
+            for thread in threads:
+                thread.join()
+            raise
+        if self._errors:
+            raise self._errors[0]
+        return self._report()
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        """Run one stage; an error in it ends the others and is kept."""
+        try:
+            work()
+        except Cancelled:
+            pass
+        except BaseException as error:
+            self._errors.append(error)
+            self._cancel()
+
+    def _cancel(self) -> None:
+        self._decoded.cancel()
+        self._computed.cancel()
+
+    def _decode(self) -> None:
+        with closing(self._source.frames(self._options.selection)) as frames:
+            for frame in _timed(frames, self._watch):
+                if self._stop.is_set():
+                    self._interrupted = True
+                    break
+                if not self._source.live:
+                    self._decoded.put(frame)
+                elif not self._decoded.offer(frame):
+                    self._dropped += 1
+        self._interrupted = self._interrupted or self._stop.is_set()
+        self._decoded.finish()
+
+    def _compute(self) -> None:
+        total = self._options.selection.size(self._source.count)
+        self._progress.start("flow", None if total is None else max(total - 1, 0), "frames")
+        previous: Frame | None = None
+        for frame in self._decoded:
+            self._frames += 1
+            if previous is not None:
+                self._compute_pair(previous, frame)
+            previous = frame
+            if self._stop.is_set():
+                self._interrupted = True
+                self._decoded.cancel()
+                break
+        self._progress.finish()
+        self._check_enough()
+        self._computed.finish()
+
+    def _compute_pair(self, first: Frame, second: Frame) -> None:
+        with self._watch.stage("engine"):
+            flow = self._engine(first.image, second.image)
+        if not self._pairs:
+            self._seconds_to_first_flow = self._watch.elapsed
+        self._pairs += 1
+        self._computed.put(FlowFrame(first, flow))
+        self._progress.advance()
+
+    def _check_enough(self) -> None:
+        if self._pairs:
+            return
+        if self._interrupted:
+            raise KeyboardInterrupt
+        selection = self._options.selection
+        used = f"{self._frames} of its frames (start {selection.start}, stride {selection.stride})"
+        reason = f": {self._source.damage}" if self._source.damage else ""
+        raise VideoError(f"{self._source.name} gives {used}; flow needs at least two{reason}")
+
+    def _encode(self) -> None:
+        pairs = self._scale.apply(self._computed)
+        # Files are begun when there is something to put into them.
+        first = next(pairs, None)
+        if first is None:
+            return
+        with ExitStack() as stack:
+            flow_folder = stack.enter_context(open_flow_folder(self._options))
+            sink = stack.enter_context(
+                open_picture_sink(self._output, self._source, self._options.selection.stride)
+            )
+            for pair, max_flow in chain([first], pairs):
+                self._write(pair, max_flow, sink, flow_folder)
+            with self._watch.stage("encode"):
+                stack.close()
+
+    def _write(self, pair: FlowFrame, max_flow: float, sink: PictureSink, flow_folder: Path | None) -> None:
+        with self._watch.stage("render"):
+            picture = RENDERERS[self._options.render](pair.frame.image, pair.flow, max_flow)
+        with self._watch.stage("encode"):
+            sink.write(picture, pair.frame.pts)
+        self._drawn_size, self._size = (picture.shape[1], picture.shape[0]), sink.size
+        if flow_folder is not None:
+            with self._watch.stage("save_flow"):
+                write_flow(flow_folder / f"{pair.frame.index:06d}.{self._options.flow_format}", pair.flow)
+
+    def _report(self) -> VideoReport:
+        return VideoReport(
+            input=self._source.name,
+            output=str(self._output),
+            engine=self._engine.describe().to_dict(),
+            render=self._options.render,
+            frames=self._frames,
+            pairs=self._pairs,
+            width=self._size[0],
+            height=self._size[1],
+            rate=self._source.rate / self._options.selection.stride,
+            max_flow=self._scale.max_flow or 0.0,
+            beyond_scale=self._scale.beyond,
+            seconds=self._watch.elapsed,
+            seconds_to_first_flow=self._seconds_to_first_flow,
+            stage_seconds={stage: self._watch.seconds[stage] for stage in STAGES},
+            dropped=self._dropped,
+            interrupted=self._interrupted,
+            damage=self._source.damage,
+            notes=tuple(self._notes()),
+        )
+
+    def _notes(self) -> Iterator[str]:
+        yield from self._source.notes
+        if self._size != self._drawn_size:
+            drawn, written = ("x".join(map(str, size)) for size in (self._drawn_size, self._size))
+            yield f"H.264 needs even sides: {drawn} grew to {written}"
+        if self._dropped:
+            yield f"{self._dropped} frames of the live source were dropped: the engine is slower than it"
+        if self._options.max_flow is None and self._scale.beyond > WORTH_SAYING:
+            yield (
+                f"in {self._scale.beyond:.0%} of the pairs, motion is far beyond the colour scale of "
+                f"{self._scale.max_flow:g} px, which the first seconds fixed: set a larger max-flow"
+            )
+
+
+def _timed(frames: Iterable[Frame], watch: Stopwatch) -> Iterator[Frame]:
+    iterator = iter(frames)
+    while True:
+        with watch.stage("decode"):
+            frame = next(iterator, None)
+        if frame is None:
+            return
+        yield frame

@@ -1,0 +1,88 @@
+"""What was done, and how long each stage took."""
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from typing import Any
+
+STAGES = ("decode", "engine", "render", "encode", "save_flow")
+
+
+class Stopwatch:
+    """Seconds spent in each stage. Each stage runs in one thread only, so nothing needs a lock."""
+
+    def __init__(self) -> None:
+        self.began = time.perf_counter()
+        self.seconds: dict[str, float] = defaultdict(float)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Add the time of the block to a stage."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] += time.perf_counter() - began
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the beginning."""
+        return time.perf_counter() - self.began
+
+
+@dataclass(frozen=True, slots=True)
+class VideoReport:
+    """The outcome of :func:`~dinoflow_deploy.video.flow_video`.
+
+    Attributes:
+        input: What was read.
+        output: The file written.
+        engine: The engine's description.
+        render: How flow was drawn.
+        frames: Frames used.
+        pairs: Pairs of them, each one frame of the output.
+        width: Width of the output in pixels.
+        height: Its height.
+        rate: Its nominal frames per second.
+        max_flow: Motion in pixels that is drawn fully saturated.
+        beyond_scale: Share of the pairs, from 0 to 1, with much motion over 1.5 times ``max_flow``.
+        seconds: From the first frame to the finished file.
+        seconds_to_first_flow: From the beginning to the first pair's flow.
+        stage_seconds: Time spent in each stage; stages overlap, so the sum may exceed ``seconds``.
+        dropped: Frames of a live source that arrived while all stages were busy.
+        interrupted: Whether the user stopped it; what is written is complete up to there.
+        damage: Why the source ended early or is incomplete; ``None`` when all is well.
+        notes: What else the user should know.
+    """
+
+    input: str
+    output: str
+    engine: dict[str, Any]
+    render: str
+    frames: int
+    pairs: int
+    width: int
+    height: int
+    rate: Fraction
+    max_flow: float
+    beyond_scale: float
+    seconds: float
+    seconds_to_first_flow: float
+    stage_seconds: dict[str, float]
+    dropped: int
+    interrupted: bool
+    damage: str | None
+    notes: tuple[str, ...]
+
+    @property
+    def pairs_per_second(self) -> float:
+        """Pairs per second of the whole pipeline."""
+        return self.pairs / self.seconds
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as JSON values."""
+        values = asdict(self)
+        return values | {"rate": float(self.rate), "pairs_per_second": self.pairs_per_second}

@@ -1,0 +1,106 @@
+"""Each benchmark runs, and its record is what was measured; the settings are tiny."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+from dinoflow_deploy.datasets import SceneConfig, SyntheticScenes
+from tests.engines.conftest import difference_model
+
+SCRIPTS = Path(__file__).parents[2] / "benchmarks"
+
+
+def run(script: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, SCRIPTS / f"{script}.py", *arguments, "--output", folder / "record.json"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.run(command, env=environment, capture_output=True, text=True)
+
+
+def record_of(script: str, folder: Path, *arguments: str) -> dict[str, Any]:
+    done = run(script, folder, *arguments)
+    assert done.returncode == 0, done.stderr
+    record: dict[str, Any] = json.loads((folder / "record.json").read_text())
+    assert record["machine"]["cores"] >= 1
+    assert record["versions"]["onnxruntime"]
+    return record
+
+
+@pytest.fixture
+def still_model(tmp_path: Path) -> str:
+    """An ONNX file that says that nothing moves."""
+    model = difference_model()
+    (scale,) = (value for value in model.graph.initializer if value.name == "scale")
+    scale.CopyFrom(onnx.numpy_helper.from_array(np.array(0, np.float32), "scale"))
+    onnx.save(model, tmp_path / "still.onnx")
+    return str(tmp_path / "still.onnx")
+
+
+def test_accuracy(tmp_path: Path, still_model: str) -> None:
+    record = record_of("accuracy", tmp_path, "--model", still_model, "--pairs", "2", "--seed", "51")
+    results = record["results"]
+    assert list(results) == ["synthetic 256x256", "synthetic 384x512", "real pair motorcycle"]
+    for scores in results.values():
+        assert scores["still"]["every"] == scores["zero flow"]["every"]
+        assert scores["DIS medium"]["every"]["epe"] < 0.9 * scores["zero flow"]["every"]["epe"]
+
+    samples = list(SyntheticScenes(SceneConfig(256, 256, max_motion=32), 51, 2))
+    lengths = np.stack([np.hypot(*np.moveaxis(sample.flow.astype(float), -1, 0)) for sample in samples])
+    visible = ~np.stack([sample.occluded for sample in samples])
+    zero = results["synthetic 256x256"]["zero flow"]
+    assert zero["every"]["epe"] == pytest.approx(lengths.mean(), rel=1e-6)
+    assert zero["visible"]["epe"] == pytest.approx(lengths[visible].mean(), rel=1e-6)
+    # The known end-point error of no motion on this pair: the mean disparity of its ground truth.
+    assert results["real pair motorcycle"]["zero flow"]["every"]["epe"] == pytest.approx(34.34, abs=0.01)
+
+
+def test_accuracy_refuses_seeds_of_the_training(tmp_path: Path, still_model: str) -> None:
+    done = run("accuracy", tmp_path, "--model", still_model, "--seed", "1000")
+    assert done.returncode == 1
+    assert "is not held out" in done.stderr
+    assert not (tmp_path / "record.json").exists()
+
+
+def test_video_throughput(tmp_path: Path, still_model: str) -> None:
+    arguments = ["--model", still_model, "--size", "64x96", "--frames", "6", "--rounds", "2"]
+    record = record_of("video_throughput", tmp_path, *arguments)
+    assert record["pairs"] == 5
+    assert 0 < record["ratio"]["min"] <= record["ratio"]["median"] <= record["ratio"]["max"]
+    assert all(record["stage_ms_per_pair"][stage] > 0 for stage in ("decode", "engine", "render", "encode"))
+
+
+def test_startup(tmp_path: Path, still_model: str) -> None:
+    record = record_of("startup", tmp_path, "--model", still_model, "--size", "64x96", "--repeats", "1")
+    seconds = {what: values["median"] for what, values in record["seconds"].items()}
+    assert 0 < seconds["the end of a bare Python"] < seconds["the end of --help"]
+    assert 0 < seconds["video to its first flow"] < seconds["the end of video, two frames"]
+    assert "onnxruntime" not in record["import_ms"]["--help"]
+    assert "onnxruntime" in record["import_ms"]["video"]
+
+
+def test_engine_speed(tmp_path: Path) -> None:
+    tiny = ["--sizes", "64x64", "--rounds", "2", "--seconds", "0", "--threads", "1"]
+    record = record_of(
+        "engine_speed", tmp_path, "--models", "nano", *tiny, "--profile", "--profile-calls", "1"
+    )
+    pytorch, onnxruntime = record["results"]
+    assert (pytorch["backend"], onnxruntime["backend"]) == ("pytorch", "onnxruntime")
+    assert pytorch["ratio"] == {"median": 1, "min": 1, "max": 1}
+    for result in record["results"]:
+        assert result["calls"] == 2
+        assert result["peak_memory_bytes"] > 30 * 2**20
+    for profile in record["profiles"]:
+        assert {"backbone", "upsample_2"} <= profile["parts"].keys()
+        assert 0 < sum(profile["operators"].values()) < 1.5 * profile["milliseconds"]
+
+
+def test_scene_rate(tmp_path: Path) -> None:
+    record = record_of("scene_rate", tmp_path, "--pairs", "1")
+    assert [result["size"] for result in record["results"]] == [[128, 128], [256, 256], [384, 512]]
+    assert all(result["pairs_per_second"]["median"] > 0 for result in record["results"])

@@ -1,0 +1,112 @@
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from dinoflow_deploy import DinoFlowError, __version__
+from dinoflow_deploy.cli import app as app_module
+from dinoflow_deploy.cli.app import app
+
+HEAVY = ("torch", "cv2", "av", "onnxruntime", "onnx", "numpy", "tensorboard", "transformers")
+
+
+@pytest.fixture
+def raising(monkeypatch):
+    """Registers a command that raises what it is given."""
+    monkeypatch.setattr(app, "registered_commands", list(app.registered_commands))
+
+    def register(error: BaseException) -> None:
+        @app.command("raise")
+        def command() -> None:
+            raise error
+
+    return register
+
+
+def test_error_is_one_line_and_exit_code_1(raising):
+    raising(DinoFlowError("radius is 9, at most 6 is supported: choose a smaller one"))
+    result = CliRunner().invoke(app, ["raise"])
+    assert result.exit_code == 1
+    assert result.stderr == "error: radius is 9, at most 6 is supported: choose a smaller one\n"
+    assert result.stdout == ""
+
+
+def test_debug_shows_the_traceback(raising):
+    raising(DinoFlowError("no"))
+    result = CliRunner().invoke(app, ["--debug", "raise"])
+    assert result.exit_code == 1
+    assert "Traceback" in result.stderr
+    assert result.stderr.endswith("error: no\n")
+
+
+def test_interrupt_is_one_line_and_exit_code_130(raising):
+    raising(KeyboardInterrupt())
+    result = CliRunner().invoke(app, ["raise"])
+    assert (result.exit_code, result.stderr) == (130, "interrupted\n")
+
+
+def test_operating_system_error_names_the_file(raising):
+    raising(PermissionError(13, "Permission denied", "/root/clip.mp4"))
+    result = CliRunner().invoke(app, ["raise"])
+    assert result.exit_code == 1
+    assert "Permission denied" in result.stderr
+    assert "/root/clip.mp4" in result.stderr
+
+
+def test_defect_has_no_traceback_unless_asked(raising, monkeypatch):
+    raising(ZeroDivisionError("division by zero"))
+    monkeypatch.setattr(sys, "argv", ["dinoflow-deploy", "raise"])
+    with pytest.raises(SystemExit) as stopped:
+        app_module.main()
+    assert "unexpected ZeroDivisionError: division by zero" in str(stopped.value)
+
+    monkeypatch.setattr(sys, "argv", ["dinoflow-deploy", "--debug", "raise"])
+    with pytest.raises(ZeroDivisionError):
+        app_module.main()
+
+
+@pytest.mark.parametrize("arguments", [["no-such-command"], ["--no-such-option"]])
+def test_wrong_usage_exits_2(arguments):
+    assert CliRunner().invoke(app, arguments).exit_code == 2
+
+
+def test_exit_code_of_a_command_is_kept(raising):
+    raising(typer.Exit(3))
+    assert CliRunner().invoke(app, ["raise"]).exit_code == 3
+
+
+def test_module_and_version():
+    done = subprocess.run(
+        [sys.executable, "-m", "dinoflow_deploy", "--version"], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (0, f"dinoflow-deploy {__version__}\n")
+
+
+def test_help_loads_nothing_heavy():
+    code = (
+        "import sys\n"
+        "from typer.testing import CliRunner\n"
+        "from dinoflow_deploy.cli.app import app\n"
+        "assert CliRunner().invoke(app, ['--help']).exit_code == 0\n"
+        f"print(*[name for name in {HEAVY} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
+def test_closed_pipe_is_quiet():
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "dinoflow_deploy", "--help"],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        # Python ignores SIGPIPE; a parent that restored it must not change what is tested.
+        preexec_fn=lambda: signal.signal(signal.SIGPIPE, signal.SIG_IGN),
+    )
+    os.close(writer)
+    assert done.stderr == b""

@@ -1,0 +1,80 @@
+import contextlib
+import io
+
+import pytest
+from rich.console import Console
+
+from dinoflow_deploy.cli import progress as progress_module
+from dinoflow_deploy.cli.progress import TerminalProgress
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that moves when told."""
+
+    class Clock:
+        now = 100.0
+
+        def monotonic(self) -> float:
+            return self.now
+
+    clock = Clock()
+    monkeypatch.setattr(progress_module, "time", clock)
+    return clock
+
+
+def plain() -> Console:
+    return Console(file=io.StringIO(), width=200)
+
+
+def test_without_a_terminal_a_line_every_ten_seconds(clock):
+    console = plain()
+    with TerminalProgress(console) as progress:
+        progress.start("flow", 100, "frames")
+        for _ in range(25):
+            clock.now += 1
+            progress.advance(epe=0.5)
+        progress.finish()
+    lines = console.file.getvalue().splitlines()
+    assert lines == [
+        "flow: 100 frames",
+        "flow: 10/100 frames, 10 s, 90 s left, 1 frames/s  epe 0.5",
+        "flow: 20/100 frames, 20 s, 80 s left, 1 frames/s  epe 0.5",
+        "flow: 25/100 frames, 25 s, 75 s left, 1 frames/s  epe 0.5",
+    ]
+
+
+def test_unknown_total_and_notes_without_a_terminal(clock):
+    console = plain()
+    with TerminalProgress(console) as progress:
+        progress.start("camera", None, "frames")
+        clock.now += 2
+        progress.advance(4)
+        progress.note("[frame 3] is damaged")
+    assert console.file.getvalue().splitlines() == [
+        "camera: started",
+        "[frame 3] is damaged",
+        "camera: 4 frames, 2 s, 2 frames/s",
+    ]
+
+
+def test_on_a_terminal_a_bar_with_count_rate_and_figures():
+    console = Console(file=io.StringIO(), width=160, force_terminal=True, no_color=True)
+    with TerminalProgress(console) as progress:
+        progress.start("flow", 3, "frames")
+        for _ in range(3):
+            progress.advance(epe=0.25)
+        progress.note("a line that stays")
+    shown = console.file.getvalue()
+    assert "3/3" in shown
+    assert "frames/s" in shown
+    assert "epe 0.25" in shown
+    assert "a line that stays" in shown
+
+
+def test_the_bar_ends_when_the_work_raises():
+    console = Console(file=io.StringIO(), width=160, force_terminal=True)
+    with contextlib.suppress(ValueError), TerminalProgress(console) as progress:
+        progress.start("flow", 3, "frames")
+        raise ValueError("stop")
+    assert "\x1b[?25h" in console.file.getvalue(), "the cursor stays hidden"

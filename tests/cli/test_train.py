@@ -1,0 +1,143 @@
+import os
+import signal
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from typer.testing import CliRunner
+
+from dinoflow_deploy.cli import train as command
+from dinoflow_deploy.cli.app import app
+from dinoflow_deploy.train.recipe import recipe_text
+from tests.train.micro import Recorder, micro
+from tests.train.tiny_recipe import write_tiny_recipe
+
+__all__ = ["micro"]
+
+
+def _train(*arguments: str | Path):
+    return CliRunner(env={"COLUMNS": "200"}).invoke(app, ["train", *map(str, arguments)])
+
+
+@pytest.fixture
+def recipe(tmp_path, micro) -> Path:
+    return write_tiny_recipe(tmp_path, backbone='"micro"')
+
+
+def test_show_prints_a_recipe_to_copy():
+    result = _train("--recipe", "nano", "--show")
+    assert result.exit_code == 0
+    assert result.stdout.strip() == recipe_text("nano").strip()
+    assert tomllib.loads(result.stdout)["model"]["backbone"] == "nano"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--recipe", "nano"], "--output RUN is needed"),
+        ([], "Missing option '--recipe'"),
+        (["--recipe", "nano", "--output", "x", "--nproc", "0"], "Invalid value for '--nproc'"),
+    ],
+)
+def test_wrong_usage_exits_2(arguments, message):
+    result = _train(*arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+def test_mistakes_are_one_line_and_exit_1(tmp_path, recipe):
+    broken = tmp_path / "broken.toml"
+    broken.write_text(recipe.read_text().replace("warmup_steps", "warmup"))
+    output = ["--output", tmp_path / "run"]
+    for arguments, message in (
+        (["--recipe", "nanoo"], "error: no recipe 'nanoo': choose one of nano"),
+        (["--recipe", broken], f"error: recipe {broken}: optimizer has unknown keys warmup: known are"),
+        (["--recipe", recipe, "--device", "tpu"], "error: --device tpu: choose auto, cpu or cuda"),
+        (["--recipe", recipe, "--init-from", "no.safetensors", "--device", "cpu"], "no.safetensors"),
+        (["--recipe", recipe, "--init-from", "x", "--resume", "--device", "cpu"], "pass one of them"),
+    ):
+        result = _train(*arguments, *output)
+        assert result.exit_code == 1
+        assert message in result.stderr
+        assert "Traceback" not in result.stderr
+        assert not list(tmp_path.glob("run/*.safetensors"))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="CUDA is there")
+def test_cuda_that_is_not_there_says_what_to_do(tmp_path, recipe):
+    result = _train("--recipe", recipe, "--output", tmp_path / "run", "--device", "cuda")
+    assert result.exit_code == 1
+    assert "torch finds no CUDA device here; install a CUDA build of torch" in result.stderr
+    assert "--device cpu" in result.stderr
+
+
+def test_a_run_prints_where_its_models_are_and_what_comes_next(tmp_path, recipe):
+    arguments = ["--recipe", recipe, "--output", tmp_path / "run", "--device", "cpu"]
+    result = _train(*arguments)
+    assert result.exit_code == 0, result.stderr
+    best = tmp_path / "run/best.safetensors"
+    assert "done: 10 steps, best validation EPE " in result.stdout
+    for line in (f"best model  {best}", f"dinoflow-deploy export --model {best} --output bundle"):
+        assert line in result.stdout
+    assert "training on cpu in 1 process(es)" in result.stderr
+    assert "training: 10 steps" in result.stderr
+    again = _train(*arguments)
+    assert again.exit_code == 1
+    assert f"error: {tmp_path / 'run'} holds a training run already: pass --resume" in again.stderr
+    assert _train(*arguments, "--resume").exit_code == 0
+
+
+def test_several_processes_give_the_exit_code_of_the_launch(tmp_path, recipe, monkeypatch):
+    monkeypatch.setattr("dinoflow_deploy.train.distributed.launch", lambda processes: 40 + processes)
+    assert _train("--recipe", recipe, "--output", tmp_path / "run", "--nproc", "2").exit_code == 42
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_interrupted_run_says_how_to_go_on(tmp_path, recipe, monkeypatch):
+    class Interrupting(Recorder):
+        def advance(self, amount: float = 1.0, **figures: float) -> None:
+            super().advance(amount, **figures)
+            if len(self.figures) == 3:
+                signal.raise_signal(signal.SIGINT)
+
+    @contextmanager
+    def progress() -> Iterator[Recorder]:
+        yield Interrupting()
+
+    monkeypatch.setattr(command, "TerminalProgress", progress)
+    arguments = ["--recipe", recipe, "--output", tmp_path / "run", "--device", "cpu"]
+    result = _train(*arguments)
+    assert result.exit_code == 130
+    assert "stopped at step 3; to go on: the same recipe and --output with --resume" in result.stdout
+    monkeypatch.undo()
+    assert _train(*arguments, "--resume").exit_code == 0
+
+
+def test_ctrl_c_at_a_terminal_saves_and_exits_130(tmp_path):
+    """It goes to the loader process as well as to the command."""
+    recipe = write_tiny_recipe(tmp_path, workers=1, steps="100000", checkpoint_every="100000")
+    arguments = ["--recipe", recipe, "--output", tmp_path / "run", "--device", "cpu"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "dinoflow_deploy", "train", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        start_new_session=True,
+    ) as process:
+        assert process.stderr is not None
+        lines = iter(process.stderr.readline, "")
+        assert any(line.startswith("training: 200000 steps") for line in lines)
+        os.killpg(process.pid, signal.SIGINT)
+        output, errors = process.communicate(timeout=300)
+    assert process.returncode == 130, errors
+    assert "stopped at step 1;" in output
+    assert "Traceback" not in errors
+    with safe_open(tmp_path / "run/checkpoint.safetensors", framework="pt") as file:
+        assert '"step": 1,' in file.metadata()["dinoflow_checkpoint"]

@@ -1,0 +1,238 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TextIO
+
+import cv2
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from dinoflow_deploy import engines
+from dinoflow_deploy.cli.app import app
+from dinoflow_deploy.cli.video import FlowFormat, Render
+from dinoflow_deploy.video.options import FLOW_FORMATS
+from dinoflow_deploy.video.render import RENDERERS
+from tests.video.clips import ConstantEngine, cut, decode, write_clip
+
+
+@pytest.fixture(autouse=True)
+def constant_engine(monkeypatch, tmp_path):
+    """The command with a model whose flow is known, in an empty folder."""
+    asked = []
+
+    def load(model, *, backend, device):
+        asked.append((model, backend, device))
+        return ConstantEngine()
+
+    monkeypatch.setattr(engines, "load_engine", load, raising=False)
+    monkeypatch.chdir(tmp_path)
+    return asked
+
+
+def video(*arguments):
+    return CliRunner().invoke(app, ["video", *map(str, arguments)])
+
+
+def test_a_clip_gives_a_file_beside_where_you_are(tmp_path, constant_engine):
+    (tmp_path / "clips").mkdir()
+    write_clip(tmp_path / "clips" / "in.mp4", sound=True)
+    result = video("clips/in.mp4")
+    assert result.exit_code == 0, result.stderr
+    assert constant_engine == [("nano", "auto", "auto")]
+    assert len(decode(tmp_path / "in-flow.mp4")) == 11
+    assert result.stdout.startswith("wrote in-flow.mp4: 11 frames, 96x64, 29.97 fps, ")
+    # Copied, it runs and replaces nothing.
+    (following,) = [line for line in result.stdout.splitlines() if line.startswith("next: ")]
+    arguments = following.removeprefix("next: dinoflow-deploy video ").split()
+    assert video(*arguments).exit_code == 0
+    assert sorted(path.name for path in tmp_path.glob("*.mp4")) == [
+        "in-flow-side-by-side.mp4",
+        "in-flow.mp4",
+    ]
+    assert "model: constant, fp32, test on cpu (none)" in result.stderr
+    assert "nano is the small built-in model" in result.stderr
+    assert "note: the sound track is not copied" in result.stderr
+
+
+@pytest.mark.parametrize("arguments", [("in.mp4", "out.mp4"), ("in.mp4", "-o", "out.mp4")])
+def test_two_ways_to_name_the_output(tmp_path, arguments):
+    write_clip(tmp_path / "in.mp4")
+    assert video(*arguments).exit_code == 0
+    assert (tmp_path / "out.mp4").is_file()
+
+
+def test_the_model_is_passed_on(tmp_path, constant_engine):
+    write_clip(tmp_path / "in.mp4")
+    result = video("in.mp4", "--model", "my.onnx", "--backend", "onnxruntime", "--device", "cpu")
+    assert constant_engine == [("my.onnx", "onnxruntime", "cpu")]
+    assert "built-in" not in result.stderr
+
+
+def write_images(folder: Path, names: list[str]) -> list[Path]:
+    for number, name in enumerate(names):
+        cv2.imwrite(str(folder / name), np.full((32, 48, 3), 20 * number, np.uint8))
+    return [folder / name for name in names]
+
+
+def test_two_images(tmp_path):
+    write_images(tmp_path, ["a.png", "b.png"])
+    assert video("a.png", "b.png").exit_code == 0
+    assert cv2.imread("a-flow.png").shape == (32, 48, 3)
+    assert video("a.png", "b.png", "other.png").exit_code == 0
+    assert cv2.imread("other.png").shape == (32, 48, 3)
+    # Now all three exist: a sequence, or an output to replace?
+    result = video("a.png", "b.png", "other.png", "--overwrite")
+    assert result.exit_code == 2
+    assert "--output" in result.stderr
+    assert video("a.png", "b.png", "-o", "other.png", "--overwrite").exit_code == 0
+
+
+def test_images_that_the_shell_listed(tmp_path):
+    paths = write_images(tmp_path, [f"{number}.png" for number in range(5)])
+    assert video(*paths).exit_code == 0
+    assert len(decode(tmp_path / "0-flow.mp4")) == 4
+    assert video(*paths, "out.mp4", "--fps", "10").exit_code == 0
+    assert len(decode(tmp_path / "out.mp4")) == 4
+
+
+def test_everything_at_once(tmp_path):
+    write_clip(tmp_path / "in.mp4", frames=30)
+    result = video(
+        "in.mp4",
+        *("--render", "side-by-side", "--max-flow", "8", "--max-side", "48"),
+        *("--save-flow", "flow", "--flow-format", "npy", "--json", "report.json"),
+        *("--start", "3", "--frames", "4", "--stride", "5"),
+    )
+    assert result.exit_code == 0, result.stderr
+    report = json.loads(Path("report.json").read_text())
+    assert (report["pairs"], report["width"], report["height"], report["max_flow"]) == (3, 96, 32, 8.0)
+    assert report["stage_seconds"]["engine"] > 0
+    assert sorted(path.name for path in Path("flow").iterdir()) == ["000003.npy", "000008.npy", "000013.npy"]
+    assert np.load("flow/000003.npy").shape == (32, 48, 2)
+    assert "next:" not in result.stdout
+
+
+@pytest.mark.parametrize("blocked", ["in-flow.mp4", "report.json", "flow/000000.flo"])
+def test_outputs_that_exist_are_refused_before_a_model_is_loaded(tmp_path, constant_engine, blocked):
+    write_clip(tmp_path / "in.mp4")
+    (tmp_path / "flow").mkdir()
+    (tmp_path / blocked).write_bytes(b"precious")
+    arguments = ("in.mp4", "--json", "report.json", "--save-flow", "flow")
+    result = video(*arguments)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: ")
+    assert "--overwrite" in result.stderr
+    assert constant_engine == []
+    assert (tmp_path / blocked).read_bytes() == b"precious"
+    assert video(*arguments, "--overwrite").exit_code == 0
+    assert (tmp_path / blocked).read_bytes() != b"precious"
+
+
+def test_a_truncated_clip_exits_3(tmp_path):
+    cut(write_clip(tmp_path / "whole.mkv", frames=60), tmp_path / "cut.mkv")
+    result = video("cut.mkv")
+    assert result.exit_code == 3
+    assert "warning: cut.mkv is damaged: " in result.stderr
+    assert len(decode(tmp_path / "cut-flow.mp4")) > 10
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["missing.mp4"], "missing.mp4 is missing"),
+        (["in.mp4", "out.gif"], "name it 'out.mp4'"),
+        (["in.mp4", "--stride", "0"], "stride is 0"),
+        (["in.mp4", "--frames", "1"], "frames is 1"),
+        (["in.mp4", "--start", "100"], "flow needs at least two"),
+        (["in.mp4", "--max-flow", "-1"], "max-flow is -1"),
+        (["in.mp4", "--fps", "10"], "fps is for images"),
+        (["97"], "there is no camera 97"),
+    ],
+)
+def test_errors_are_one_line(tmp_path, arguments, message):
+    write_clip(tmp_path / "in.mp4")
+    result = video(*arguments)
+    assert result.exit_code == 1
+    assert message in result.stderr.splitlines()[-1]
+    assert result.stderr.splitlines()[-1].startswith("error: ")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.mp4"]
+
+
+def test_wrong_usage_exits_2(tmp_path):
+    assert video().exit_code == 2
+    assert video("in.mp4", "--render", "hologram").exit_code == 2
+
+
+@pytest.mark.parametrize(("choices", "names"), [(Render, RENDERERS), (FlowFormat, FLOW_FORMATS)])
+def test_choices_are_those_of_the_library(choices: type[StrEnum], names):
+    assert [choice.value for choice in choices] == list(names)
+
+
+DRIVER = """
+import signal, sys, time
+from dinoflow_deploy import engines
+from dinoflow_deploy.cli.app import main
+from tests.video.clips import ConstantEngine
+
+def stopping():
+    # The command restores Python's own handler when the first signal arrives.
+    return signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+def before(pair):
+    if pair == 20:
+        print("at pair 20", flush=True)
+        while {waiting}:
+            time.sleep(0.01)
+
+engines.load_engine = lambda *names, **options: ConstantEngine(before=before)
+main()
+"""
+
+
+def start(folder: Path, waiting: str, *arguments: str) -> subprocess.Popen[str]:
+    """The command in a process of its own, with an engine that waits at pair 20 while told so."""
+    write_clip(folder / "long.mp4", frames=300)
+    return subprocess.Popen(
+        [sys.executable, "-c", DRIVER.format(waiting=waiting), "video", "long.mp4", *arguments],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def send_at(number: int, command: subprocess.Popen[str], stream: TextIO, line: str) -> None:
+    """Send a signal when a line is printed."""
+    assert any(printed.startswith(line) for printed in stream)
+    command.send_signal(number)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_completes_the_file(tmp_path, number):
+    command = start(tmp_path, "not stopping()", "--save-flow", "flow", "--json", "r.json")
+    send_at(number, command, command.stdout, "at pair 20")
+    output, errors = command.communicate(timeout=60)
+    assert command.returncode == 130, errors
+    assert "stopping: completing the file" in errors
+    assert "stopped; wrote long-flow.mp4: 21 frames" in output
+    assert len(decode(tmp_path / "long-flow.mp4")) == 21
+    assert len(list((tmp_path / "flow").iterdir())) == 21
+    assert json.loads((tmp_path / "r.json").read_text())["interrupted"] is True
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["flow", "long-flow.mp4", "long.mp4", "r.json"]
+
+
+def test_ctrl_c_twice_gives_up(tmp_path):
+    command = start(tmp_path, "True")
+    send_at(signal.SIGINT, command, command.stdout, "at pair 20")
+    send_at(signal.SIGINT, command, command.stderr, "stopping")
+    _, errors = command.communicate(timeout=60)
+    assert command.returncode == 130
+    assert errors.endswith("interrupted\n")
+    assert "Traceback" not in errors
+    assert [path.name for path in tmp_path.iterdir()] == ["long.mp4"]

@@ -1,0 +1,122 @@
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from dinoflow_deploy import load_engine
+from dinoflow_deploy.engines import builtin
+from dinoflow_deploy.errors import FileFormatError, InputError, MissingPackageError
+from dinoflow_deploy.train.model import FlowModel, FlowModelConfig, save_model
+from tests.engines.conftest import WriteBundle, WriteOnnx
+
+MakeFrames = Callable[..., np.ndarray]
+
+
+@pytest.fixture
+def small(write_bundle: WriteBundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A package whose one built-in model is called "small"; gives its folder."""
+    write_bundle("models/small/bundle")
+    torch.manual_seed(0)
+    folder = tmp_path / "models" / "small"
+    save_model(FlowModel(FlowModelConfig("nano")), folder / "model.safetensors")
+    monkeypatch.setattr(builtin, "MODELS_FOLDER", tmp_path / "models")
+    return folder
+
+
+def test_a_builtin_name_runs_on_onnx_runtime(small: Path, frames: MakeFrames) -> None:
+    with load_engine("small", device="cpu") as engine:
+        assert engine.describe().backend == "onnxruntime"
+        assert engine.describe().source == str(small / "bundle")
+        assert engine(*frames(2, 50, 60)).shape == (50, 60, 2)
+
+
+def test_a_builtin_name_runs_on_pytorch_when_asked(small: Path) -> None:
+    with load_engine("small", "pytorch", "cpu", precision="bf16") as engine:
+        assert engine.describe().backend == "pytorch"
+        assert engine.describe().precision == "bf16"
+        assert engine.describe().source == str(small / "model.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("name", "backend"),
+    [("bundle", "onnxruntime"), ("bundle/model.onnx", "onnxruntime"), ("model.safetensors", "pytorch")],
+)
+@pytest.mark.parametrize("kind", [str, Path])
+def test_a_path_chooses_its_backend(name: str, backend: str, kind: type, small: Path) -> None:
+    with load_engine(kind(small / name), device="cpu") as engine:
+        assert engine.describe().backend == backend
+
+
+def test_a_path_is_never_a_builtin_name(
+    small: Path, write_onnx: WriteOnnx, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small").mkdir()
+    with pytest.raises(FileFormatError, match="small is not a bundle"):
+        load_engine(Path("small"))
+    with pytest.raises(FileFormatError, match="small is not a bundle"):
+        load_engine("./small")
+    load_engine("small", device="cpu").close()
+
+
+def test_options_reach_the_engine(small: Path, frames: MakeFrames) -> None:
+    with load_engine("small", device="cpu", convert_colors=True, intra_op_threads=1) as engine:
+        grey = frames(2, 64, 64)[..., 0]
+        assert engine(*grey).shape == (64, 64, 2)
+    with pytest.raises(
+        InputError, match="'onnxruntime' has no option 'precision': it takes intra_op_threads"
+    ):
+        load_engine("small", precision="fp16")
+
+
+def test_an_unknown_name_lists_what_there_is(small: Path) -> None:
+    with pytest.raises(
+        InputError, match=r"no file, folder or built-in model 'smal' \(built-in: small\); did you"
+    ):
+        load_engine("smal")
+    with pytest.raises(InputError, match=r"'missing/model\.onnx' \(built-in: small\)$"):
+        load_engine("missing/model.onnx")
+
+
+def test_no_builtin_models_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(builtin, "MODELS_FOLDER", tmp_path)
+    with pytest.raises(InputError, match=r"built-in: none"):
+        load_engine("nano")
+
+
+def test_a_plan_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    plan = tmp_path / "model.plan"
+    plan.write_bytes(b"plan")
+    with pytest.raises(
+        InputError, match=r"a TensorRT plan, and no backend of this release .* pass the bundle"
+    ):
+        load_engine(plan)
+
+
+def test_what_does_not_go_together_is_refused(small: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"'pytorch' does not run .*, which is a bundle: use onnxruntime"):
+        load_engine(small / "bundle", "pytorch")
+    with pytest.raises(
+        InputError, match=r"'onnxruntime' does not run .*, which is a PyTorch model: use pytorch"
+    ):
+        load_engine(small / "model.safetensors", "onnxruntime")
+    with pytest.raises(InputError, match="backend 'openvino' is not known: use auto, onnxruntime, pytorch"):
+        load_engine("small", "openvino")
+    with pytest.raises(InputError, match="device 'tpu' is not known: use auto, cpu, cuda"):
+        load_engine("small", device="tpu")
+    notes = tmp_path / "notes.txt"
+    notes.write_text("")
+    with pytest.raises(InputError, match=r"notes\.txt is not a model: .*\.onnx, \.safetensors, \.plan"):
+        load_engine(notes)
+
+
+def test_a_missing_backend_names_its_extra(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dinoflow_deploy.optional.is_installed", lambda package: package != "onnxruntime")
+    monkeypatch.delitem(sys.modules, "dinoflow_deploy.engines.onnxruntime", raising=False)
+    with pytest.raises(
+        MissingPackageError, match=r"'onnxruntime' needs the package 'onnxruntime'.*pip install 'onnxruntime"
+    ):
+        load_engine("small")

@@ -1,0 +1,98 @@
+"""``dinoflow-deploy export`` from the outside."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from dinoflow_deploy.cli.app import app
+from dinoflow_deploy.engines import Bundle
+from dinoflow_deploy.train.model import save_model
+from tests.export.conftest import Exported, GetExport
+
+COMMAND = [sys.executable, "-m", "dinoflow_deploy", "export"]
+
+
+@pytest.fixture
+def weights(nano: Exported, tmp_path: Path) -> Path:
+    path = tmp_path / "weights.safetensors"
+    save_model(nano.model, path)
+    return path
+
+
+def test_writes_the_same_bytes_in_another_process_and_says_what_it_wrote(
+    weights: Path, get_export: GetExport, tmp_path: Path
+) -> None:
+    folder = tmp_path / "bundle"
+    done = subprocess.run(
+        [*COMMAND, "--model", str(weights), "--output", str(folder)],
+        capture_output=True,
+        text=True,
+        # Another order of sets and dictionaries of strings, where any is relied on.
+        env=os.environ | {"PYTHONHASHSEED": "12345"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert (folder / "model.onnx").read_bytes() == get_export("nano", "fp32", True).path.read_bytes()
+    manifest = Bundle.open(folder).manifest
+    assert manifest.parity is not None
+    assert manifest.parity.max_px <= 1e-3
+    assert manifest.parity.pairs == 6
+    for part in (
+        "nano, fp32, opset 20",
+        "batch 1..16, height 64..2048, width 64..2048",
+        "as dinoflow::LocalCorrelation",
+        "limit 0.001",
+        "128x192",
+        f"dinoflow-deploy video in.mp4 --model {folder}",
+    ):
+        assert part in done.stdout
+    assert "Warning" not in done.stderr
+    assert "torchvision" not in done.stderr
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
+def test_an_interrupted_export_leaves_nothing(
+    weights: Path, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    output = tmp_path / "made" / "bundle"
+    arguments = ["--model", str(weights), "--output", str(output), "--size", "64x64", "--batch", "1"]
+    # Also where the tests themselves run with Ctrl-C ignored, as a shell's background jobs do.
+    heeds = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+    with subprocess.Popen([*COMMAND, *arguments], stderr=subprocess.PIPE, text=True, **heeds) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("tracing"):
+                process.send_signal(number)
+                break
+        process.communicate()
+    assert process.returncode == code
+    assert not output.exists()
+    if number == signal.SIGINT:
+        assert list(output.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--precision", "int8"], 2, "int8"),
+        (["--size", "100x128"], 1, "a height of 100 is not a multiple of 16"),
+        (["--size", "128x128", "--dynamic"], 2, "--size fixes what --dynamic leaves open"),
+        (["--opset", "23"], 1, "opset 23 is outside 20 to 22"),
+        (["--batch", "0"], 1, "the batch '0' is neither"),
+        (["--rename", "old"], 2, "OLD=NEW"),
+        (["--overwrite"], 1, "there is no file absent.safetensors"),
+        ([], 1, "pass --overwrite to replace it"),
+    ],
+)
+def test_refuses(arguments: list[str], code: int, message: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = CliRunner().invoke(
+        app, ["export", "--model", "absent.safetensors", "--output", str(tmp_path), *arguments]
+    )
+    assert done.exit_code == code, done.output
+    assert message in " ".join(done.output.replace("│", " ").split())
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -1,0 +1,3 @@
+from tests.train.micro import at_a_terminal, micro
+
+__all__ = ["at_a_terminal", "micro"]

@@ -1,0 +1,67 @@
+"""A model and runs small enough to train many times in one test session."""
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from dinoflow_deploy.progress import NoProgress
+from dinoflow_deploy.train.distributed import Process
+from dinoflow_deploy.train.model import BackboneConfig, HeadConfig
+from dinoflow_deploy.train.model.config import _HEADS, BACKBONES
+from dinoflow_deploy.train.recipe import Recipe, load_recipe
+from tests.train.tiny_recipe import write_tiny_recipe
+
+CPU = Process(0, 1, torch.device("cpu"))
+
+
+def register_micro() -> None:
+    """Make ``micro`` a backbone like ``nano``, much smaller."""
+    BACKBONES["micro"] = BackboneConfig(width=16, depth=4, heads=2, rope_rescale=2.0, layer_scale=1.0)
+    _HEADS["micro"] = HeadConfig(width=8, radius=2, groups=2, output_widths=(8, 8))
+
+
+@pytest.fixture(scope="module")
+def micro() -> Iterator[str]:
+    """The name of the smallest backbone, registered for the tests of one module."""
+    register_micro()
+    yield "micro"
+    del BACKBONES["micro"], _HEADS["micro"]
+
+
+@pytest.fixture
+def at_a_terminal() -> Iterator[None]:
+    """Ctrl-C raises KeyboardInterrupt; a process started in the background may ignore it."""
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, previous)
+
+
+def micro_recipe(folder: Path, *, workers: int = 0, **replacements: str) -> Recipe:
+    """The tiny recipe with the smallest backbone."""
+    values = {"backbone": '"micro"', "autocast": '"off"'} | replacements
+    return load_recipe(str(write_tiny_recipe(folder, workers=workers, **values)))
+
+
+class Recorder(NoProgress):
+    """Keeps what a run reports."""
+
+    def __init__(self) -> None:
+        self.figures: list[dict[str, float]] = []
+        self.notes: list[str] = []
+
+    def advance(self, amount: float = 1.0, **figures: float) -> None:
+        self.figures.append(figures)
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
+
+
+def assert_equal(first: dict[str, Tensor], second: dict[str, Tensor]) -> None:
+    """Every tensor of one is bit for bit that of the other."""
+    assert first.keys() == second.keys()
+    for name, value in first.items():
+        assert torch.equal(value, second[name]), name

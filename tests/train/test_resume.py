@@ -1,0 +1,91 @@
+"""A run killed at any moment and resumed ends where one that never stopped ends, bit for bit."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tests.train.tiny_recipe import write_tiny_recipe
+
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
+
+
+def start(recipe: Path, output: Path, processes: int) -> "subprocess.Popen[bytes]":
+    command = [
+        sys.executable,
+        "-m",
+        "dinoflow_deploy",
+        "train",
+        "--recipe",
+        str(recipe),
+        "--output",
+        str(output),
+    ]
+    command += ["--device", "cpu", "--resume", "--nproc", str(processes)]
+    return subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+
+def finish(process: "subprocess.Popen[bytes]") -> None:
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors.decode()
+
+
+def kill_tree(process: "subprocess.Popen[bytes]") -> None:
+    """SIGKILL to a process and everything it started, as a machine that fails would."""
+    for child in reversed([process.pid, *descendants(process.pid)]):
+        with suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
+    process.communicate()
+
+
+def descendants(parent: int) -> list[int]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                # The name in parentheses may hold spaces.
+                if int((entry / "stat").read_text().rpartition(")")[2].split()[1]) == parent:
+                    found += [int(entry.name), *descendants(int(entry.name))]
+            except OSError:
+                continue
+    return found
+
+
+def wait_for_change(path: Path, before: int, process: "subprocess.Popen[bytes]") -> None:
+    """Until the file is another than ``before``, or the process has ended."""
+    deadline = time.monotonic() + 300
+    while stamp(path) == before and process.poll() is None:
+        assert time.monotonic() < deadline, "no progress"
+        time.sleep(0.002)
+
+
+def stamp(path: Path) -> int:
+    return path.stat().st_mtime_ns if path.exists() else 0
+
+
+@pytest.mark.parametrize(("processes", "workers"), [(1, 1), (2, 0)])
+def test_killed_and_resumed_equals_uninterrupted(tmp_path, processes, workers):
+    recipe = write_tiny_recipe(tmp_path, workers=workers)
+    finish(start(recipe, tmp_path / "whole", processes))
+    output = tmp_path / "killed"
+    checkpoint = output / "checkpoint.safetensors"
+    # Before the first checkpoint, then at two later ones: right after it is written, and a little later.
+    for awaited, delay in ((output / "tensorboard", 0.1), (checkpoint, 0.0), (checkpoint, 0.2)):
+        process = start(recipe, output, processes)
+        wait_for_change(awaited, stamp(awaited), process)
+        time.sleep(delay)
+        kill_tree(process)
+    finish(start(recipe, output, processes))
+    for name in ("last.safetensors", "best.safetensors", "checkpoint.safetensors"):
+        whole, killed = load_file(tmp_path / "whole" / name), load_file(output / name)
+        assert whole.keys() == killed.keys()
+        for key, value in whole.items():
+            assert torch.equal(value, killed[key]), f"{name}: {key}"
+    assert not list(output.glob("*.partial*")), "left over from a killed write"

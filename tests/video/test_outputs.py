@@ -1,0 +1,160 @@
+import cv2
+import numpy as np
+import pytest
+
+from dinoflow_deploy.errors import InputError
+from dinoflow_deploy.flow import write_flow
+from dinoflow_deploy.video import open_source
+from dinoflow_deploy.video.options import VideoOptions
+from dinoflow_deploy.video.outputs import check_outputs, default_output
+from tests.video.clips import NumberedSource, picture, write_clip
+
+CLIP, PAIR = NumberedSource(10), NumberedSource(2)
+
+
+@pytest.mark.parametrize("name", ["out.mkv", "out.gif", "out", "out.png"])
+def test_other_suffixes_are_refused(tmp_path, name):
+    with pytest.raises(InputError, match=r"H\.264 in mp4: name it 'out\.mp4'"):
+        check_outputs(tmp_path / name, VideoOptions(), CLIP)
+
+
+def test_a_pair_may_be_a_picture(tmp_path):
+    check_outputs(tmp_path / "out.png", VideoOptions(), PAIR)
+    check_outputs(tmp_path / "out.MP4", VideoOptions(), PAIR)
+
+
+def test_what_exists_is_kept_unless_asked(tmp_path):
+    output = tmp_path / "out.mp4"
+    output.write_bytes(b"precious")
+    with pytest.raises(InputError, match=r"out\.mp4 exists: pass --overwrite"):
+        check_outputs(output, VideoOptions(), CLIP)
+    check_outputs(output, VideoOptions(overwrite=True), CLIP)
+    assert output.read_bytes() == b"precious"
+
+
+def test_a_folder_is_no_output(tmp_path):
+    (tmp_path / "out.mp4").mkdir()
+    with pytest.raises(InputError, match="is a folder"):
+        check_outputs(tmp_path / "out.mp4", VideoOptions(overwrite=True), CLIP)
+
+
+def test_a_flow_folder_is_replaced_only_if_it_holds_flow_alone(tmp_path):
+    folder, output = tmp_path / "flow", tmp_path / "out.mp4"
+    check_outputs(output, VideoOptions(save_flow=folder), CLIP)
+    folder.mkdir()
+    check_outputs(output, VideoOptions(save_flow=folder), CLIP)
+    (folder / "000000.flo").touch()
+    with pytest.raises(InputError, match="exists and is not empty"):
+        check_outputs(output, VideoOptions(save_flow=folder), CLIP)
+    check_outputs(output, VideoOptions(save_flow=folder, overwrite=True), CLIP)
+    (folder / "thesis.tex").touch()
+    with pytest.raises(InputError, match=r"holds more than flow files \('thesis\.tex'\)"):
+        check_outputs(output, VideoOptions(save_flow=folder, overwrite=True), CLIP)
+
+
+def test_a_file_is_no_flow_folder(tmp_path):
+    (tmp_path / "flow").touch()
+    with pytest.raises(InputError, match="is not a folder"):
+        check_outputs(tmp_path / "out.mp4", VideoOptions(save_flow=tmp_path / "flow"), CLIP)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "expected"),
+    [
+        (["some/where/clip.mov"], "clip-flow.mp4"),
+        (["0"], "camera-0-flow.mp4"),
+        (["rtsp://10.0.0.1:554/front.sdp"], "front-flow.mp4"),
+        (["rtsp://camera.local:554/"], "camera.local-flow.mp4"),
+        (["take/frames/*.png"], "frames-flow.mp4"),
+        (["a.png", "b.png"], "a-flow.png"),
+        (["a.png", "b.png", "c.png", "d.png"], "a-flow.mp4"),
+    ],
+)
+def test_default_names(inputs, expected):
+    assert str(default_output(inputs)) == expected
+
+
+def test_a_folder_names_its_output(tmp_path, monkeypatch):
+    folder = tmp_path / "take.2"
+    folder.mkdir()
+    assert str(default_output([str(folder)])) == "take.2-flow.mp4"
+    monkeypatch.chdir(folder)
+    assert str(default_output(["."])) == "take.2-flow.mp4"
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"render": "hsv"}, "render is 'hsv': choose one of flow, overlay, side-by-side, arrows"),
+        ({"flow_format": "exr"}, "flow-format is 'exr': choose one of flo, png, npy"),
+        ({"max_flow": 0}, "max-flow is 0"),
+        ({"max_flow": float("nan")}, "max-flow is nan"),
+    ],
+)
+def test_options_are_checked(values, message):
+    with pytest.raises(InputError, match=message):
+        VideoOptions(**values)
+
+
+def test_an_input_is_never_replaced(tmp_path):
+    clip = write_clip(tmp_path / "clip.mp4")
+    (tmp_path / "same.mp4").symlink_to(clip)
+    with open_source([str(clip)]) as source:
+        for name in ("clip.mp4", "same.mp4"):
+            with pytest.raises(InputError, match=f"{name} is an input"):
+                check_outputs(tmp_path / name, VideoOptions(overwrite=True), source)
+
+
+def test_the_folder_of_the_input_is_never_replaced(tmp_path):
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    for number in range(3):
+        # Named as saved flow is.
+        cv2.imwrite(str(folder / f"{number:06d}.png"), picture(number, 32, 32))
+    with open_source([str(folder)]) as source, pytest.raises(InputError, match="frames holds the input"):
+        check_outputs(tmp_path / "out.mp4", VideoOptions(save_flow=folder, overwrite=True), source)
+
+
+@pytest.mark.parametrize(
+    ("output", "report", "save_flow"),
+    [
+        ("results/out.mp4", None, "results"),
+        ("results/deep/out.mp4", None, "results"),
+        ("link/out.mp4", None, "results"),
+        ("out.mp4", None, "out.mp4"),
+        ("out.mp4", None, "out.mp4/flow"),
+        ("out.mp4", "results/report.json", "results"),
+    ],
+)
+def test_no_output_lies_in_the_flow_folder_that_is_replaced_as_a_whole(tmp_path, output, report, save_flow):
+    (tmp_path / "results").mkdir()
+    (tmp_path / "link").symlink_to("results")
+    options = VideoOptions(save_flow=tmp_path / save_flow, overwrite=True)
+    with pytest.raises(InputError, match="holds nothing but flow files: choose another folder"):
+        check_outputs(tmp_path / output, options, CLIP, report and tmp_path / report)
+    check_outputs(tmp_path / "results2" / "out.mp4", options, CLIP, tmp_path / "report.json")
+
+
+def test_the_report_replaces_neither_input_nor_output(tmp_path):
+    clip = write_clip(tmp_path / "clip.mp4")
+    with open_source([str(clip)]) as source:
+        for report, message in (("clip.mp4", "is an input"), ("out.mp4", "is named twice")):
+            with pytest.raises(InputError, match=message):
+                check_outputs(tmp_path / "out.mp4", VideoOptions(overwrite=True), source, tmp_path / report)
+
+
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+def test_pictures_that_are_named_like_flow_are_never_replaced(tmp_path, depth):
+    folder = tmp_path / "frames"
+    write_flow(folder / "000000.png", np.zeros((8, 9, 2), np.float32))
+    options = VideoOptions(save_flow=folder, overwrite=True)
+    check_outputs(tmp_path / "out.mp4", options, CLIP)
+    cv2.imwrite(str(folder / "000001.png"), np.zeros((8, 9) if depth == np.uint16 else (8, 9, 3), depth))
+    with pytest.raises(InputError, match=r"frames holds more than flow files \('000001\.png'\)"):
+        check_outputs(tmp_path / "out.mp4", options, CLIP)
+
+
+def test_a_folder_named_like_flow_is_never_replaced(tmp_path):
+    (tmp_path / "flow" / "000000.flo").mkdir(parents=True)
+    with pytest.raises(InputError, match="holds more than flow files"):
+        check_outputs(tmp_path / "out.mp4", VideoOptions(save_flow=tmp_path / "flow", overwrite=True), CLIP)

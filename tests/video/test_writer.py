@@ -1,0 +1,123 @@
+import itertools
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from dinoflow_deploy.errors import VideoError
+from dinoflow_deploy.video.writer import PngWriter, VideoWriter
+from tests.video.clips import NTSC, boxes, decode, picture, times
+
+
+def write(path: Path, pictures, pts=None, rate=NTSC, time_base=None, **settings) -> Path:
+    with VideoWriter(path, rate=rate, time_base=time_base or 1 / rate, **settings) as writer:
+        for number, image in enumerate(pictures):
+            writer.write(image, pts[number] if pts else number)
+    return path
+
+
+def test_what_a_browser_plays(tmp_path):
+    path = write(tmp_path / "a.mp4", [picture(number, 96, 64) for number in range(30)])
+    with av.open(str(path)) as container:
+        (stream,) = container.streams
+        assert stream.codec_context.name == "h264"
+        assert stream.codec_context.pix_fmt == "yuv420p"
+        assert (stream.width, stream.height) == (96, 64)
+        assert stream.average_rate == NTSC
+        assert stream.frames == 30
+        # Tagged, so that no player has to guess: BT.709, limited range.
+        assert (stream.colorspace, stream.color_primaries, stream.color_trc, stream.color_range) == (
+            1,
+            1,
+            1,
+            1,
+        )
+    kinds = boxes(path)
+    assert kinds.index("moov") < kinds.index("mdat"), kinds
+
+
+@pytest.mark.parametrize("size", [(97, 64), (96, 65), (97, 65)])
+def test_odd_sides_grow_by_repeating_the_border(tmp_path, size):
+    image = picture(0, *size)
+    with VideoWriter(tmp_path / "a.mp4", rate=NTSC, time_base=1 / NTSC, quality=1) as writer:
+        writer.write(image, 0)
+    assert writer.size == (size[0] + size[0] % 2, size[1] + size[1] % 2)
+    (frame,) = decode(tmp_path / "a.mp4")
+    assert frame.shape == (writer.size[1], writer.size[0], 3)
+    assert np.abs(frame[: size[1], : size[0]].astype(int) - image).mean() < 3
+    assert np.abs(frame[-1].astype(int) - frame[size[1] - 1]).mean() < 3
+
+
+@pytest.mark.parametrize(
+    "color", [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0), (200, 120, 40)]
+)
+def test_colours_survive(tmp_path, color):
+    image = np.empty((64, 96, 3), np.uint8)
+    image[:] = color
+    (frame,) = decode(write(tmp_path / "a.mp4", [image]))
+    assert np.abs(frame.astype(int) - color).max() <= 4
+
+
+@pytest.mark.parametrize(
+    ("time_base", "pts"),
+    [
+        (Fraction(1, 90000), [0, 3000, 9000, 10000, 40000, 43001]),
+        (Fraction(1, 1000), [0, 33, 100, 150, 400, 451]),
+        (Fraction(66667, 1000000), [0, 11, 17, 24, 31, 37]),
+        (Fraction(125, 2997), [0, 1, 2, 4, 5, 6]),
+    ],
+)
+def test_timestamps_are_exact(tmp_path, time_base, pts):
+    path = write(tmp_path / "a.mp4", [picture(n, 96, 64) for n in range(6)], pts, Fraction(25), time_base)
+    assert times(path) == [time * time_base for time in pts]
+
+
+@pytest.mark.parametrize("rate", [Fraction(24), Fraction(24000, 1001), Fraction(25), NTSC, Fraction(60)])
+def test_rates_are_exact(tmp_path, rate):
+    path = write(tmp_path / "a.mp4", [picture(number, 64, 64) for number in range(10)], rate=rate)
+    with av.open(str(path)) as container:
+        assert container.streams.video[0].average_rate == rate
+    steps = {later - earlier for earlier, later in itertools.pairwise(times(path))}
+    assert steps == {1 / rate}
+
+
+def test_pixel_aspect_is_kept(tmp_path):
+    path = write(tmp_path / "a.mp4", [picture(0, 96, 64)], pixel_aspect=Fraction(4, 3))
+    with av.open(str(path)) as container:
+        assert container.streams.video[0].sample_aspect_ratio == Fraction(4, 3)
+
+
+def test_errors_name_the_file(tmp_path):
+    missing = tmp_path / "no" / "such" / "folder.mp4"
+    with pytest.raises(VideoError, match=r"folder\.mp4 cannot be written"):
+        write(missing, [picture(0, 64, 64)])
+
+
+def test_a_full_disk_is_named():
+    with pytest.raises(VideoError, match="/dev/full cannot be written: No space left on device"):
+        write(Path("/dev/full"), [picture(number, 640, 480) for number in range(30)])
+
+
+def test_a_picture_is_exact(tmp_path):
+    image = picture(0, 97, 65)
+    writer = PngWriter(tmp_path / "a.png")
+    writer.write(image, 0)
+    assert writer.size == (97, 65)
+    np.testing.assert_array_equal(cv2.imread(str(tmp_path / "a.png"))[..., ::-1], image)
+
+
+@pytest.mark.parametrize(
+    "rate",
+    [
+        Fraction(21_474_833, 716_501) / 6007,
+        Fraction(2**31 - 1, 2**31 - 2) / 1000,
+        Fraction(2**40 + 1, 2**33),
+        Fraction(1, 100_003),
+    ],
+)
+def test_odd_rates_are_rounded_to_what_ffmpeg_holds(tmp_path, rate):
+    path = write(tmp_path / "a.mp4", [picture(0, 32, 32)] * 2, rate=rate, time_base=Fraction(1, 1000))
+    assert times(path) == [0, Fraction(1, 1000)]
