@@ -83,7 +83,8 @@ def verify(
         The figures over all pixels of all shapes, and one row per shape.
 
     Raises:
-        ExportError: The mean or largest difference is above the tolerance, or the export's flow not finite.
+        ExportError: The mean or largest difference is above the tolerance.
+        EngineError: An engine failed, or its flow is not finite.
     """
     fitting = _within(engine.describe().inputs, shapes)
     progress.start("comparing with PyTorch", len(fitting), "shapes")

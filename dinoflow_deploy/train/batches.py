@@ -1,8 +1,10 @@
 """From data sets to batches of tensors, in an order that depends on seed and step alone."""
 
+import multiprocessing
 import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from multiprocessing.context import ForkServerContext
 
 import cv2
 import numpy as np
@@ -107,12 +109,24 @@ def _load(
         num_workers=workers,
         collate_fn=_collate,
         pin_memory=pin,
+        multiprocessing_context=_clean_processes() if workers else None,
         worker_init_fn=_prepare_worker,
         # Its own generator: by default making an iterator draws from the global one, which must be the same
         # in a run that was resumed and one that never stopped.
         generator=torch.Generator(),
     )
     return iter(loader)
+
+
+def _clean_processes() -> ForkServerContext:
+    """Loader processes forked from one that never ran a thread.
+
+    A plain fork copies the locks of OpenCV's and CUDA's threads without the threads, and waits on them for
+    ever. What a loader needs is imported once, by the server.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
 
 
 def _prepare_worker(worker: int) -> None:

@@ -1,5 +1,7 @@
 """The exported flow against PyTorch's, and what happens when it differs."""
 
+from pathlib import Path
+
 import numpy as np
 import onnx
 import pytest
@@ -7,7 +9,7 @@ from onnx import numpy_helper
 
 from dinoflow_deploy.engines import load_engine
 from dinoflow_deploy.engines.pytorch import PyTorchEngine
-from dinoflow_deploy.errors import ExportError
+from dinoflow_deploy.errors import DinoFlowError, EngineError, ExportError
 from dinoflow_deploy.export.parity import TOLERANCES, Tolerance, verify
 from dinoflow_deploy.progress import NoProgress
 from tests.export.conftest import STATIC_SHAPE, Exported, GetExport
@@ -42,13 +44,21 @@ def test_the_static_and_the_dynamic_export_compute_the_same(get_export: GetExpor
     np.testing.assert_allclose(flows[0], flows[1], atol=1e-3)
 
 
-@pytest.mark.parametrize("value", [1.5, np.nan])
-def test_a_changed_weight_is_noticed(nano: Exported, tmp_path, value: float) -> None:  # type: ignore[no-untyped-def]
+@pytest.mark.parametrize(
+    ("value", "error", "message"),
+    [
+        (1.5, ExportError, "the exported model's flow is not PyTorch's"),
+        (np.nan, EngineError, "the flow is not finite"),
+    ],
+)
+def test_a_changed_weight_is_noticed(
+    nano: Exported, tmp_path: Path, value: float, error: type[DinoFlowError], message: str
+) -> None:
     changed = nano.onnx
     bias = next(tensor for tensor in changed.graph.initializer if tensor.name == "head.output_conv.4.bias")
     bias.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(bias) + np.float32(value), bias.name))
     onnx.save(changed, tmp_path / "changed.onnx")
     with load_engine(tmp_path / "changed.onnx", "onnxruntime", "cpu") as engine:
         reference = PyTorchEngine(nano.model, device="cpu")
-        with pytest.raises(ExportError, match="the exported model's flow is not PyTorch's"):
+        with pytest.raises(error, match=message):
             verify(engine, reference, "fp32", NoProgress(), SHAPES)

@@ -5,6 +5,7 @@ import os
 import random
 import signal
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -25,6 +26,16 @@ def _assert_same(first: Batch, second: Batch) -> None:
     assert first.names == second.names
     for name in ("image1", "image2", "flow", "valid"):
         assert torch.equal(getattr(first, name), getattr(second, name)), name
+
+
+@pytest.fixture
+def opencv_threads():
+    """OpenCV's thread pool at work in this process, on which a forked child would wait for ever."""
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(2)
+    cv2.GaussianBlur(np.zeros((2000, 2000, 3), np.float32), (0, 0), 3)
+    yield
+    cv2.setNumThreads(threads)
 
 
 @pytest.fixture
@@ -75,7 +86,7 @@ def test_ranks_share_each_batch_out(recipe):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_loader_processes_change_nothing(tmp_path, recipe, workers):
+def test_loader_processes_change_nothing(tmp_path, recipe, workers, opencv_threads):
     for (_, alone), (_, loaded) in zip(
         _steps(recipe), _steps(micro_recipe(tmp_path, workers=workers)), strict=True
     ):
