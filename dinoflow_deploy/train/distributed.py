@@ -1,5 +1,6 @@
 """Where this process stands among the training processes that torchrun started."""
 
+import gc
 import os
 import sys
 import uuid
@@ -58,8 +59,12 @@ def process_group(device: str) -> Iterator[Process]:
     distributed.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
     try:
         yield Process(distributed.get_rank(), distributed.get_world_size(), chosen)
+        distributed.barrier()
     finally:
         distributed.destroy_process_group()
+        # The threads of gloo end with the last reference to the group, which a cycle within DDP may hold. One
+        # that still gives back a tensor while Python itself ends would abort the process.
+        gc.collect()
 
 
 def gather_objects(value: object) -> list[object]:
