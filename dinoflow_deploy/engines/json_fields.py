@@ -13,8 +13,8 @@ def from_json(kind: Any, value: Any, key: str) -> Any:
     Keys that a dataclass does not have are ignored: additions to a format do not lock old readers out.
 
     Args:
-        kind: ``str``, ``int``, ``float``, ``bool``, ``Any``, ``X | None``, ``dict[str, X]``, a tuple of fixed
-            length, or a dataclass of these.
+        kind: ``str``, ``int``, ``float``, ``bool``, ``Any``, ``X | None``, ``dict[str, X]``, a tuple,
+            or a dataclass of these.
         value: What ``json.loads`` gave.
         key: Dotted name of the value, for errors.
 
@@ -36,6 +36,8 @@ def from_json(kind: Any, value: Any, key: str) -> Any:
         }
     if origin is tuple:
         items = _checked(list, value, key)
+        if arguments[1:] == (...,):
+            return tuple(from_json(arguments[0], item, f"{key}[{index}]") for index, item in enumerate(items))
         if len(items) != len(arguments):
             raise FileFormatError(f"'{key}' needs {len(arguments)} values, not {len(items)}")
         return tuple(from_json(argument, item, key) for argument, item in zip(arguments, items, strict=True))

@@ -1,5 +1,6 @@
 """Optical flow as data: files, colours, metrics, padding. NumPy, no torch."""
 
+from dinoflow_deploy.flow.accuracy import Accuracy, AccuracySums, accuracy_sums
 from dinoflow_deploy.flow.colors import flow_to_rgb
 from dinoflow_deploy.flow.files import read_flow, write_flow
 from dinoflow_deploy.flow.metrics import (
@@ -12,9 +13,12 @@ from dinoflow_deploy.flow.metrics import (
 from dinoflow_deploy.flow.padding import Padding
 
 __all__ = [
+    "Accuracy",
+    "AccuracySums",
     "FlowErrorSums",
     "FlowMetrics",
     "Padding",
+    "accuracy_sums",
     "end_point_error",
     "evaluate_flow",
     "flow_error_sums",

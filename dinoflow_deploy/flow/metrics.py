@@ -111,20 +111,71 @@ def flow_error_sums(
     Raises:
         InputError: Wrong shapes or types, or a prediction that is not finite at a valid pixel.
     """
+    return pixel_errors(flow, target, valid).sums()
+
+
+@dataclass(frozen=True, slots=True)
+class PixelErrors:
+    """Error at the pixels of one image where the truth is known, in row order.
+
+    Attributes:
+        epe: float32 ``[N]``, end-point error in pixels.
+        length: float32 ``[N]``, length of the true motion in pixels.
+        outlier: bool ``[N]``, whether the pixel counts for Fl-all.
+        counted: bool ``[H, W]``, which pixels of the image these are.
+    """
+
+    epe: FloatArray
+    length: FloatArray
+    outlier: BoolArray
+    counted: BoolArray
+
+    def sums(self, selection: BoolArray | None = None) -> FlowErrorSums:
+        """Sums over all of them, or over those that a bool ``[N]`` selects."""
+        epe, outlier = (
+            (self.epe, self.outlier)
+            if selection is None
+            else (
+                self.epe[selection],
+                self.outlier[selection],
+            )
+        )
+        return FlowErrorSums(
+            pixels=epe.size,
+            epe=Fraction(float(epe.sum(dtype=np.float64))),
+            below_1px=int(np.count_nonzero(epe < 1)),
+            below_3px=int(np.count_nonzero(epe < 3)),
+            below_5px=int(np.count_nonzero(epe < 5)),
+            outliers=int(np.count_nonzero(outlier)),
+        )
+
+
+def pixel_errors(
+    flow: npt.NDArray[Any], target: npt.NDArray[Any], valid: BoolArray | None = None
+) -> PixelErrors:
+    """As :func:`evaluate_flow`, pixel by pixel.
+
+    Raises:
+        InputError: Wrong shapes or types, or a prediction that is not finite at a valid pixel.
+    """
     flow, target = _pair(flow, target)
     counted = known_pixels(target, valid)
     epe = _distance(flow, target)[counted]
-    _check_finite(epe, counted)
-    # |gt| = 0 with an error above 3 px is an outlier, as where the quotient is taken.
-    outliers = (epe > 3) & (epe > np.float32(0.05) * np.hypot(target[..., 0], target[..., 1])[counted])
-    return FlowErrorSums(
-        pixels=epe.size,
-        epe=Fraction(float(epe.sum(dtype=np.float64))),
-        below_1px=int(np.count_nonzero(epe < 1)),
-        below_3px=int(np.count_nonzero(epe < 3)),
-        below_5px=int(np.count_nonzero(epe < 5)),
-        outliers=int(np.count_nonzero(outliers)),
-    )
+    check_finite(epe, counted)
+    length = np.hypot(target[..., 0], target[..., 1])[counted]
+    return PixelErrors(epe, length, is_outlier(epe, length), counted)
+
+
+def is_outlier(epe: FloatArray, length: FloatArray) -> BoolArray:
+    """Which pixels count for Fl-all (KITTI 2015): error above 3 px and above 5 % of the true motion.
+
+    A pixel that does not move is an outlier with an error above 3 px, as where the quotient is taken.
+
+    Args:
+        epe: End-point errors in pixels.
+        length: Lengths of the true motion in pixels, of the same shape.
+    """
+    return np.asarray((epe > 3) & (epe > np.float32(0.05) * length))
 
 
 def end_point_error(flow: npt.NDArray[Any], target: npt.NDArray[Any]) -> FloatArray:
@@ -157,7 +208,16 @@ def _distance(flow: FloatArray, target: FloatArray) -> FloatArray:
     return np.asarray(np.hypot(u, v), np.float32)
 
 
-def _check_finite(epe: FloatArray, counted: BoolArray) -> None:
+def check_finite(epe: FloatArray, counted: BoolArray) -> None:
+    """Refuse a prediction that is not finite where the truth is known.
+
+    Args:
+        epe: End-point errors of the counted pixels, ``[N]``.
+        counted: bool ``[H, W]``, which pixels they are.
+
+    Raises:
+        InputError: One of them is not finite; tells where the first is.
+    """
     wrong = ~np.isfinite(epe)
     if wrong.any():
         row, column = np.argwhere(counted)[np.argmax(wrong)]
