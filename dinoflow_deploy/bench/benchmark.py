@@ -1,0 +1,272 @@
+"""A whole benchmark: engines, data sets, speed, in one run that can be interrupted and resumed."""
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from threading import Event
+from typing import Any, Final
+
+from dinoflow_deploy.bench.engine_process import EngineSource
+from dinoflow_deploy.bench.evaluation import EvaluationState, evaluate, spread_evenly
+from dinoflow_deploy.bench.results import BenchResult, DatasetResult, SpeedResult
+from dinoflow_deploy.bench.speed import measure_speed
+from dinoflow_deploy.datasets import FlowDataset, open_dataset
+from dinoflow_deploy.engines import FlowEngine
+from dinoflow_deploy.errors import InputError
+from dinoflow_deploy.machine import describe_machine, versions
+from dinoflow_deploy.progress import Progress
+
+SECONDS_BETWEEN_SAVES: Final = 30.0
+# What may differ between a run and its resumption: nothing of it changes a figure of accuracy.
+_FREE_TO_CHANGE: Final = {"workers", "batch", "rounds", "seconds", "size", "speed"}
+
+
+@dataclass(frozen=True, slots=True)
+class BenchOptions:
+    """What to measure.
+
+    Attributes:
+        models: Built-in names or paths.
+        backends: ``"auto"`` or names; every model runs on every one.
+        device: ``"auto"`` or a name.
+        precision: What every engine must compute in; ``None`` takes them as they are.
+        datasets: Name and root of each data set.
+        size: Height and width in pixels of the frames for speed.
+        batch: Pairs per call.
+        limit: Pairs of each data set, spread evenly; ``None`` for all.
+        workers: Threads that read pairs.
+        rounds: Turns of each engine for speed.
+        seconds: Length of a turn.
+        speed: Whether to measure speed.
+    """
+
+    models: tuple[str, ...]
+    backends: tuple[str, ...] = ("auto",)
+    device: str = "auto"
+    precision: str | None = None
+    datasets: dict[str, str] = field(default_factory=dict)
+    size: tuple[int, int] = (448, 1024)
+    batch: int = 1
+    limit: int | None = None
+    workers: int = 2
+    rounds: int = 5
+    seconds: float = 2.0
+    speed: bool = True
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        if not self.models or not self.backends:
+            raise InputError("nothing to measure: give at least one model and one backend")
+        least = {"batch": self.batch, "limit": self.limit, "workers": self.workers, "rounds": self.rounds}
+        for name, value in least.items():
+            if value is not None and value < 1:
+                raise InputError(f"{name} is {value}: it must be 1 or more")
+        if not 0 < self.seconds < float("inf"):
+            raise InputError(f"seconds is {self.seconds}: it must be above 0")
+        if min(self.size) < 16:
+            raise InputError(f"frames of {self.size[0]}x{self.size[1]} are below 16x16: measure larger ones")
+        if not (self.datasets or self.speed):
+            raise InputError("nothing to measure: give a data set, or measure speed")
+
+    def sources(self) -> dict[str, EngineSource]:
+        """Every model on every backend, by label.
+
+        Raises:
+            InputError: Two would have the same label.
+        """
+        found: dict[str, EngineSource] = {}
+        for model in self.models:
+            for backend in self.backends:
+                label = Path(model).name if backend == "auto" else f"{Path(model).name} {backend}"
+                # Two files may share a name, runs of a trainer even usually do.
+                label = f"{model} {backend}" if label in found else label
+                if label in found:
+                    raise InputError(f"{model} on {backend} is given twice: name each once")
+                options = {"precision": self.precision} if self.precision and backend == "pytorch" else {}
+                found[label] = EngineSource(model, backend, self.device, options)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Evaluated:
+    """A data set and how far it is."""
+
+    name: str
+    root: str
+    dataset: FlowDataset
+    wanted: range | list[int]
+    state: EvaluationState
+
+    def result(self) -> DatasetResult:
+        """What is known so far."""
+        return DatasetResult(
+            self.name,
+            self.root,
+            pairs=len(self.dataset),
+            wanted=len(self.wanted),
+            evaluated=self.state.done,
+            engines=self.state.results(),
+        )
+
+
+def run_benchmark(
+    options: BenchOptions,
+    progress: Progress,
+    *,
+    stop: Event | None = None,
+    save: Callable[[BenchResult], None] | None = None,
+    before: BenchResult | None = None,
+) -> BenchResult:
+    """Measure accuracy on each data set, then speed.
+
+    Args:
+        options: What.
+        progress: Told of each batch and turn.
+        stop: When set, what is being computed is finished and the rest left, as a partial result.
+        save: Called with the partial result about every 30 s, from which the run can be resumed.
+        before: A partial result of the same settings to go on from.
+
+    Raises:
+        InputError: A data set, model or backend is not there or not fitting, or ``before`` is of other
+            settings.
+        FileFormatError: A file of a data set or model is missing or damaged.
+    """
+    stop = stop or Event()
+    opened = {name: open_dataset(name, root) for name, root in options.datasets.items()}
+    run = _Run(options, progress, stop, save)
+    with ExitStack() as stack:
+        engines = {}
+        for label, source in options.sources().items():
+            engines[label] = stack.enter_context(source.load())
+            _check_precision(label, engines[label], options)
+        run.engines = {label: _described(engine) for label, engine in engines.items()}
+        states = run.states(before)
+        for name, dataset in opened.items():
+            run.evaluate(name, dataset, engines, states.get(name))
+    if options.speed and not stop.is_set():
+        run.speed = measure_speed(
+            options.sources(),
+            options.size,
+            batch=options.batch,
+            rounds=options.rounds,
+            seconds=options.seconds,
+            progress=progress,
+            stop=stop,
+        )
+    return run.result(partial=stop.is_set())
+
+
+class _Run:
+    """What a run has found so far."""
+
+    def __init__(
+        self,
+        options: BenchOptions,
+        progress: Progress,
+        stop: Event,
+        save: Callable[[BenchResult], None] | None,
+    ) -> None:
+        self.options = options
+        self.progress = progress
+        self.stop = stop
+        self.save = save
+        self.engines: dict[str, Any] = {}
+        self.evaluated: dict[str, _Evaluated] = {}
+        self.speed: tuple[SpeedResult, ...] = ()
+        self.environment = {"machine": asdict(describe_machine()), "versions": versions()}
+
+    def states(self, before: BenchResult | None) -> dict[str, EvaluationState]:
+        """Where each data set was, in the run to go on with."""
+        if before is None:
+            return {}
+        mine = self.result(partial=True)
+        settings = {
+            name
+            for name in mine.settings
+            if name not in _FREE_TO_CHANGE and mine.settings[name] != before.settings.get(name)
+        }
+        if settings:
+            raise InputError(
+                f"the result to resume was measured with other settings ({', '.join(sorted(settings))} "
+                "differ): resume with the same, or start anew"
+            )
+        if before.engines != mine.engines:
+            raise InputError(
+                "the result to resume was measured with other engines: their files or versions have changed; "
+                "start anew"
+            )
+        return {name: EvaluationState.from_dict(state) for name, state in before.state.items()}
+
+    def evaluate(
+        self,
+        name: str,
+        dataset: FlowDataset,
+        engines: Mapping[str, FlowEngine],
+        state: EvaluationState | None,
+    ) -> None:
+        """Evaluate one data set, or what is left of it."""
+        wanted = spread_evenly(len(dataset), self.options.limit)
+        state = state or EvaluationState.start(engines)
+        root = self.options.datasets[name]
+        self.evaluated[name] = _Evaluated(name, root, dataset, wanted, state)
+        if self.stop.is_set():
+            return
+        self.progress.start(name, len(wanted) - state.done, "pairs")
+        saved = time.monotonic()
+        steps = evaluate(
+            dataset, wanted, engines, batch=self.options.batch, workers=self.options.workers, state=state
+        )
+        for reached in steps:
+            self.progress.advance(reached.done - state.done, **_running_epe(reached))
+            state = reached
+            self.evaluated[name] = _Evaluated(name, root, dataset, wanted, state)
+            if self.save and time.monotonic() - saved > SECONDS_BETWEEN_SAVES:
+                self.save(self.result(partial=True))
+                saved = time.monotonic()
+            if self.stop.is_set():
+                break
+        steps.close()
+        self.progress.finish()
+
+    def result(self, *, partial: bool) -> BenchResult:
+        """What is known so far."""
+        return BenchResult(
+            environment=self.environment,
+            # As JSON has it, so that a saved result compares equal.
+            settings={
+                name: list(value) if isinstance(value, tuple) else value
+                for name, value in asdict(self.options).items()
+            },
+            engines=self.engines,
+            datasets=tuple(each.result() for each in self.evaluated.values()),
+            speed=self.speed,
+            partial=partial,
+            state={name: each.state.to_dict() for name, each in self.evaluated.items()},
+        )
+
+
+def _running_epe(state: EvaluationState) -> dict[str, float]:
+    everything = next(iter(state.engines.values())).accuracy.everything
+    return {"epe": float(everything.epe / everything.pixels)} if everything.pixels else {}
+
+
+def _check_precision(label: str, engine: FlowEngine, options: BenchOptions) -> None:
+    found = engine.describe().precision
+    if options.precision not in (None, found):
+        raise InputError(
+            f"{label} computes in {found}, and --precision asks for {options.precision}: export the model "
+            f"with --precision {options.precision}, or use the pytorch backend"
+        )
+
+
+def _described(engine: FlowEngine) -> dict[str, Any]:
+    """What an engine is, with the hash of the file it was loaded from."""
+    description = engine.describe().to_dict()
+    path = Path(engine.describe().source or "")
+    file = path / "model.onnx" if path.is_dir() else path
+    digest = hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else None
+    # As JSON has it: tuples become lists.
+    return description | {"sha256": digest}

@@ -1,0 +1,196 @@
+"""Accuracy of several engines over one data set, streaming."""
+
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+import numpy as np
+
+from dinoflow_deploy.bench.difference import DifferenceSums
+from dinoflow_deploy.bench.results import EngineAccuracy
+from dinoflow_deploy.datasets import FlowDataset, FlowSample
+from dinoflow_deploy.engines import FlowEngine
+from dinoflow_deploy.errors import InputError
+from dinoflow_deploy.flow import AccuracySums, accuracy_sums
+
+
+@dataclass(frozen=True, slots=True)
+class EngineTotals:
+    """What one engine has gathered.
+
+    Attributes:
+        accuracy: Its errors.
+        difference: Its differences to the first engine.
+        seconds: Spent in its calls.
+    """
+
+    accuracy: AccuracySums = field(default_factory=AccuracySums)
+    difference: DifferenceSums = field(default_factory=DifferenceSums)
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationState:
+    """Where an evaluation is: enough to go on from, without loss.
+
+    Attributes:
+        done: Pairs evaluated, the first of those wanted.
+        engines: Totals of each engine by label, the first one first.
+    """
+
+    done: int
+    engines: dict[str, EngineTotals]
+
+    @classmethod
+    def start(cls, labels: Iterable[str]) -> Self:
+        """Before the first pair."""
+        return cls(0, {label: EngineTotals() for label in labels})
+
+    def results(self) -> tuple[EngineAccuracy, ...]:
+        """What is known so far."""
+        first = next(iter(self.engines), None)
+        return tuple(
+            EngineAccuracy(
+                engine=label,
+                accuracy=totals.accuracy.accuracy() if totals.accuracy.images else None,
+                difference=None if label == first else totals.difference.difference(),
+                pairs_per_second=self.done / totals.seconds if totals.seconds else None,
+            )
+            for label, totals in self.engines.items()
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The state as JSON values."""
+        engines = {
+            label: {
+                "accuracy": totals.accuracy.to_dict(),
+                "difference": totals.difference.to_dict(),
+                "seconds": totals.seconds,
+            }
+            for label, totals in self.engines.items()
+        }
+        return {"done": self.done, "engines": engines}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """What :meth:`to_dict` gave.
+
+        Raises:
+            InputError: It is not that.
+        """
+        try:
+            engines = {
+                label: EngineTotals(
+                    AccuracySums.from_dict(totals["accuracy"]),
+                    DifferenceSums.from_dict(totals["difference"]),
+                    float(totals["seconds"]),
+                )
+                for label, totals in values["engines"].items()
+            }
+            return cls(int(values["done"]), engines)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise InputError(f"this is no state of an evaluation: {error!r}") from error
+
+
+def spread_evenly(length: int, limit: int | None) -> Sequence[int]:
+    """Indices from 0 to ``length``, all or ``limit`` of them at equal distances."""
+    if limit is None or limit >= length:
+        return range(length)
+    return [place * length // limit for place in range(limit)]
+
+
+def evaluate(
+    dataset: FlowDataset,
+    indices: Sequence[int],
+    engines: Mapping[str, FlowEngine],
+    *,
+    batch: int = 1,
+    workers: int = 2,
+    state: EvaluationState | None = None,
+) -> Iterator[EvaluationState]:
+    """Evaluate pairs in their order, and give the state after each batch.
+
+    Every engine sees the same pairs. Neighbours of equal size go through an engine together, up to ``batch``;
+    threads read ahead a bounded number of pairs. Neither workers nor interruptions change a digit, nor does
+    the batch, unless an engine itself computes otherwise in one.
+
+    Args:
+        dataset: Where pairs are read from.
+        indices: Which of its pairs.
+        engines: By label; differences are to the first.
+        batch: Most pairs per call.
+        workers: Threads that read.
+        state: Where to go on from; by default the beginning.
+
+    Raises:
+        FileFormatError: A file is damaged; names it.
+        InputError: An engine does not take the size of a pair, or gives flow that is not finite.
+    """
+    state = state or EvaluationState.start(engines)
+    for samples in _batches(_read_ahead(dataset, indices[state.done :], workers), batch):
+        state = _advanced(state, samples, engines)
+        yield state
+
+
+def _advanced(
+    state: EvaluationState, samples: list[FlowSample], engines: Mapping[str, FlowEngine]
+) -> EvaluationState:
+    frames1 = np.stack([sample.frame1 for sample in samples])
+    frames2 = np.stack([sample.frame2 for sample in samples])
+    totals, reference = {}, None
+    for label, engine in engines.items():
+        began = time.perf_counter()
+        flows = engine.batch(frames1, frames2)
+        seconds = time.perf_counter() - began
+        totals[label] = _added(state.engines[label], label, samples, flows, reference, seconds)
+        reference = flows if reference is None else reference
+    return EvaluationState(state.done + len(samples), totals)
+
+
+def _added(
+    totals: EngineTotals,
+    label: str,
+    samples: list[FlowSample],
+    flows: np.ndarray,
+    reference: np.ndarray | None,
+    seconds: float,
+) -> EngineTotals:
+    accuracy, difference = totals.accuracy, totals.difference
+    for place, (sample, flow) in enumerate(zip(samples, flows, strict=True)):
+        try:
+            accuracy += accuracy_sums(flow, sample.flow, sample.valid, sample.occluded, sample.subpixel_flow)
+        except InputError as error:
+            raise InputError(f"{label} on {sample.name}: {error}") from error
+        if reference is not None:
+            difference += DifferenceSums.of(flow, reference[place])
+    return replace(totals, accuracy=accuracy, difference=difference, seconds=totals.seconds + seconds)
+
+
+def _batches(samples: Iterable[FlowSample], size: int) -> Iterator[list[FlowSample]]:
+    """Neighbours of equal size together."""
+    gathered: list[FlowSample] = []
+    for sample in samples:
+        if gathered and (len(gathered) == size or gathered[0].frame1.shape != sample.frame1.shape):
+            yield gathered
+            gathered = []
+        gathered.append(sample)
+    if gathered:
+        yield gathered
+
+
+def _read_ahead(dataset: FlowDataset, indices: Iterable[int], workers: int) -> Iterator[FlowSample]:
+    """Samples in order, at most two per thread read before they are asked for."""
+    pending: deque[Future[FlowSample]] = deque()
+    pool = ThreadPoolExecutor(workers)
+    try:
+        for index in indices:
+            pending.append(pool.submit(dataset.__getitem__, index))
+            if len(pending) >= 2 * workers:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
