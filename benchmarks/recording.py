@@ -3,22 +3,17 @@
 import argparse
 import json
 import os
-import platform
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from importlib import metadata
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
-import dinoflow_deploy
 from dinoflow_deploy.atomic import atomic_file
-from dinoflow_deploy.machine import describe_machine
+from dinoflow_deploy.machine import describe_machine, versions
 
 RESULTS: Final = Path(__file__).parent / "results"
 """Where results lie, one JSON file per benchmark."""
-
-_PACKAGES: Final = ("numpy", "opencv-python-headless", "av", "onnxruntime", "onnxruntime-gpu", "torch")
 
 
 def argument_parser(script: str, description: str | None) -> argparse.ArgumentParser:
@@ -63,17 +58,6 @@ def write_record(arguments: argparse.Namespace, **results: Any) -> None:
     with atomic_file(arguments.output) as partial:
         partial.write_text(json.dumps(record, indent=2) + "\n")
     print(f"\nwritten to {arguments.output}")
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python, of this package and of what computes beneath it."""
-    installed = {"python": platform.python_version(), "dinoflow-deploy": dinoflow_deploy.__version__}
-    for package in _PACKAGES:
-        try:
-            installed[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return installed
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:

@@ -6,10 +6,15 @@ import platform
 import re
 import subprocess
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
+from typing import Final
+
+import dinoflow_deploy
 
 _SMI_FIELDS = "name,memory.total,compute_cap,driver_version"
 _MIB = 1 << 20
+_PACKAGES: Final = ("numpy", "opencv-python-headless", "av", "onnxruntime", "onnxruntime-gpu", "torch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,17 @@ def describe_machine() -> Machine:
         gpus=gpus,
         gpu_problem=gpu_problem,
     )
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python, of this package and of what computes beneath it."""
+    installed = {"python": platform.python_version(), "dinoflow-deploy": dinoflow_deploy.__version__}
+    for package in _PACKAGES:
+        try:
+            installed[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return installed
 
 
 def _nvidia_gpus() -> tuple[tuple[Gpu, ...], str | None]:

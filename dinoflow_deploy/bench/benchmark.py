@@ -1,8 +1,9 @@
 """A whole benchmark: engines, data sets, speed, in one run that can be interrupted and resumed."""
 
 import hashlib
+import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -97,7 +98,7 @@ class _Evaluated:
     name: str
     root: str
     dataset: FlowDataset
-    wanted: range | list[int]
+    wanted: Sequence[int]
     state: EvaluationState
 
     def result(self) -> DatasetResult:
@@ -176,7 +177,9 @@ class _Run:
         self.engines: dict[str, Any] = {}
         self.evaluated: dict[str, _Evaluated] = {}
         self.speed: tuple[SpeedResult, ...] = ()
-        self.environment = {"machine": asdict(describe_machine()), "versions": versions()}
+        environment = {"machine": asdict(describe_machine()), "versions": versions()}
+        # As JSON has it: tuples become lists.
+        self.environment = json.loads(json.dumps(environment))
 
     def states(self, before: BenchResult | None) -> dict[str, EvaluationState]:
         """Where each data set was, in the run to go on with."""
@@ -228,7 +231,6 @@ class _Run:
                 saved = time.monotonic()
             if self.stop.is_set():
                 break
-        steps.close()
         self.progress.finish()
 
     def result(self, *, partial: bool) -> BenchResult:
@@ -268,5 +270,4 @@ def _described(engine: FlowEngine) -> dict[str, Any]:
     path = Path(engine.describe().source or "")
     file = path / "model.onnx" if path.is_dir() else path
     digest = hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else None
-    # As JSON has it: tuples become lists.
     return description | {"sha256": digest}

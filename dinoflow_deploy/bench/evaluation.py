@@ -173,10 +173,13 @@ def _batches(samples: Iterable[FlowSample], size: int) -> Iterator[list[FlowSamp
     """Neighbours of equal size together."""
     gathered: list[FlowSample] = []
     for sample in samples:
-        if gathered and (len(gathered) == size or gathered[0].frame1.shape != sample.frame1.shape):
+        if gathered and gathered[0].frame1.shape != sample.frame1.shape:
             yield gathered
             gathered = []
         gathered.append(sample)
+        if len(gathered) == size:
+            yield gathered
+            gathered = []
     if gathered:
         yield gathered
 

@@ -1,43 +1,44 @@
-"""Zero-shot figures of the DinoFlow model card: published by their authors, not measured here."""
+"""What the model's card says of its accuracy: published, not measured here."""
 
 from dataclasses import dataclass
-from typing import Any, Final
-
-SOURCE: Final = (
-    "published in the DinoFlow model card, not measured here: models trained on FlyingChairs and "
-    "FlyingThings3D, training parts of Sintel and KITTI 2015, KITTI as the mean over images"
-)
-"""What to print with the table."""
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
-class PublishedResult:
-    """One row of the table.
+class Published:
+    """One figure of the card's zero-shot table.
 
     Attributes:
-        method: Name of the model.
-        epe: Mean end-point error in pixels, by name of the data set.
-        fl_all: Fl-all in percent, by name of the data set.
+        method: Trained on FlyingChairs and FlyingThings3D, as the card says.
+        dataset: Name as ``open_dataset`` takes it; all pairs of its training part.
+        epe: End-point error in pixels; for KITTI 2015 the mean over images.
+        fl_all: Percentage of outliers, pixels pooled; ``None`` where the card gives none.
     """
 
     method: str
-    epe: dict[str, float]
-    fl_all: dict[str, float]
-
-    def to_dict(self) -> dict[str, Any]:
-        """The same as JSON values."""
-        return {"method": self.method, "epe": dict(self.epe), "fl_all": dict(self.fl_all)}
+    dataset: str
+    epe: float
+    fl_all: float | None = None
 
 
-def _row(method: str, clean: float, final: float, kitti: float, fl_all: float) -> PublishedResult:
-    epe = {"sintel-clean": clean, "sintel-final": final, "kitti-2015": kitti}
-    return PublishedResult(method, epe, {"kitti-2015": fl_all})
-
-
-PUBLISHED: Final = (
-    _row("RAFT", 1.43, 2.71, 5.04, 17.4),
-    _row("FlowFormer", 1.01, 2.40, 4.09, 14.7),
-    _row("SEA-RAFT", 1.19, 4.11, 3.62, 12.9),
-    _row("DinoFlow ViT-S", 3.97, 5.06, 19.79, 61.6),
+_CARD: Final = (
+    ("RAFT", 1.43, 2.71, 5.04, 17.4),
+    ("FlowFormer", 1.01, 2.40, 4.09, 14.7),
+    ("SEA-RAFT", 1.19, 4.11, 3.62, 12.9),
+    ("DinoFlow ViT-S", 3.97, 5.06, 19.79, 61.6),
 )
-"""Rows of the model card, in its order."""
+
+PUBLISHED: Final = tuple(
+    figure
+    for method, clean, final, kitti, fl_all in _CARD
+    for figure in (
+        Published(method, "sintel-clean", clean),
+        Published(method, "sintel-final", final),
+        Published(method, "kitti-2015", kitti, fl_all),
+    )
+)
+
+
+def published(dataset: str) -> list[Published]:
+    """The card's figures on a data set; none on most."""
+    return [figure for figure in PUBLISHED if figure.dataset == dataset]

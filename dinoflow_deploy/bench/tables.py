@@ -12,8 +12,8 @@ from dinoflow_deploy.flow import Accuracy, FlowMetrics
 _CONVENTIONS = (
     "EPE: end-point error in px, pixels of all pairs pooled. EPE/image: mean over pairs of each pair's mean, "
     "as published for KITTI. occ, noc: pixels hidden or outside in the second frame, and the others. "
-    "s: by length of the true motion in px. 1px, 3px, 5px: share of pixels with an error below. Fl-all: share "
-    "with an error above 3 px and above 5 % of the motion, pooled. WAUC: 0 to 100."
+    "s: by length of the true motion in px. 1px, 3px, 5px: share of pixels with an error below. Fl-all: "
+    "share with an error above 3 px and above 5 % of the motion, pooled. WAUC: 0 to 100."
 )
 _ACCURACY_COLUMNS = (
     *("engine", "EPE", "EPE/image", "occ", "noc", "s0-10", "s10-40", "s40+"),
@@ -162,7 +162,7 @@ def _speed_table(results: Sequence[SpeedResult]) -> Table:
         for speed in results
     )
     title = (
-        f"speed at {first.height}x{first.width}, {first.batch} pairs a call, "
+        f"speed at {first.height}x{first.width}, batch {first.batch}, "
         f"after {first.warm_up_calls} calls that do not count"
     )
     return Table(title, ("engine", *header.split()), rows, _SPEED_NOTES)

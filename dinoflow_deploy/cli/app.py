@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 import dinoflow_deploy
+from dinoflow_deploy.cli.bench import bench
 from dinoflow_deploy.cli.data import data
 from dinoflow_deploy.cli.doctor import doctor
 from dinoflow_deploy.cli.export import export
@@ -73,6 +74,7 @@ def _options(
     """Options that stand before the command."""
 
 
+app.command()(bench)
 app.add_typer(data, name="data")
 app.command()(doctor)
 app.command()(export)

@@ -1,0 +1,142 @@
+"""``dinoflow-deploy bench``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dinoflow_deploy.cli.interrupt import INTERRUPTED, stop_on_interrupt
+
+if TYPE_CHECKING:
+    from dinoflow_deploy.bench.results import BenchResult
+
+_DATASET = "Names, comma-separated, as `data check` takes them; without one, speed alone."
+_ROOT = "Folder of the data sets; NAME=DIR for one of its own."
+_LIMIT = "Pairs of each data set, spread evenly over it."
+
+
+def bench(
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Built-in name, bundle, .onnx or .safetensors; may be repeated.", show_default="nano"
+        ),
+    ] = None,
+    backend: Annotated[str, typer.Option(help="auto, or names, comma-separated.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    precision: Annotated[
+        str | None, typer.Option(metavar="fp32|fp16|bf16", help="What every engine must compute in.")
+    ] = None,
+    dataset: Annotated[str | None, typer.Option(metavar="NAME,...", help=_DATASET)] = None,
+    root: Annotated[list[str] | None, typer.Option(metavar="DIR|NAME=DIR", help=_ROOT)] = None,
+    size: Annotated[str, typer.Option(metavar="HxW", help="Frames that speed is measured on.")] = "448x1024",
+    batch: Annotated[int, typer.Option(min=1, metavar="N", help="Pairs per call.")] = 1,
+    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help=_LIMIT, show_default="all")] = None,
+    workers: Annotated[int, typer.Option(min=1, metavar="N", help="Threads that read pairs.")] = 2,
+    rounds: Annotated[int, typer.Option(min=1, metavar="N", help="Turns of each engine for speed.")] = 5,
+    seconds: Annotated[float, typer.Option(metavar="S", help="Length of a turn.")] = 2.0,
+    no_speed: Annotated[bool, typer.Option("--no-speed", help="Measure accuracy alone.")] = False,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write everything; saved every 30 s.")
+    ] = None,
+    csv_file: Annotated[
+        Path | None, typer.Option("--csv", metavar="FILE", help="Write every figure on a line.")
+    ] = None,
+    markdown_file: Annotated[
+        Path | None, typer.Option("--markdown", metavar="FILE", help="Write the tables.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the interrupted run in the --json file.")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")] = False,
+) -> None:
+    """Measure accuracy on data sets through any engine, and its speed.
+
+    Engines are every model on every backend; differences and ratios are to the first. Ctrl-C prints what is
+    done, marked partial, with exit code 130.
+    """
+    if resume and json_file is None:
+        raise typer.BadParameter("--resume goes on with the run in a --json file: name it")
+    from dinoflow_deploy.bench.benchmark import BenchOptions, run_benchmark
+    from dinoflow_deploy.bench.results import BenchResult
+    from dinoflow_deploy.bench.tables import csv_text, markdown
+    from dinoflow_deploy.cli.progress import TerminalProgress
+
+    options = BenchOptions(
+        models=tuple(model or ["nano"]),
+        backends=tuple(_names(backend)),
+        device=device,
+        precision=precision,
+        datasets=_roots(_names(dataset), root or []),
+        size=_size(size),
+        batch=batch,
+        limit=limit,
+        workers=workers,
+        rounds=rounds,
+        seconds=seconds,
+        speed=not no_speed,
+    )
+    for file in (json_file, csv_file, markdown_file):
+        if file is not None:
+            _check_file(file, overwrite=overwrite or (resume and file == json_file))
+    before = BenchResult.read(json_file) if resume and json_file and json_file.exists() else None
+    save = json_file and (lambda found: found.write(json_file))
+    with TerminalProgress() as progress, stop_on_interrupt("finishing this batch") as stop:
+        result = run_benchmark(options, progress, stop=stop, save=save or None, before=before)
+    typer.echo(markdown(result), nl=False)
+    if json_file is not None:
+        result.write(json_file)
+    _write(csv_file, csv_text(result))
+    _write(markdown_file, markdown(result))
+    _finish(result, json_file)
+
+
+def _finish(result: "BenchResult", json_file: Path | None) -> None:
+    if not result.partial:
+        return
+    if json_file is not None:
+        typer.echo(f"interrupted; to go on: the same command with --json {json_file} --resume", err=True)
+    raise typer.Exit(INTERRUPTED)
+
+
+def _names(text: str | None) -> list[str]:
+    return [name.strip() for name in (text or "").split(",") if name.strip()]
+
+
+def _roots(datasets: list[str], roots: list[str]) -> dict[str, str]:
+    """The root of each data set."""
+    own = dict(root.split("=", 1) for root in roots if "=" in root)
+    common = [root for root in roots if "=" not in root]
+    if unknown := sorted(set(own) - set(datasets)):
+        raise typer.BadParameter(f"--root names {', '.join(unknown)}, and --dataset does not")
+    if len(common) > 1:
+        raise typer.BadParameter(f"--root is given {len(common)} times without a name: use NAME=DIR")
+    missing = [name for name in datasets if name not in own and not common]
+    if missing:
+        raise typer.BadParameter(f"--root DIR is needed: the folder of {', '.join(missing)}")
+    return {name: own.get(name) or common[0] for name in datasets}
+
+
+def _size(text: str) -> tuple[int, int]:
+    height, _, width = text.partition("x")
+    if not (height.isdecimal() and width.isdecimal()):
+        raise typer.BadParameter(f"--size is {text}: give height and width in pixels, such as 448x1024")
+    return int(height), int(width)
+
+
+def _check_file(path: Path, *, overwrite: bool) -> None:
+    from dinoflow_deploy.errors import InputError
+
+    if path.exists() and not overwrite:
+        raise InputError(f"{path} exists: pass --overwrite to replace it, or another name")
+    if not path.resolve().parent.is_dir():
+        raise InputError(f"{path} cannot be written: there is no folder {path.parent}")
+
+
+def _write(path: Path | None, text: str) -> None:
+    if path is None:
+        return
+    from dinoflow_deploy.atomic import atomic_file
+
+    with atomic_file(path) as partial:
+        partial.write_text(text, encoding="utf-8")

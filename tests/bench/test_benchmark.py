@@ -1,0 +1,175 @@
+"""A whole benchmark on a small tree, through real engines."""
+
+import csv
+import io
+import json
+import re
+from threading import Event
+
+import pytest
+
+from dinoflow_deploy.bench.benchmark import BenchOptions, run_benchmark
+from dinoflow_deploy.bench.engine_process import EngineProcess, EngineSource, parse_device_memory
+from dinoflow_deploy.bench.results import BenchResult
+from dinoflow_deploy.bench.tables import csv_text, markdown, tables
+from dinoflow_deploy.datasets.synthetic_tree import write_synthetic_tree
+from dinoflow_deploy.errors import FileFormatError, InputError
+from dinoflow_deploy.progress import NoProgress
+
+
+@pytest.fixture(scope="module")
+def options(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trees")
+    write_synthetic_tree("sintel", folder / "sintel", pairs=4, size=(64, 96), seed=1)
+    write_synthetic_tree("kitti", folder / "kitti", pairs=2, size=(64, 96), seed=2)
+    return BenchOptions(
+        models=("nano",),
+        backends=("onnxruntime", "pytorch"),
+        device="cpu",
+        datasets={"sintel-clean": str(folder / "sintel"), "kitti-2015": str(folder / "kitti")},
+        size=(64, 96),
+        rounds=2,
+        seconds=0.05,
+    )
+
+
+@pytest.fixture(scope="module")
+def result(options):
+    return run_benchmark(options, NoProgress())
+
+
+def test_engines_agree_and_every_figure_is_there(result):
+    assert not result.partial
+    assert list(result.engines) == ["nano onnxruntime", "nano pytorch"]
+    for dataset, pairs in zip(result.datasets, (4, 2), strict=True):
+        assert (dataset.pairs, dataset.evaluated, dataset.partial) == (pairs, pairs, False)
+        first, second = dataset.engines
+        assert (
+            first.accuracy.occluded.pixels + first.accuracy.visible.pixels == first.accuracy.everything.pixels
+        )
+        assert first.accuracy.everything.epe == pytest.approx(second.accuracy.everything.epe, abs=1e-4)
+        assert 0 <= second.difference.mean_px <= second.difference.p99_px <= second.difference.max_px < 1e-3
+
+
+def test_speed_adds_up(result):
+    first, second = result.speed
+    assert (first.ratio, first.ratio_range) == (1, (1, 1))
+    assert second.ratio_range[0] <= second.ratio <= second.ratio_range[1]
+    for speed in result.speed:
+        assert speed.calls >= 2
+        stages = (speed.prepare, speed.infer, speed.finish)
+        assert sum(stage.mean for stage in stages) == pytest.approx(speed.total.mean)
+        assert speed.total.p50 <= speed.total.p90 <= speed.total.p99
+        assert speed.pairs_per_second == pytest.approx(1000 / speed.total.mean)
+        assert speed.device_bytes is None
+        # Python alone takes some; no small model needs gigabytes.
+        assert 10 << 20 < speed.peak_host_bytes < 4 << 30
+
+
+def test_the_result_survives_json(result, tmp_path):
+    result.write(tmp_path / "result.json")
+    assert BenchResult.read(tmp_path / "result.json") == result
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 1}', '{"format": 2}'])
+def test_a_file_that_is_no_result_is_refused(tmp_path, text):
+    (tmp_path / "other.json").write_text(text)
+    with pytest.raises(FileFormatError, match=r"other\.json is no result of dinoflow-deploy bench"):
+        BenchResult.read(tmp_path / "other.json")
+
+
+def test_csv_holds_the_figures(result):
+    rows = list(csv.DictReader(io.StringIO(csv_text(result))))
+    found = {(row["where"], row["engine"], row["quantity"]): row["value"] for row in rows}
+    accuracy = result.datasets[1].engines[1].accuracy
+    assert float(found["kitti-2015", "nano pytorch", "image_epe"]) == accuracy.image_epe
+    assert float(found["64x96", "nano pytorch", "ratio"]) == result.speed[1].ratio
+    assert found["64x96", "nano pytorch", "device_bytes"] == ""
+
+
+def test_tables_say_what_is_measured_and_what_published(result):
+    text = markdown(result)
+    assert "**sintel-clean: 4 of 4 pairs, measured**" in text
+    assert "**kitti-2015: published by the model's card, not measured here**" in text
+    assert re.search(r"\| DinoFlow ViT-S +\| +19\.79 \| +61\.6% \|", text)
+    for table in tables(result):
+        assert {len(row) for row in table.rows} == {len(table.header)}
+    epe = result.datasets[0].engines[0].accuracy.everything.epe
+    assert f"| {epe:.3f} |" in text
+
+
+class StopAfter(NoProgress):
+    """Sets the event after some pairs, as Ctrl-C does."""
+
+    def __init__(self, pairs: int) -> None:
+        self.left, self.event = pairs, Event()
+
+    def advance(self, amount: float = 1.0, **figures: float) -> None:
+        self.left -= amount
+        if self.left <= 0:
+            self.event.set()
+
+
+@pytest.mark.parametrize("pairs", [1, 3, 5])
+def test_an_interrupted_run_is_marked_and_resumes_to_the_same_figures(options, result, tmp_path, pairs):
+    stopping = StopAfter(pairs)
+    part = run_benchmark(options, stopping, stop=stopping.event)
+    assert part.partial
+    assert sum(dataset.evaluated for dataset in part.datasets) == pairs
+    assert part.speed == ()
+    assert "Partial" in markdown(part)
+    part.write(tmp_path / "part.json")
+    whole = run_benchmark(options, NoProgress(), before=BenchResult.read(tmp_path / "part.json"))
+    assert not whole.partial
+    for resumed, straight in zip(whole.datasets, result.datasets, strict=True):
+        for one, other in zip(resumed.engines, straight.engines, strict=True):
+            assert (one.accuracy, one.difference) == (other.accuracy, other.difference)
+
+
+def test_another_run_is_not_resumed(options, result, tmp_path):
+    other = BenchOptions(models=("nano",), device="cpu", datasets=options.datasets, limit=1)
+    with pytest.raises(InputError, match=r"other settings \(backends, limit differ\)"):
+        run_benchmark(other, NoProgress(), before=result)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"models": ()}, "at least one model"),
+        ({"batch": 0}, "batch is 0: it must be 1 or more"),
+        ({"limit": 0}, "limit is 0"),
+        ({"seconds": 0.0}, "seconds is 0"),
+        ({"size": (8, 64)}, "8x64 are below 16x16"),
+        ({"speed": False}, "nothing to measure"),
+    ],
+)
+def test_options_are_checked(change, message):
+    with pytest.raises(InputError, match=message):
+        BenchOptions(**{"models": ("nano",), **change})
+
+
+def test_the_same_engine_twice_is_refused():
+    with pytest.raises(InputError, match="given twice"):
+        BenchOptions(models=("nano", "nano", "nano")).sources()
+
+
+def test_another_precision_is_refused(options):
+    wanted = BenchOptions(models=("nano",), backends=("onnxruntime",), precision="fp16")
+    with pytest.raises(InputError, match=r"computes in fp32, and --precision asks for fp16: export"):
+        run_benchmark(wanted, NoProgress())
+
+
+def test_an_engine_that_cannot_run_says_why_from_its_process():
+    with pytest.raises(InputError, match="no file, folder or built-in model 'nothing'"):
+        EngineProcess(EngineSource("nothing", "auto", "cpu", {}), (64, 64), 1)
+
+
+def test_device_memory_is_read_from_the_drivers_listing():
+    listing = "11, 512\n12, 1024\n112, 7\n12, 8\n13, [N/A]\n"
+    assert parse_device_memory(listing, 12) == 1032 << 20
+    assert parse_device_memory(listing, 13) is None
+
+
+def test_settings_are_json(result):
+    assert json.loads(json.dumps(result.settings)) == result.settings
+    assert json.loads(json.dumps(result.engines)) == result.engines

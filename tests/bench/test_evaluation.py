@@ -1,0 +1,158 @@
+"""Accuracy over a data set, streamed."""
+
+import json
+import threading
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from dinoflow_deploy.bench.evaluation import EvaluationState, evaluate, spread_evenly
+from dinoflow_deploy.datasets import open_dataset
+from dinoflow_deploy.datasets.synthetic_tree import write_synthetic_tree
+from dinoflow_deploy.errors import FileFormatError, InputError
+from dinoflow_deploy.flow import evaluate_flow
+from tests.bench.engines import ConstantEngine
+
+PAIRS = 6
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tree") / "sintel"
+    write_synthetic_tree("sintel", folder, pairs=PAIRS, size=(48, 64), seed=3)
+    return folder
+
+
+@pytest.fixture
+def dataset(root):
+    return open_dataset("sintel-clean", root)
+
+
+@pytest.fixture
+def engines():
+    return {"first": ConstantEngine(1.0), "second": ConstantEngine(1.25)}
+
+
+def last(steps) -> EvaluationState:
+    *_, state = steps
+    return state
+
+
+def without_time(state: EvaluationState) -> dict:
+    values = state.to_dict()
+    for totals in values["engines"].values():
+        del totals["seconds"]
+    return values
+
+
+def test_figures_are_those_of_each_pair_alone(dataset, engines):
+    state = last(evaluate(dataset, range(PAIRS), engines))
+    first, second = state.results()
+    alone = [
+        evaluate_flow(engines["first"](sample.frame1, sample.frame2), sample.flow, sample.valid)
+        for sample in dataset
+    ]
+    pixels = [each.pixels for each in alone]
+    assert first.accuracy is not None
+    assert first.accuracy.everything.epe == pytest.approx(np.average([e.epe for e in alone], weights=pixels))
+    assert first.accuracy.image_epe == pytest.approx(np.mean([each.epe for each in alone]))
+    assert first.accuracy.images == PAIRS
+    assert first.difference is None
+    assert second.difference is not None
+    assert second.difference.mean_px == pytest.approx(0.25, abs=1e-6)
+    assert 0.25 <= second.difference.p99_px + 1e-6 <= 0.25 * 1.024
+    assert second.difference.max_px == pytest.approx(0.25, abs=1e-6)
+    assert second.difference.pixels == PAIRS * 48 * 64
+
+
+@pytest.mark.parametrize(("batch", "workers"), [(1, 4), (4, 1), (5, 2), (100, 3)])
+def test_batch_and_workers_change_no_digit(dataset, engines, batch, workers):
+    expected = without_time(last(evaluate(dataset, range(PAIRS), engines, workers=1)))
+    sizes = len(engines["first"].batches)
+    state = last(evaluate(dataset, range(PAIRS), engines, batch=batch, workers=workers))
+    assert without_time(state) == expected
+    assert max(engines["first"].batches[sizes:]) == min(batch, PAIRS)
+
+
+def test_an_interrupted_evaluation_goes_on_without_loss(dataset, engines):
+    expected = without_time(last(evaluate(dataset, range(PAIRS), engines)))
+    for done in range(1, PAIRS):
+        steps = evaluate(dataset, range(PAIRS), engines)
+        for _ in range(done):
+            state = next(steps)
+        steps.close()
+        saved = EvaluationState.from_dict(json.loads(json.dumps(state.to_dict())))
+        assert saved.done == done
+        assert without_time(last(evaluate(dataset, range(PAIRS), engines, state=saved))) == expected
+
+
+@pytest.mark.parametrize("values", [{}, {"done": 1}, {"done": 1, "engines": {"a": {"accuracy": {}}}}])
+def test_a_damaged_state_is_refused(values):
+    with pytest.raises(InputError, match=r"no state of an evaluation|no sums of flow errors"):
+        EvaluationState.from_dict(values)
+
+
+def test_a_limit_is_spread_evenly():
+    assert list(spread_evenly(10, None)) == list(range(10))
+    assert list(spread_evenly(10, 20)) == list(range(10))
+    assert list(spread_evenly(10, 4)) == [0, 2, 5, 7]
+    assert len(set(spread_evenly(1041, 100))) == 100
+
+
+def test_a_damaged_file_is_an_error_that_names_it(tmp_path, engines):
+    write_synthetic_tree("sintel", tmp_path / "tree", pairs=3, size=(48, 64), seed=3)
+    dataset = open_dataset("sintel-clean", tmp_path / "tree")
+    damaged = dataset.pairs[1].frame2
+    damaged.write_bytes(damaged.read_bytes()[:100])
+    steps = evaluate(dataset, range(3), engines)
+    assert next(steps).done == 1
+    with pytest.raises(FileFormatError, match=damaged.name):
+        next(steps)
+
+
+def test_flow_that_is_not_finite_is_refused(dataset):
+    class Broken(ConstantEngine):
+        def infer(self, prepared):
+            return super().infer(prepared) * np.float32(np.nan)
+
+    with pytest.raises(InputError, match=r"broken on .*frame_0001: .*not finite"):
+        last(evaluate(dataset, range(PAIRS), {"broken": Broken(0)}))
+
+
+def test_pairs_of_other_sizes_go_alone(dataset):
+    sizes = {}
+
+    @dataclass
+    class Mixed:
+        def __getitem__(self, index):
+            sample = dataset[index]
+            rows = 48 if index < 4 else 32
+            arrays = {name: getattr(sample, name)[:rows] for name in ("frame1", "frame2", "flow", "valid")}
+            sizes[index] = arrays["frame1"].shape
+            return type(sample)(**arrays, occluded=None, name=sample.name)
+
+    engine = ConstantEngine(0)
+    state = last(evaluate(Mixed(), range(PAIRS), {"one": engine}, batch=3))
+    assert state.done == PAIRS
+    assert engine.batches == [3, 1, 2]
+    (result,) = state.results()
+    assert result.accuracy is not None
+    assert result.accuracy.occluded is None
+
+
+def test_reading_ahead_is_bounded(dataset):
+    reading, most, lock = [0], [0], threading.Lock()
+
+    class Counting:
+        def __getitem__(self, index):
+            with lock:
+                reading[0] += 1
+                most[0] = max(most[0], reading[0] - consumed[0])
+            return dataset[index % PAIRS]
+
+    consumed = [0]
+    for state in evaluate(Counting(), range(40), {"one": ConstantEngine(0)}, workers=2):
+        consumed[0] = state.done
+    assert consumed[0] == 40
+    assert most[0] <= 2 * 2 + 2, "two per thread, one in the engine and one on its way"

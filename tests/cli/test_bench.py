@@ -1,0 +1,111 @@
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from dinoflow_deploy.cli.app import app
+from dinoflow_deploy.datasets.synthetic_tree import write_synthetic_tree
+
+QUICK = ("--size", "64x64", "--rounds", "1", "--seconds", "0.05", "--device", "cpu")
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("tree") / "sintel"
+    write_synthetic_tree("sintel", folder, pairs=3, size=(64, 96), seed=1)
+    return folder
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["bench", *map(str, arguments)])
+
+
+def test_speed_alone() -> None:
+    result = run(*QUICK)
+    assert result.exit_code == 0, result.output
+    assert "speed at 64x64, batch 1" in result.stdout
+    assert "measured**" not in result.stdout
+
+
+def test_files_hold_what_is_printed(root, tmp_path) -> None:
+    files = [tmp_path / f"result.{kind}" for kind in ("json", "csv", "markdown")]
+    written = [part for file in files for part in (f"--{file.suffix[1:]}", file)]
+    arguments = ("--dataset", "sintel-clean,sintel-final", "--root", root, "--limit", 2, *QUICK, *written)
+    result = run(*arguments)
+    assert result.exit_code == 0, result.output
+    assert files[2].read_text() == result.stdout
+    assert [each["evaluated"] for each in json.loads(files[0].read_text())["datasets"]] == [2, 2]
+    assert files[1].read_text().startswith("where,engine,quantity,value\n")
+    again = run(*arguments)
+    assert again.exit_code == 1
+    assert f"{files[0]} exists: pass --overwrite" in again.stderr
+    assert run(*arguments, "--overwrite").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("--dataset", "sintel"), 2, "--root DIR is needed"),
+        (("--dataset", "sintel-cleen", "--root", "."), 1, "did you mean sintel-clean"),
+        (("--dataset", "sintel-clean", "--root", "kitti-2015=x"), 2, "--dataset does not"),
+        (("--dataset", "sintel-clean", "--root", "a", "--root", "b"), 2, "2 times without a name"),
+        (("--dataset", "sintel-clean", "--root", "/nowhere"), 1, "/nowhere"),
+        (("--model", "nothing"), 1, "no file, folder or built-in model 'nothing'"),
+        (("--backend", "tensorflow"), 1, "'tensorflow' is not known"),
+        (("--size", "64"), 2, "--size is 64"),
+        (("--resume",), 2, "--json"),
+        (("--json", "/nowhere/a.json"), 1, "there is no folder /nowhere"),
+    ],
+)
+def test_refusals(arguments, code, message) -> None:
+    result = run(*arguments)
+    assert result.exit_code == code, result.output
+    assert message in " ".join(result.stderr.replace("│", " ").split())
+
+
+def test_ctrl_c_leaves_a_partial_result_that_resumes(tmp_path) -> None:
+    write_synthetic_tree("sintel", tmp_path / "tree", pairs=40, size=(256, 256), seed=1)
+    output = tmp_path / "result.json"
+    arguments = ["bench", "--dataset", "sintel-clean", "--root", str(tmp_path / "tree")]
+    arguments += ["--no-speed", "--device", "cpu", "--json", str(output)]
+    # A terminal, so that progress is shown pair by pair and Ctrl-C is not ignored.
+    terminal, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", _WITH_SIGINT, *arguments], stdout=subprocess.PIPE, stderr=theirs
+    )
+    os.close(theirs)
+    shown = b""
+    deadline = time.monotonic() + 120
+    while b"3/40" not in shown and time.monotonic() < deadline:
+        shown += os.read(terminal, 4096)
+    process.send_signal(signal.SIGINT)
+    printed, _ = process.communicate(timeout=120)
+    os.close(terminal)
+    assert process.returncode == 130
+    assert b"Partial" in printed
+    part = json.loads(output.read_text())
+    evaluated = part["datasets"][0]["evaluated"]
+    assert part["partial"]
+    assert 3 <= evaluated < 40
+    result = run(*arguments[1:], "--resume")
+    assert result.exit_code == 0, result.output
+    assert f"{40 - evaluated}/{40 - evaluated} pairs" in result.stderr
+    assert "40 of 40 pairs, measured" in result.stdout
+    whole = run(*arguments[1:], "--overwrite")
+    lines = [line.split("|")[:-2] for text in (result.stdout, whole.stdout) for line in text.splitlines()]
+    half = len(lines) // 2
+    assert lines[:half] == lines[half:], "all but pairs per second"
+
+
+# A shell's background job ignores SIGINT, and so would what it starts.
+_WITH_SIGINT = (
+    "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    "from dinoflow_deploy.cli.app import main; main()"
+)
