@@ -12,7 +12,7 @@ from typing import Any, Final
 from dinoflow_deploy.atomic import atomic_file
 from dinoflow_deploy.machine import describe_machine, versions
 
-RESULTS: Final = Path(__file__).parent / "results"
+RESULTS: Final = Path(__file__).resolve().parent / "results"
 """Where results lie, one JSON file per benchmark."""
 
 
@@ -56,7 +56,8 @@ def write_record(arguments: argparse.Namespace, **results: Any) -> None:
         **results,
     }
     with atomic_file(arguments.output) as partial:
-        partial.write_text(json.dumps(record, indent=2) + "\n")
+        # Files of the repository by their place in it: where it lies is nobody's business.
+        partial.write_text(json.dumps(record, indent=2).replace(f"{RESULTS.parents[1]}/", "") + "\n")
     print(f"\nwritten to {arguments.output}")
 
 
