@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "datasets": {"flow"},
     "engines": {"flow"},
     "video": {"engines", "flow"},
-    "bench": {"engines", "flow", "datasets"},
+    "bench": {"engines", "flow", "datasets", "machine"},
     "export": {"engines", "engines.pytorch", "flow", "datasets", "train.model"},
     "train": {"engines", "flow", "datasets", "hub", "train.model"},
     "cli": {"bench", "datasets", "doctor", "engines", "export", "flow", "hub", "train", "video"},
