@@ -1,6 +1,7 @@
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -83,7 +84,8 @@ def test_ctrl_c_leaves_a_partial_result_that_resumes(tmp_path) -> None:
     os.close(theirs)
     shown = b""
     deadline = time.monotonic() + 120
-    while b"3/40" not in shown and time.monotonic() < deadline:
+    # The bar is drawn ten times a second: which counts it shows is chance.
+    while not re.search(rb"[1-9]\d*/40", shown) and time.monotonic() < deadline:
         shown += os.read(terminal, 4096)
     process.send_signal(signal.SIGINT)
     printed, _ = process.communicate(timeout=120)
@@ -93,7 +95,7 @@ def test_ctrl_c_leaves_a_partial_result_that_resumes(tmp_path) -> None:
     part = json.loads(output.read_text())
     evaluated = part["datasets"][0]["evaluated"]
     assert part["partial"]
-    assert 3 <= evaluated < 40
+    assert 1 <= evaluated < 40
     result = run(*arguments[1:], "--resume")
     assert result.exit_code == 0, result.output
     assert f"{40 - evaluated}/{40 - evaluated} pairs" in result.stderr
