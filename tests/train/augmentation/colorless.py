@@ -3,9 +3,9 @@
 from typing import Any
 
 import numpy as np
-from dinoflow_deploy.train.augmentation import Augmentation, augmentation_preset
 
 from dinoflow_deploy.datasets import FlowSample
+from dinoflow_deploy.train.augmentation import Augmentation, augmentation_preset
 
 NO_COLOR: dict[str, Any] = {
     "brightness": 0.0,

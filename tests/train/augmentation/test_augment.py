@@ -6,9 +6,9 @@ import sys
 
 import numpy as np
 import pytest
-from dinoflow_deploy.train.augmentation import PRESETS, Augmentation, augment, augmentation_preset
 
 from dinoflow_deploy.datasets import FlowSample, SyntheticScenes
+from dinoflow_deploy.train.augmentation import PRESETS, Augmentation, augment, augmentation_preset
 from tests.datasets.warping import plain_config, warp_errors
 from tests.train.augmentation.colorless import noise_pair, shapes_only
 

@@ -5,13 +5,13 @@ import math
 
 import numpy as np
 import pytest
-from dinoflow_deploy.train.augmentation import PRESETS
-from dinoflow_deploy.train.augmentation.color_jitter import Jitter, apply_jitter, draw_jitter, jitter_pair
 from PIL import Image, ImageEnhance
 from scipy import stats
 from skimage import color
 
 from dinoflow_deploy.datasets import SceneConfig, SyntheticScenes
+from dinoflow_deploy.train.augmentation import PRESETS
+from dinoflow_deploy.train.augmentation.color_jitter import Jitter, apply_jitter, draw_jitter, jitter_pair
 from tests.train.augmentation.torchvision_oracle import torchvision_transforms
 
 SETTINGS = PRESETS["chairs"]

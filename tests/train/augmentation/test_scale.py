@@ -3,9 +3,10 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
+
 from dinoflow_deploy.train.augmentation import PRESETS, augmentation_preset
 from dinoflow_deploy.train.augmentation.scale import clipped_shares, draw_scale
-from scipy import stats
 
 CHAIRS, THINGS = (384, 512), (540, 960)
 

@@ -3,9 +3,9 @@ import json
 import tomllib
 
 import pytest
-from dinoflow_deploy.train.augmentation import PRESETS, Augmentation, augmentation_preset, read_augmentation
 
 from dinoflow_deploy.errors import InputError
+from dinoflow_deploy.train.augmentation import PRESETS, Augmentation, augmentation_preset, read_augmentation
 
 
 def test_the_presets_are_those_of_raft() -> None:

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
+
 from dinoflow_deploy.train.augmentation.sparse import crop_sparse_flow
 from dinoflow_deploy.train.augmentation.spatial import Geometry, crop_dense_flow, draw_geometry
 from dinoflow_deploy.train.augmentation.window import place_window
-
 from tests.train.augmentation.colorless import noise_pair, shapes_only
 
 HEIGHT, WIDTH = 70, 120

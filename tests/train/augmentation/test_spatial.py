@@ -1,11 +1,11 @@
-"""Frames and dense labels against SciPy's interpolation, and against affine flow, which interpolates exactly."""
+"""Frames and dense labels against SciPy's interpolation and affine flow, which interpolates exactly."""
 
 import numpy as np
 import pytest
-from dinoflow_deploy.train.augmentation.spatial import Geometry, crop_dense_flow, crop_frame, draw_geometry
-from dinoflow_deploy.train.augmentation.window import AxisWindow
 from scipy import ndimage
 
+from dinoflow_deploy.train.augmentation.spatial import Geometry, crop_dense_flow, crop_frame, draw_geometry
+from dinoflow_deploy.train.augmentation.window import AxisWindow
 from tests.train.augmentation.colorless import noise_pair, shapes_only
 
 HEIGHT, WIDTH = 75, 90
@@ -76,7 +76,7 @@ def test_flow_is_interpolated_alike_and_scaled_by_the_exact_ratio() -> None:
 
 
 def test_points_that_belong_together_stay_together() -> None:
-    """Affine flow moves p to q(p); the crop's flow must move T(p) to T(q(p)), T being the crop's own mapping."""
+    """Affine flow moves p to q(p); the crop's flow must move T(p) to T(q(p)), T being the crop's mapping."""
     y, x = np.mgrid[:HEIGHT, :WIDTH].astype(np.float64)
     affine = np.stack([0.1 * x - 0.2 * y + 3, 0.15 * x + 0.05 * y - 7], axis=-1)
     for geometry in geometries(150):
@@ -109,7 +109,7 @@ def test_a_pixel_is_valid_where_all_that_it_rests_on_are(hole: float) -> None:
         # OpenCV's positions are rounded: what is invalid beyond that is next to a share.
         near = max_share_nearby(~valid, geometry)
         np.testing.assert_array_equal(found_valid[near == 0], True)
-        assert (near > 0).sum() - (share > 0).sum() < 0.05 * near.size
+        assert (~found_valid).sum() <= 1.02 * (share > 0).sum() + 5
         assert 0.5 < found_valid.mean() < 1
         assert np.isfinite(found).all()
         assert (found[~found_valid] == 0).all()

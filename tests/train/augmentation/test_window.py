@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from dinoflow_deploy.train.augmentation.window import AxisWindow, draw_window, place_window
 
 RNG = np.random.default_rng(0)
