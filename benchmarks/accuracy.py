@@ -103,7 +103,8 @@ def held_out_seeds(first: int) -> list[int]:
     seeds = [first + number for number in range(len(SCENES))]
     for name in recipe_names():
         recipe = load_recipe(name)
-        used = {stage.synthetic.seed for stage in recipe.stages} | {recipe.validation.synthetic.seed}
+        sections = [stage.synthetic for stage in recipe.stages] + [recipe.validation.synthetic]
+        used = {section.seed for section in sections if section}
         if used & set(seeds):
             sys.exit(f"the recipe '{name}' uses the seeds {sorted(used)}: --seed {first} is not held out")
     return seeds

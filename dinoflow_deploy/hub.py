@@ -1,4 +1,4 @@
-"""Files by reference: a local path, or ``hub:owner/name/file`` on the Hugging Face hub."""
+"""Files by reference: a local path, or ``hub:owner/name/file`` on the Hugging Face hub; whole data sets."""
 
 from pathlib import Path
 
@@ -27,6 +27,30 @@ def resolve_reference(source: str | Path) -> Path:
     if not (owner and name and file):
         raise InputError(f"'{text}' is no hub reference: it is written {HUB_PREFIX}owner/name/file")
     return _download(f"{owner}/{name}", file)
+
+
+def fetch_dataset(source: str) -> Path:
+    """The local folder of a whole data set repository, fetched into the hub's cache as far as needed.
+
+    Args:
+        source: ``hub:owner/name``.
+
+    Raises:
+        InputError: The reference is malformed.
+        ModelError: The hub refused (gated, private, not there) or cannot be reached.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError
+
+    repository = source.removeprefix(HUB_PREFIX)
+    if repository.count("/") != 1 or not all(repository.split("/")):
+        raise InputError(f"'{source}' is no data set on the hub: it is written {HUB_PREFIX}owner/name")
+    try:
+        return Path(snapshot_download(repository, repo_type="dataset"))
+    except HFValidationError as error:
+        raise InputError(f"'{source}' is no hub reference: {error}") from error
+    except Exception as error:  # the network's own errors, which differ among versions of the library
+        raise ModelError(_explanation(error, f"datasets/{repository}", "")) from error
 
 
 def _local(path: Path) -> Path:
@@ -62,10 +86,15 @@ def _explanation(error: Exception, repository: str, file: str) -> str:
         return (
             f"the hub refuses {repository} ({status}). Where it is gated: accept its terms on "
             f"https://huggingface.co/{repository}, then run 'hf auth login' with a token that may read it. "
-            f"{_PASS_A_FILE}"
+            f"{_PASS_A_FILE if file else 'Or pass a folder that holds the data sets'}"
         )
     if response is not None and isinstance(reason, EntryNotFoundError):
         return f"{repository} on the hub has no file {file}"
+    if not file:
+        return (
+            f"{repository} is not in the local hub cache and cannot be fetched ({status}): check the "
+            "connection to the hub, or pass a folder that holds the data sets"
+        )
     return (
         f"{repository}/{file} is not in the local hub cache and cannot be fetched ({status}): check the "
         f"connection to the hub. {_PASS_A_FILE}"

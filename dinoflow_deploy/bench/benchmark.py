@@ -11,10 +11,11 @@ from threading import Event
 from typing import Any, Final
 
 from dinoflow_deploy.bench.engine_process import EngineSource
-from dinoflow_deploy.bench.evaluation import EvaluationState, evaluate, spread_evenly
+from dinoflow_deploy.bench.evaluation import EvaluationState, evaluate
 from dinoflow_deploy.bench.results import BenchResult, DatasetResult, SpeedResult
 from dinoflow_deploy.bench.speed import measure_speed
 from dinoflow_deploy.datasets import FlowDataset, open_dataset
+from dinoflow_deploy.datasets.subset import spread_evenly
 from dinoflow_deploy.engines import FlowEngine
 from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.machine import describe_machine, versions

@@ -95,13 +95,6 @@ class EvaluationState:
             raise InputError(f"this is no state of an evaluation: {error!r}") from error
 
 
-def spread_evenly(length: int, limit: int | None) -> Sequence[int]:
-    """Indices from 0 to ``length``, all or ``limit`` of them at equal distances."""
-    if limit is None or limit >= length:
-        return range(length)
-    return [place * length // limit for place in range(limit)]
-
-
 def evaluate(
     dataset: FlowDataset,
     indices: Sequence[int],

@@ -21,7 +21,15 @@ def train(
         bool, typer.Option("--resume", help="Go on from the folder's checkpoint, if it holds one.")
     ] = False,
     init_from: Annotated[
-        Path | None, typer.Option(help="Start a new run from the weights of a complete .safetensors model.")
+        str | None,
+        typer.Option(help="Start a new run from a complete .safetensors model or a built-in one."),
+    ] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR|hub:OWNER/NAME",
+            help="Folder that holds the data sets, or their repository on the hub.",
+        ),
     ] = None,
     nproc: Annotated[int, typer.Option(min=1, help="Training processes on this machine, joined by DDP.")] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
@@ -46,13 +54,19 @@ def train(
     checked = load_recipe(recipe)
     if nproc > 1 and not launched_by_torchrun():
         raise typer.Exit(launch(nproc))
+    from dinoflow_deploy.engines.builtin import builtin_models
+    from dinoflow_deploy.train.data_folder import DataFolder
     from dinoflow_deploy.train.distributed import process_group
     from dinoflow_deploy.train.trainer import train as run
+
+    builtin = builtin_models().get(init_from or "")
+    weights = builtin.weights if builtin else Path(init_from) if init_from else None
+    data = DataFolder(dataset)
 
     with process_group(device) as process, TerminalProgress() as shown:
         progress: Progress = shown if process.is_main else NoProgress()
         progress.note(f"training on {process.device} in {process.world_size} process(es)")
-        result = run(checked, output, process, resume=resume, init_from=init_from, progress=progress)
+        result = run(checked, output, process, resume=resume, init_from=weights, data=data, progress=progress)
     if process.is_main:
         _print(result)
     if not result.finished:

@@ -1,10 +1,13 @@
 """From data sets to batches of tensors, in an order that depends on seed and step alone."""
 
+import functools
 import multiprocessing
+import operator
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.context import ForkServerContext
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,8 +15,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from dinoflow_deploy.datasets import FlowSample, SyntheticScenes
-from dinoflow_deploy.train.recipe import Recipe, Stage, SyntheticSection, ValidationSection
+from dinoflow_deploy.datasets import FlowSample
+from dinoflow_deploy.errors import DinoFlowError
+from dinoflow_deploy.train.plan import HeldOut, StagePlan, TrainingPlan
+from dinoflow_deploy.train.recipe import Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,16 @@ class Batch:
         image1, image2, flow, valid = (tensor.pin_memory() for tensor in self._tensors())
         return Batch(image1, image2, flow, valid, self.names)
 
+    def parts(self, size: int) -> "list[Batch]":
+        """The batch cut into parts of ``size`` pairs; whole where that is 0."""
+        count = len(self.names)
+        size = size or count
+        return [self._part(slice(start, start + size)) for start in range(0, count, size)]
+
+    def _part(self, pairs: slice) -> "Batch":
+        image1, image2, flow, valid = (tensor[pairs] for tensor in self._tensors())
+        return Batch(image1, image2, flow, valid, self.names[pairs])
+
     def to(self, device: torch.device) -> "Batch":
         """The same on a device, images as float in [0, 1]."""
         image1, image2, flow, valid = (tensor.to(device, non_blocking=True) for tensor in self._tensors())
@@ -48,66 +63,84 @@ class Batch:
         return self.image1, self.image2, self.flow, self.valid
 
 
-class _Samples:
-    """A data set under the protocol of torch's loader."""
+class _ByKey:
+    """Samples under the protocol of torch's loader, which asks by what its batch sampler gives."""
 
-    def __init__(self, scenes: SyntheticScenes) -> None:
-        self.scenes = scenes
+    def __init__(self, samples: Any) -> None:
+        self.samples = samples
 
-    def __len__(self) -> int:
-        return len(self.scenes)
+    def __getitem__(self, key: Any) -> Any:
+        try:
+            return self.samples[key]
+        except DinoFlowError as error:
+            # Handed on as it is: raised in a loader process, it would come with that one's traceback.
+            return error
 
-    def __getitem__(self, index: int) -> FlowSample:
-        return self.scenes[index]
+
+class _HeldOutSamples:
+    """Held-out pairs by number of the data set and index."""
+
+    def __init__(self, held_out: Sequence[HeldOut]) -> None:
+        self.held_out = held_out
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[str, FlowSample]:
+        number, index = key
+        return self.held_out[number].name, self.held_out[number].pairs[index]
 
 
 def training_batches(
-    recipe: Recipe, first_step: int, rank: int, world_size: int, *, pin: bool
+    plan: TrainingPlan, first_step: int, rank: int, world_size: int, *, pin: bool
 ) -> Iterator[tuple[Stage, Batch]]:
     """Stage and this process's share of the batch, for every step from ``first_step`` to the last.
 
-    Scenes are numbered through: step s of a stage takes the ``batch_size`` scenes from ``s * batch_size`` on,
-    and rank r the r-th part of them. So a resumed run sees what the first would have seen.
+    Rank r takes the r-th part of the samples of a step. A resumed run sees what the first would have seen.
+
+    Raises:
+        FileFormatError: A file is damaged; names it.
     """
-    done = 0
-    for stage in recipe.stages:
-        start = max(first_step - done, 0)
-        done += stage.steps
+    for stage in plan.stages:
+        start = max(first_step - stage.first_step, 0)
         if start < stage.steps:
-            scenes = _scenes(stage.synthetic, stage.steps * stage.batch_size)
-            shares = _shares(stage, start, rank, world_size)
-            yield from ((stage, batch) for batch in _load(scenes, shares, recipe.workers, pin=pin))
+            keys = _shares(stage, start, rank, world_size)
+            batches = _load(stage.samples, keys, _collate, plan.recipe.workers, pin=pin)
+            yield from ((stage.stage, batch) for batch in batches)
 
 
-def validation_batches(
-    section: ValidationSection, rank: int, world_size: int, workers: int
-) -> Iterator[Batch]:
-    """This process's share of the held-out pairs, one pair a batch."""
-    indices = [[index] for index in range(rank, section.pairs, world_size)]
-    return _load(_scenes(section.synthetic, section.pairs), indices, workers, pin=False)
+def validation_samples(
+    held_out: Sequence[HeldOut], rank: int, world_size: int, workers: int
+) -> Iterator[tuple[str, FlowSample]]:
+    """This process's share of the held-out pairs, each with the name of its data set.
+
+    Raises:
+        FileFormatError: A file is damaged; names it.
+    """
+    keys = [(number, index) for number, each in enumerate(held_out) for index in each.indices]
+    own = [[key] for key in keys[rank::world_size]]
+    samples: Iterator[tuple[str, FlowSample]] = _load(
+        _HeldOutSamples(held_out), own, operator.itemgetter(0), workers, pin=False
+    )
+    return samples
 
 
-def _scenes(section: SyntheticSection, length: int) -> SyntheticScenes:
-    return SyntheticScenes(section.scenes, section.seed, length)
-
-
-def _shares(stage: Stage, start: int, rank: int, world_size: int) -> list[range]:
-    share = stage.batch_size // world_size
-    first = rank * share
-    return [
-        range(step * stage.batch_size + first, step * stage.batch_size + first + share)
-        for step in range(start, stage.steps)
-    ]
+def _shares(stage: StagePlan, start: int, rank: int, world_size: int) -> Iterator[Sequence[Any]]:
+    share = stage.stage.batch_size // world_size
+    for step in range(start, stage.steps):
+        yield stage.samples.keys(step)[rank * share : (rank + 1) * share]
 
 
 def _load(
-    scenes: SyntheticScenes, indices: Sequence[Sequence[int]], workers: int, *, pin: bool
-) -> Iterator[Batch]:
-    loader: DataLoader[Batch] = DataLoader(
-        _Samples(scenes),  # type: ignore[arg-type]
-        batch_sampler=indices,  # type: ignore[arg-type]
+    samples: Any,
+    keys: Iterable[Sequence[Any]],
+    collate: Callable[[list[Any]], Any],
+    workers: int,
+    *,
+    pin: bool,
+) -> Iterator[Any]:
+    loader: DataLoader[Any] = DataLoader(
+        _ByKey(samples),  # type: ignore[arg-type]
+        batch_sampler=keys,  # type: ignore[arg-type]
         num_workers=workers,
-        collate_fn=_collate,
+        collate_fn=functools.partial(_unless_damaged, collate=collate),
         pin_memory=pin,
         multiprocessing_context=_clean_processes() if workers else None,
         worker_init_fn=_prepare_worker,
@@ -115,7 +148,15 @@ def _load(
         # in a run that was resumed and one that never stopped.
         generator=torch.Generator(),
     )
-    return iter(loader)
+    for batch in loader:
+        if isinstance(batch, DinoFlowError):
+            raise batch
+        yield batch
+
+
+def _unless_damaged(samples: list[Any], collate: Callable[[list[Any]], Any]) -> Any:
+    damaged = (sample for sample in samples if isinstance(sample, DinoFlowError))
+    return next(damaged, None) or collate(samples)
 
 
 def _clean_processes() -> ForkServerContext:

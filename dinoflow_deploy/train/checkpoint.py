@@ -5,6 +5,7 @@ step, the best validation and the recipe. The learning rate and the place in the
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,8 +46,18 @@ class TrainingState:
     best_epe: float = float("inf")
 
 
-def save_checkpoint(path: Path, state: TrainingState, recipe: Recipe, process: Process) -> None:
-    """Write the state; every process calls this, rank 0 writes."""
+def save_checkpoint(
+    path: Path, state: TrainingState, recipe: Recipe, process: Process, data: Sequence[str] = ()
+) -> None:
+    """Write the state; every process calls this, rank 0 writes.
+
+    Args:
+        path: The file.
+        state: What to write.
+        recipe: Of the run.
+        process: Which of the processes this is.
+        data: Fingerprints of the stages' data sets.
+    """
     generators = gather_objects(_random_state(process))
     if not process.is_main:
         return
@@ -62,6 +73,7 @@ def save_checkpoint(path: Path, state: TrainingState, recipe: Recipe, process: P
         "best_epe": state.best_epe if state.best_epe < float("inf") else None,
         "world_size": process.world_size,
         "torch": torch.__version__,
+        "data": list(data),
         "recipe": recipe.to_dict(),
     }
     # Models and averages may share constant buffers; safetensors wants each tensor to own its memory.
@@ -70,15 +82,22 @@ def save_checkpoint(path: Path, state: TrainingState, recipe: Recipe, process: P
         save_file(owned, partial, metadata={METADATA_KEY: json.dumps(metadata)})
 
 
-def load_checkpoint(path: Path, state: TrainingState, recipe: Recipe, process: Process) -> None:
+def load_checkpoint(
+    path: Path, state: TrainingState, recipe: Recipe, process: Process, data: Sequence[str] = ()
+) -> None:
     """Put a saved state into a freshly made one.
 
     Raises:
         FileFormatError: The file is damaged or no checkpoint.
-        TrainingError: It belongs to another recipe or number of processes.
+        TrainingError: It belongs to another recipe, number of processes or content of the data sets.
     """
     tensors, metadata = _read(path)
     _check_same_run(path, metadata, recipe, process)
+    if metadata.get("data", []) != list(data):
+        raise TrainingError(
+            f"{path} was trained on other pairs than the data sets hold now: restore them to resume, or "
+            "start a new run from its weights with --init-from"
+        )
     load_strictly(state.model, _part(tensors, "model."), str(path))
     if state.average:
         load_strictly(state.average.model, _part(tensors, "average."), str(path))

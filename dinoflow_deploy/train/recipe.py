@@ -6,24 +6,21 @@ import tomllib
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from types import NoneType
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self
 
-from dinoflow_deploy.datasets import SceneConfig
 from dinoflow_deploy.errors import InputError
+from dinoflow_deploy.train.data_sections import (
+    DataSection,
+    HeldOutSection,
+    SyntheticSection,
+    check_one_kind,
+    read_data,
+)
 from dinoflow_deploy.train.model.config import BACKBONES
+from dinoflow_deploy.train.tables import check_least, checked_keys, list_of_tables, read_section
 
-Section = TypeVar("Section")
 Autocast = Literal["auto", "bf16", "off"]
-
-# What a file may hold for a field of each type. Not by isinstance: true would pass for a whole number.
-_TYPES: dict[Any, tuple[tuple[type, ...], str]] = {
-    int: ((int,), "a whole number"),
-    float: ((int, float), "a number"),
-    bool: ((bool,), "true or false"),
-    str: ((str,), "text in quotes"),
-    str | None: ((str, NoneType), "text in quotes"),
-}
+Schedule = Literal["run", "stage"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +46,9 @@ class OptimizerSection:
     Attributes:
         learning_rate: Peak, after the warm-up.
         warmup_steps: Steps of linear rise from 0.
+        warmup_epochs: The same in epochs of the data, in place of ``warmup_steps``.
         decay_power: The rate falls as ``(1 - progress) ** decay_power`` to 0 at the last step.
+        schedule: ``run``: one rise and fall over all stages. ``stage``: one for each stage.
         weight_decay: Of weights with two axes or more; biases, norms and scales have none.
         clip_norm: Largest norm of the gradient; 0 is off.
         ema_decay: Of the moving average of the weights, which is what is validated and saved; 0 is off.
@@ -57,8 +56,10 @@ class OptimizerSection:
     """
 
     learning_rate: float = 4e-4
-    warmup_steps: int = 1000
+    warmup_steps: int = 0
+    warmup_epochs: float = 0.0
     decay_power: float = 1.0
+    schedule: Schedule = "run"
     weight_decay: float = 1e-4
     clip_norm: float = 1.0
     ema_decay: float = 0.0
@@ -66,34 +67,17 @@ class OptimizerSection:
 
     def __post_init__(self) -> None:
         """Check ranges."""
-        _check_least(self, warmup_steps=0, decay_power=0, weight_decay=0, clip_norm=0)
+        check_least(self, warmup_steps=0, warmup_epochs=0, decay_power=0, weight_decay=0, clip_norm=0)
         if not 0 < self.learning_rate < math.inf:
             raise InputError(f"learning_rate is {self.learning_rate}: it must be above 0")
         if not 0 <= self.ema_decay < 1:
             raise InputError(f"ema_decay is {self.ema_decay}: it must be from 0 (off) to below 1")
         if self.autocast not in ("auto", "bf16", "off"):
             raise InputError(f"autocast is '{self.autocast}': choose auto, bf16 or off")
-
-
-@dataclass(frozen=True, slots=True)
-class SyntheticSection:
-    """Synthetic scenes.
-
-    Attributes:
-        seed: Of the textures and the scenes.
-        scenes: Size, motion and content; in the file its keys stand beside ``seed``.
-    """
-
-    seed: int
-    scenes: SceneConfig
-
-    def __post_init__(self) -> None:
-        """Check that the model takes the size."""
-        _check_least(self, seed=0)
-        if self.scenes.height % 16 or self.scenes.width % 16:
-            raise InputError(
-                f"scenes of {self.scenes.height}x{self.scenes.width}: both sides must be multiples of 16"
-            )
+        if self.schedule not in ("run", "stage"):
+            raise InputError(f"schedule is '{self.schedule}': choose run or stage")
+        if self.warmup_steps and self.warmup_epochs:
+            raise InputError("warmup_steps and warmup_epochs are both given: choose one")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,24 +85,33 @@ class Stage:
     """A stretch of training on one kind of data.
 
     Attributes:
-        steps: Optimiser steps.
         batch_size: Pairs per step over all processes.
+        steps: Optimiser steps.
+        epochs: Passes over the data sets, in place of ``steps``; a last, incomplete batch is left out.
         synthetic: The scenes.
+        data: Or the data sets, all under one crop, mixed pair by pair.
+        micro_batch: Most pairs that a process computes at once; gradients of more are accumulated. 0: all.
+        learning_rate: Peak of this stage, where each has its own schedule; 0 is the optimizer's.
         flow_weight: Weight of the loss of the flow.
         quarter_weight: Weight of the loss of the flow read off the decoder's features at a quarter of the
             resolution.
         coarse_weight: The same at a sixteenth.
         matching_weight: Weight of the matching loss on the cost volume.
         freeze_batch_norm: Normalise with the statistics as they are, as inference does, and do not update
-            them: for a last stage, and for batches too small to take statistics of.
+            them: for a last stage, and for batches too small to take statistics of. Otherwise each process
+            takes them of its own pairs, ``micro_batch`` at a time, and rank 0's are kept.
 
     The weights but ``flow_weight`` are for models that learn from scratch, and off by default. What lies
     beyond the last loss is not computed: a stage without the flow's own is several times cheaper a step.
     """
 
-    steps: int
     batch_size: int
-    synthetic: SyntheticSection
+    steps: int = 0
+    epochs: int = 0
+    synthetic: SyntheticSection | None = None
+    data: tuple[DataSection, ...] = ()
+    micro_batch: int = 0
+    learning_rate: float = 0.0
     flow_weight: float = 1.0
     quarter_weight: float = 0.0
     coarse_weight: float = 0.0
@@ -127,10 +120,16 @@ class Stage:
 
     def __post_init__(self) -> None:
         """Check ranges."""
-        if self.steps < 1 or self.batch_size < 1:
-            raise InputError(
-                f"a stage of {self.steps} steps with batch_size {self.batch_size}: both must be at least 1"
-            )
+        check_least(self, batch_size=1, steps=0, epochs=0, micro_batch=0, learning_rate=0)
+        check_one_kind(self.synthetic, self.data)
+        if (self.steps == 0) == (self.epochs == 0):
+            raise InputError("a stage needs steps or epochs, one of them, 1 or more")
+        if self.synthetic and self.epochs:
+            raise InputError("epochs are passes over data sets: a stage of synthetic scenes needs steps")
+        sizes = {(each.augmentation.crop_height, each.augmentation.crop_width) for each in self.data}
+        if len(sizes) > 1:
+            named = ", ".join(f"{height}x{width}" for height, width in sorted(sizes))
+            raise InputError(f"data has crops of {named}: a stage needs one size")
         weights = (self.flow_weight, self.quarter_weight, self.coarse_weight, self.matching_weight)
         if min(weights) < 0 or sum(weights) == 0:
             raise InputError(
@@ -145,17 +144,20 @@ class ValidationSection:
 
     Attributes:
         every: Steps between validations; the last step is always validated.
-        pairs: How many pairs.
+        pairs: How many pairs; of data sets as many of each, spread evenly, 0 being all.
         synthetic: The scenes, of another seed than any stage's.
+        data: Or data sets. Which model is the best is told by the mean of their end-point errors.
     """
 
     every: int
-    pairs: int
-    synthetic: SyntheticSection
+    pairs: int = 0
+    synthetic: SyntheticSection | None = None
+    data: tuple[HeldOutSection, ...] = ()
 
     def __post_init__(self) -> None:
         """Check ranges."""
-        _check_least(self, every=1, pairs=1)
+        check_one_kind(self.synthetic, self.data)
+        check_least(self, every=1, pairs=0 if self.data else 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,28 +188,28 @@ class Recipe:
 
     def __post_init__(self) -> None:
         """Check ranges, and parts against each other."""
-        _check_least(self, seed=0, checkpoint_every=1, log_every=1, workers=0)
+        check_least(self, seed=0, checkpoint_every=1, log_every=1, workers=0)
         if not 0 < self.flow_cap < math.inf:
             raise InputError(f"flow_cap is {self.flow_cap}: it must be above 0 px")
         if self.model.backbone not in BACKBONES:
             raise InputError(f"backbone is '{self.model.backbone}': choose one of {', '.join(BACKBONES)}")
         if not self.stages:
             raise InputError("a recipe needs at least one [[stages]] table")
-        if self.validation.synthetic.seed in {stage.synthetic.seed for stage in self.stages}:
+        self._check_schedule()
+        held_out = self.validation.synthetic
+        seeds = {stage.synthetic.seed for stage in self.stages if stage.synthetic}
+        if held_out and held_out.seed in seeds:
             raise InputError(
-                f"validation seed {self.validation.synthetic.seed} is a stage's too: "
-                "held-out scenes need their own"
-            )
-        if self.optimizer.warmup_steps >= self.total_steps:
-            raise InputError(
-                f"warmup_steps is {self.optimizer.warmup_steps}: it must be below the {self.total_steps} "
-                "steps of all stages"
+                f"validation seed {held_out.seed} is a stage's too: held-out scenes need their own"
             )
 
-    @property
-    def total_steps(self) -> int:
-        """Steps of all stages."""
-        return sum(stage.steps for stage in self.stages)
+    def _check_schedule(self) -> None:
+        if self.optimizer.schedule == "run" and any(stage.learning_rate for stage in self.stages):
+            raise InputError(
+                "a stage has a learning_rate of its own: that needs schedule = 'stage' in [optimizer]"
+            )
+        if self.optimizer.warmup_epochs and not all(stage.data for stage in self.stages):
+            raise InputError("warmup_epochs counts epochs of data sets: for scenes give warmup_steps")
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as JSON types."""
@@ -222,14 +224,17 @@ class Recipe:
         """
         read = dict(values)
         if "model" in read:
-            read["model"] = _section(ModelSection, read["model"], "model")
+            read["model"] = read_section(ModelSection, read["model"], "model")
         if "optimizer" in read:
-            read["optimizer"] = _section(OptimizerSection, read["optimizer"], "optimizer")
+            read["optimizer"] = read_section(OptimizerSection, read["optimizer"], "optimizer")
         if "stages" in read:
-            read["stages"] = _stages(read["stages"])
+            tables = list_of_tables(read["stages"], "stages", "[[stages]]")
+            read["stages"] = tuple(
+                _with_data(Stage, table, f"stages[{place}]") for place, table in enumerate(tables)
+            )
         if "validation" in read:
-            read["validation"] = _with_scenes(ValidationSection, read["validation"], "validation")
-        return cls(**_checked_keys(cls, read, "the recipe"))
+            read["validation"] = _with_data(ValidationSection, read["validation"], "validation")
+        return cls(**checked_keys(cls, read, "the recipe"))
 
 
 def load_recipe(source: str) -> Recipe:
@@ -270,61 +275,7 @@ def recipe_names() -> list[str]:
     )
 
 
-def _check_least(section: object, **limits: float) -> None:
-    for name, least in limits.items():
-        value = getattr(section, name)
-        if not least <= value < math.inf:
-            raise InputError(f"{name} is {value}: it must be {least} or more")
-
-
-def _stages(tables: Any) -> tuple[Stage, ...]:
-    if not isinstance(tables, list | tuple):
-        raise InputError(f"stages must be tables that begin with [[stages]], not {tables!r}")
-    return tuple(_with_scenes(Stage, table, f"stages[{index}]") for index, table in enumerate(tables))
-
-
-def _with_scenes(kind: type[Section], values: dict[str, Any], where: str) -> Section:
-    if not isinstance(values, dict) or not isinstance(values.get("synthetic"), dict):
-        raise InputError(f"{where} needs a table synthetic = {{ seed, height, width, max_motion }}")
-    table = dict(values["synthetic"])
-    # As to_dict nests it, or as a person writes it: beside the seed.
-    scenes = table.pop("scenes", {})
-    if isinstance(scenes, dict):
-        scenes = {**scenes, **{name: value for name, value in table.items() if name != "seed"}}
-    scenes = _section(SceneConfig, scenes, f"{where}.synthetic")
-    seed = {name: value for name, value in table.items() if name == "seed"}
-    synthetic = _section(SyntheticSection, {**seed, "scenes": scenes}, f"{where}.synthetic")
-    return _section(kind, {**values, "synthetic": synthetic}, where)
-
-
-def _section(kind: type[Section], values: Any, where: str) -> Section:
+def _with_data(kind: type[Any], values: Any, where: str) -> Any:
     if not isinstance(values, dict):
         raise InputError(f"{where} must be a table, not {values!r}")
-    checked = _checked_keys(kind, values, where)
-    try:
-        return kind(**checked)
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from error
-
-
-def _checked_keys(kind: type, values: dict[str, Any], where: str) -> dict[str, Any]:
-    """Values with only known keys, no required key missing, and each of its type."""
-    fields = {field.name: field for field in dataclasses.fields(kind)}
-    unknown = sorted(values.keys() - fields.keys())
-    if unknown:
-        raise InputError(f"{where} has unknown keys {', '.join(unknown)}: known are {', '.join(fields)}")
-    required = {name for name, field in fields.items() if field.default is dataclasses.MISSING}
-    missing = sorted(required - values.keys())
-    if missing:
-        raise InputError(f"{where} lacks {', '.join(missing)}")
-    for name, value in values.items():
-        _check_type(f"{where}: {name}", value, fields[name].type)
-    return values
-
-
-def _check_type(name: str, value: Any, expected: Any) -> None:
-    types, wanted = _TYPES.get(expected, ((type(value),), ""))
-    if type(value) not in types:
-        raise InputError(f"{name} is {value!r}: it must be {wanted}")
-    if expected is float and not math.isfinite(value):
-        raise InputError(f"{name} is {value!r}: it must be finite")
+    return read_section(kind, read_data(values, where), where)

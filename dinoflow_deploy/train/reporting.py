@@ -5,7 +5,6 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
-from torch import Tensor
 
 from dinoflow_deploy.flow import flow_to_rgb
 from dinoflow_deploy.optional import require
@@ -40,21 +39,20 @@ class TensorBoardReport:
 
     def validation(self, result: Validation, step: int) -> None:
         """Write the errors and one picture: frame, predicted flow, true flow, on one colour scale."""
-        metrics = result.metrics
-        values = {"epe": metrics.epe, "px1": metrics.px1, "px3": metrics.px3, "fl_all": metrics.fl_all}
-        self.scalars("validation", values, step)
-        truth, valid = _array(result.batch.flow), result.batch.valid[0].numpy()
+        for name, accuracy in result.accuracy.items():
+            metrics = accuracy.everything
+            values = {"epe": metrics.epe, "px1": metrics.px1, "px3": metrics.px3, "fl_all": metrics.fl_all}
+            self.scalars(f"validation/{name}", values, step)
+        self.scalars("validation", {"epe": result.epe}, step)
+        if result.sample is None or result.flow is None:
+            return
+        truth, valid = result.sample.flow, result.sample.valid
         longest = float(np.linalg.norm(truth[valid], axis=1).max(initial=1.0))
         row = [
-            _array(result.batch.image1),
-            flow_to_rgb(_array(result.flow), longest),
+            result.sample.frame1,
+            flow_to_rgb(result.flow, longest),
             flow_to_rgb(truth, longest, valid),
         ]
         self._writer.add_image(
             "validation/frame_prediction_truth", np.concatenate(row, axis=1), step, dataformats="HWC"
         )
-
-
-def _array(tensor: Tensor) -> np.ndarray:
-    """First of ``[B, C, H, W]`` as ``[H, W, C]``."""
-    return tensor[0].permute(1, 2, 0).numpy()

@@ -14,18 +14,20 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim import AdamW, Optimizer
 
+from dinoflow_deploy.datasets import FlowSample
 from dinoflow_deploy.errors import TrainingError
 from dinoflow_deploy.progress import NoProgress, Progress
-from dinoflow_deploy.train.batches import Batch, training_batches, validation_batches
+from dinoflow_deploy.train.batches import Batch, training_batches, validation_samples
 from dinoflow_deploy.train.checkpoint import TrainingState, load_checkpoint, save_checkpoint
+from dinoflow_deploy.train.data_folder import DataFolder
 from dinoflow_deploy.train.distributed import Process, gather_objects, share_buffers
 from dinoflow_deploy.train.model import FlowModel, FlowModelConfig, load_model, save_model
 from dinoflow_deploy.train.model.pretrained import load_backbone_weights
 from dinoflow_deploy.train.objective import Objective
+from dinoflow_deploy.train.plan import TrainingPlan, plan_training
 from dinoflow_deploy.train.recipe import OptimizerSection, Recipe, Stage
 from dinoflow_deploy.train.reporting import TensorBoardReport
 from dinoflow_deploy.train.run_folder import RunFolder
-from dinoflow_deploy.train.schedule import learning_rate
 from dinoflow_deploy.train.validation import Validation, validate
 from dinoflow_deploy.train.weight_average import WeightAverage
 
@@ -54,6 +56,7 @@ def train(
     *,
     resume: bool = False,
     init_from: Path | None = None,
+    data: DataFolder | None = None,
     progress: Progress | None = None,
 ) -> TrainingResult:
     """Train by a recipe; every process of the run calls this.
@@ -64,34 +67,47 @@ def train(
         process: Which of the processes this is.
         resume: Go on from the folder's checkpoint; a folder without one starts from the beginning.
         init_from: A complete model whose weights to start from.
+        data: Where the data sets of the recipe lie.
         progress: Receives steps.
 
     Raises:
         TrainingError: The run cannot start or resume here, or a loss is not finite.
+        InputError: A data set is not there, or too small.
+        FileFormatError: A file is missing or damaged; names it.
     """
     folder = RunFolder(output)
     folder.check(resume=resume, init_from=init_from)
     _check_batch_sizes(recipe, process)
     progress = progress or NoProgress()
+    plan = plan_training(recipe, data)
+    for line in [*plan.describe(), *_shares(recipe, process)]:
+        progress.note(line)
     with folder.locked() if process.is_main else nullcontext():
         resuming = resume and folder.checkpoint.exists()
         state = _initial_state(recipe, init_from, process, resuming=resuming)
         if resuming:
-            load_checkpoint(folder.checkpoint, state, recipe, process)
-            progress.note(f"resuming {output} at step {state.step} of {recipe.total_steps}")
+            load_checkpoint(folder.checkpoint, state, recipe, process, plan.fingerprints())
+            progress.note(f"resuming {output} at step {state.step} of {plan.total_steps}")
         elif resume:
             progress.note(f"{output} holds no checkpoint yet: starting from the beginning")
         _check_same_step(state, folder)
-        return _Trainer(recipe, folder, process, state, progress).run()
+        return _Trainer(plan, folder, process, state, progress).run()
 
 
 class _Trainer:
     """One run: its parts, and the loop over steps."""
 
     def __init__(
-        self, recipe: Recipe, folder: RunFolder, process: Process, state: TrainingState, progress: Progress
+        self,
+        plan: TrainingPlan,
+        folder: RunFolder,
+        process: Process,
+        state: TrainingState,
+        progress: Progress,
     ) -> None:
-        self.recipe = recipe
+        self.plan = plan
+        self.data = plan.fingerprints()
+        self.recipe = recipe = plan.recipe
         self.folder = folder
         self.process = process
         self.state = state
@@ -100,16 +116,16 @@ class _Trainer:
 
     def run(self) -> TrainingResult:
         """All steps that are left."""
-        state, recipe = self.state, self.recipe
+        state, recipe, total_steps = self.state, self.recipe, self.plan.total_steps
         batches = training_batches(
-            recipe,
+            self.plan,
             state.step,
             self.process.rank,
             self.process.world_size,
             pin=self.process.device.type == "cuda",
         )
         with self._report() as report, _interruption(self.process) as interrupted:
-            self.progress.start("training", recipe.total_steps - state.step, "steps")
+            self.progress.start("training", total_steps - state.step, "steps")
             for stage, batch in batches:
                 figures = self._step(stage, batch)
                 state.step += 1
@@ -119,21 +135,17 @@ class _Trainer:
                 if self._after_step(report, interrupted):
                     break
             self.progress.finish()
-        return TrainingResult(state.step, state.best_epe, state.step == recipe.total_steps, self.folder)
+        return TrainingResult(state.step, state.best_epe, state.step == total_steps, self.folder)
 
     def _step(self, stage: Stage, batch: Batch) -> dict[str, float]:
         began = time.perf_counter()
         state, settings = self.state, self.recipe.optimizer
         _set_modes(state.model, self.recipe, stage)
-        rate = learning_rate(state.step, self.recipe.total_steps, settings)
+        rate = self.plan.learning_rate(state.step)
         for group in state.optimizer.param_groups:
             group["lr"] = rate
-        on_device = batch.to(self.process.device)
-        with _autocast(settings, self.process.device):
-            loss = self.objective(stage, on_device)
-        self._check_finite("loss", loss, batch)
         state.optimizer.zero_grad()
-        loss.backward()
+        loss = self._accumulate(stage, batch.parts(stage.micro_batch))
         limit = settings.clip_norm or float("inf")
         norm = nn.utils.clip_grad_norm_(state.model.parameters(), limit)
         # A finite loss may have a gradient that is not: it must reach neither weights nor checkpoint.
@@ -141,10 +153,29 @@ class _Trainer:
         state.optimizer.step()
         if state.average:
             state.average.update(state.model, state.step)
-        figures = {"loss": loss.item(), "lr": rate, "gradient_norm": norm.item()}
+        figures = {"loss": loss, "lr": rate, "gradient_norm": norm.item()}
         # Now that a GPU has been waited for.
         seconds = time.perf_counter() - began
         return figures | {"pairs_per_second": self.process.world_size * len(batch.names) / seconds}
+
+    def _accumulate(self, stage: Stage, parts: list[Batch]) -> float:
+        """Add the gradients of all parts up, each with the weight of its share; gives the mean loss."""
+        total = 0.0
+        for place, part in enumerate(parts):
+            on_device = part.to(self.process.device)
+            # Processes exchange gradients once a step, after the last part.
+            with self._exchanging(place == len(parts) - 1):
+                with _autocast(self.recipe.optimizer, self.process.device):
+                    loss = self.objective(stage, on_device) / len(parts)
+                self._check_finite("loss", loss, part)
+                loss.backward()
+            total += loss.item()
+        return total
+
+    def _exchanging(self, on: bool) -> AbstractContextManager[None]:
+        if on or not isinstance(self.objective, DistributedDataParallel):
+            return nullcontext()
+        return self.objective.no_sync()
 
     def _check_finite(self, what: str, value: Tensor, batch: Batch) -> None:
         if not torch.isfinite(value):
@@ -157,7 +188,7 @@ class _Trainer:
 
     def _after_step(self, report: TensorBoardReport | None, interrupted: list[int]) -> bool:
         """Validate and save where it is time to; whether to stop."""
-        step, last = self.state.step, self.state.step == self.recipe.total_steps
+        step, last = self.state.step, self.state.step == self.plan.total_steps
         if step % self.recipe.validation.every == 0 or last:
             self._validate(report)
         # Asked once: an interruption from here on waits for the next step's checkpoint.
@@ -167,7 +198,7 @@ class _Trainer:
             if report:
                 # A run resumed from here does not report these steps again.
                 report.flush()
-            save_checkpoint(self.folder.checkpoint, self.state, self.recipe, self.process)
+            save_checkpoint(self.folder.checkpoint, self.state, self.recipe, self.process, self.data)
         return stopping
 
     def _validate(self, report: TensorBoardReport | None) -> None:
@@ -175,14 +206,14 @@ class _Trainer:
         model = state.average.model if state.average else state.model
         share_buffers(model)
         result = validate(model, self._held_out(), self.process)
-        improved = result.metrics.epe < state.best_epe
-        state.best_epe = min(state.best_epe, result.metrics.epe)
+        improved = result.epe < state.best_epe
+        state.best_epe = min(state.best_epe, result.epe)
         if report:
             self._keep(model, result, report, improved=improved)
 
-    def _held_out(self) -> Iterator[Batch]:
-        section = self.recipe.validation
-        return validation_batches(section, self.process.rank, self.process.world_size, self.recipe.workers)
+    def _held_out(self) -> Iterator[tuple[str, FlowSample]]:
+        place = self.process
+        return validation_samples(self.plan.held_out, place.rank, place.world_size, self.recipe.workers)
 
     def _keep(
         self, model: nn.Module, result: Validation, report: TensorBoardReport, *, improved: bool
@@ -192,8 +223,10 @@ class _Trainer:
         save_model(model, self.folder.last)
         if improved:
             save_model(model, self.folder.best)
+        parts = [f"{name} {each.everything.epe:.3f}" for name, each in result.accuracy.items()]
         self.progress.note(
-            f"step {self.state.step}: validation EPE {result.metrics.epe:.3f} px"
+            f"step {self.state.step}: validation EPE {result.epe:.3f} px"
+            + (f" ({', '.join(parts)})" if len(parts) > 1 else "")
             + (" (best so far)" if improved else "")
         )
 
@@ -277,16 +310,30 @@ def _computes_in_bf16(device: torch.device) -> bool:
 
 def _check_batch_sizes(recipe: Recipe, process: Process) -> None:
     for index, stage in enumerate(recipe.stages):
-        if stage.batch_size % process.world_size:
+        share, left = divmod(stage.batch_size, process.world_size)
+        if left:
             raise TrainingError(
                 f"batch_size {stage.batch_size} of stage {index} cannot be shared by "
                 f"{process.world_size} processes: choose a multiple"
             )
-    if recipe.validation.pairs < process.world_size:
-        raise TrainingError(
-            f"{recipe.validation.pairs} validation pairs for {process.world_size} processes: "
-            "at least one each"
-        )
+        if stage.micro_batch and share % min(stage.micro_batch, share):
+            raise TrainingError(
+                f"micro_batch {stage.micro_batch} of stage {index} does not divide the {share} pairs of each "
+                f"process ({stage.batch_size} shared by {process.world_size}): choose a divisor"
+            )
+
+
+def _shares(recipe: Recipe, process: Process) -> Iterator[str]:
+    """How a batch is shared out, where it is."""
+    for index, stage in enumerate(recipe.stages):
+        share = stage.batch_size // process.world_size
+        parts = -(-share // (stage.micro_batch or share))
+        if process.world_size > 1 or parts > 1:
+            statistics = "its averages" if stage.freeze_batch_norm else "the pairs of a part"
+            yield (
+                f"stage {index}: {process.world_size} process(es) x {parts} part(s) x {share // parts} pairs "
+                f"a step; BatchNorm takes its statistics from {statistics}"
+            )
 
 
 def _check_same_step(state: TrainingState, folder: RunFolder) -> None:

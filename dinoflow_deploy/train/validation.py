@@ -1,15 +1,18 @@
-"""Error on pairs held out of training."""
+"""Error on pairs held out of training, by the same sums as ``dinoflow-deploy bench``."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from dinoflow_deploy.datasets import FlowSample
+from dinoflow_deploy.engines.frames import to_flow, to_tensor
+from dinoflow_deploy.engines.input_range import STRIDE
 from dinoflow_deploy.errors import InputError, TrainingError
-from dinoflow_deploy.flow import FlowErrorSums, FlowMetrics, flow_error_sums
-from dinoflow_deploy.train.batches import Batch
+from dinoflow_deploy.flow import Accuracy, AccuracySums, accuracy_sums
+from dinoflow_deploy.flow.padding import Padding
 from dinoflow_deploy.train.distributed import Process, gather_objects
 
 
@@ -18,49 +21,67 @@ class Validation:
     """Result over all held-out pairs, and one of them to look at.
 
     Attributes:
-        metrics: Errors, all pixels pooled.
-        batch: The first pair of this process.
-        flow: What was predicted for it, ``[1, 2, H, W]``.
+        epe: Mean over the data sets of their end-point errors, px.
+        accuracy: Of each data set, by name.
+        sample: The first pair of this process; None where it has none.
+        flow: What was predicted for it, ``float32 [H, W, 2]``.
     """
 
-    metrics: FlowMetrics
-    batch: Batch
-    flow: Tensor
+    epe: float
+    accuracy: dict[str, Accuracy]
+    sample: FlowSample | None
+    flow: np.ndarray | None
 
 
 @torch.no_grad()
-def validate(model: nn.Module, batches: Iterable[Batch], process: Process) -> Validation:
-    """Evaluate a model; every process calls this with its share and gets the whole result.
+def validate(model: nn.Module, samples: Iterable[tuple[str, FlowSample]], process: Process) -> Validation:
+    """Evaluate a model in whole frames; every process calls this with its share and gets the whole result.
+
+    Args:
+        model: Takes images ``[1, 3, H, W]`` in [0, 1], sides multiples of 16; frames of other sizes are
+            padded as the engines pad them.
+        samples: Names of data sets and pairs.
+        process: Where it computes.
 
     Raises:
         TrainingError: The model gives flow that is not finite.
     """
     training = [module for module in model.modules() if module.training]
     model.eval()
-    sums = FlowErrorSums()
-    shown: tuple[Batch, Tensor] | None = None
-    for batch in batches:
-        on_device = batch.to(process.device)
-        flow = model(on_device.image1, on_device.image2).cpu()
-        sums += _errors(flow, batch)
-        shown = shown or (batch, flow)
+    sums: dict[str, AccuracySums] = {}
+    shown: tuple[FlowSample, np.ndarray] | None = None
+    for name, sample in samples:
+        flow = _predict(model, sample, process.device)
+        sums[name] = sums.get(name, AccuracySums()) + _errors(flow, sample)
+        shown = shown or (sample, flow)
     # One by one: a frozen backbone stays in evaluation mode.
     for module in training:
         module.training = True
-    assert shown is not None, "every process has at least one pair"
-    parts: list[FlowErrorSums] = gather_objects(sums)  # type: ignore[assignment]
-    return Validation(sum(parts, FlowErrorSums()).metrics(), *shown)
+    accuracy = {name: each.accuracy() for name, each in _together(sums).items()}
+    epe = float(np.mean([each.everything.epe for each in accuracy.values()]))
+    return Validation(epe, accuracy, *(shown or (None, None)))
 
 
-def _errors(flow: Tensor, batch: Batch) -> FlowErrorSums:
-    sums = FlowErrorSums()
-    for predicted, target, valid, name in zip(flow, batch.flow, batch.valid, batch.names, strict=True):
-        try:
-            sums += flow_error_sums(_channels_last(predicted), _channels_last(target), valid.numpy())
-        except InputError as error:
-            raise TrainingError(f"validation on {name}: {error}; lower learning_rate") from error
-    return sums
+def _predict(model: nn.Module, sample: FlowSample, device: torch.device) -> np.ndarray:
+    height, width = sample.valid.shape
+    padding = Padding(height, width, -(-height // STRIDE) * STRIDE, -(-width // STRIDE) * STRIDE)
+    images = (
+        torch.from_numpy(to_tensor(frame[None], padding, 1)).to(device)
+        for frame in (sample.frame1, sample.frame2)
+    )
+    flow: np.ndarray = to_flow(model(*images).float().cpu().numpy(), padding, 1)[0]
+    return flow
 
 
-def _channels_last(flow: Tensor) -> np.ndarray:
-    return flow.permute(1, 2, 0).numpy()
+def _errors(flow: np.ndarray, sample: FlowSample) -> AccuracySums:
+    try:
+        return accuracy_sums(flow, sample.flow, sample.valid, sample.occluded, sample.subpixel_flow)
+    except InputError as error:
+        raise TrainingError(f"validation on {sample.name}: {error}; lower learning_rate") from error
+
+
+def _together(sums: dict[str, AccuracySums]) -> dict[str, AccuracySums]:
+    """Sums of all processes, by data set in a fixed order."""
+    parts: list[dict[str, AccuracySums]] = gather_objects(sums)  # type: ignore[assignment]
+    names = sorted({name for part in parts for name in part})
+    return {name: sum((part.get(name, AccuracySums()) for part in parts), AccuracySums()) for name in names}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from dinoflow_deploy.bench.evaluation import EvaluationState, evaluate, spread_evenly
+from dinoflow_deploy.bench.evaluation import EvaluationState, evaluate
 from dinoflow_deploy.datasets import open_dataset
 from dinoflow_deploy.datasets.synthetic_tree import write_synthetic_tree
 from dinoflow_deploy.errors import FileFormatError, InputError
@@ -91,13 +91,6 @@ def test_an_interrupted_evaluation_goes_on_without_loss(dataset, engines):
 def test_a_damaged_state_is_refused(values):
     with pytest.raises(InputError, match=r"no state of an evaluation|no sums of flow errors"):
         EvaluationState.from_dict(values)
-
-
-def test_a_limit_is_spread_evenly():
-    assert list(spread_evenly(10, None)) == list(range(10))
-    assert list(spread_evenly(10, 20)) == list(range(10))
-    assert list(spread_evenly(10, 4)) == [0, 2, 5, 7]
-    assert len(set(spread_evenly(1041, 100))) == 100
 
 
 def test_a_damaged_file_is_an_error_that_names_it(tmp_path, engines):

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from dinoflow_deploy.datasets import SyntheticScenes
-from dinoflow_deploy.train.batches import Batch, training_batches, validation_batches
+from dinoflow_deploy.train.batches import Batch, training_batches, validation_samples
+from dinoflow_deploy.train.plan import plan_training
 from dinoflow_deploy.train.recipe import Recipe, Stage
 from tests.train.micro import micro_recipe
 
@@ -19,7 +20,7 @@ Step = tuple[Stage, Batch]
 
 
 def _steps(recipe: Recipe, first: int = 0, rank: int = 0, world_size: int = 1) -> list[Step]:
-    return list(training_batches(recipe, first, rank, world_size, pin=False))
+    return list(training_batches(plan_training(recipe), first, rank, world_size, pin=False))
 
 
 def _assert_same(first: Batch, second: Batch) -> None:
@@ -91,9 +92,13 @@ def test_loader_processes_change_nothing(tmp_path, recipe, workers, opencv_threa
         _steps(recipe), _steps(micro_recipe(tmp_path, workers=workers)), strict=True
     ):
         _assert_same(alone, loaded)
-    pairs = [list(validation_batches(recipe.validation, 0, 1, count)) for count in (0, workers)]
-    for alone, loaded in zip(*pairs, strict=True):
-        _assert_same(alone, loaded)
+    held_out = plan_training(recipe).held_out
+    pairs = [list(validation_samples(held_out, 0, 1, count)) for count in (0, workers)]
+    for (name, alone), (other_name, loaded) in zip(*pairs, strict=True):
+        assert name == other_name
+        assert alone.name == loaded.name
+        for array in ("frame1", "frame2", "flow", "valid", "occluded"):
+            np.testing.assert_array_equal(getattr(alone, array), getattr(loaded, array))
 
 
 @pytest.mark.parametrize("workers", [0, 1])
@@ -102,7 +107,7 @@ def test_no_global_generator_is_drawn_from(tmp_path, micro, workers):
     torch.manual_seed(1)
     before = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()  # noqa: NPY002
     _steps(recipe, 8)
-    list(validation_batches(recipe.validation, 0, 1, workers))
+    list(validation_samples(plan_training(recipe).held_out, 0, 1, workers))
     assert torch.equal(torch.get_rng_state(), before[0])
     assert np.random.get_state()[1].tolist() == before[1]  # noqa: NPY002
     assert random.getstate() == before[2]
@@ -118,7 +123,7 @@ def test_the_global_generator_does_not_change_the_data(recipe):
 
 def test_ctrl_c_leaves_loader_processes_at_work(tmp_path, micro, at_a_terminal):
     """It is sent to the whole process group, while the training process wants to finish its step."""
-    batches = training_batches(micro_recipe(tmp_path, workers=1), 0, 0, 1, pin=False)
+    batches = training_batches(plan_training(micro_recipe(tmp_path, workers=1)), 0, 0, 1, pin=False)
     received = [next(batches)]
     for worker in multiprocessing.active_children():
         assert worker.pid is not None
@@ -129,9 +134,10 @@ def test_ctrl_c_leaves_loader_processes_at_work(tmp_path, micro, at_a_terminal):
 
 @pytest.mark.parametrize(("world_size", "shares"), [(1, [3]), (2, [2, 1]), (3, [1, 1, 1])])
 def test_validation_pairs_are_shared_out_once_each(recipe, world_size, shares):
-    parts = [list(validation_batches(recipe.validation, rank, world_size, 0)) for rank in range(world_size)]
+    held_out = plan_training(recipe).held_out
+    parts = [list(validation_samples(held_out, rank, world_size, 0)) for rank in range(world_size)]
     assert [len(part) for part in parts] == shares
-    names = sorted(name for part in parts for batch in part for name in batch.names)
+    names = sorted(sample.name for part in parts for _, sample in part)
     assert names == [f"synthetic/seed=3/index={index}" for index in range(3)]
 
 

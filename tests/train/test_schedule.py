@@ -1,12 +1,15 @@
 import pytest
 
-from dinoflow_deploy.train.recipe import OptimizerSection
-from dinoflow_deploy.train.schedule import learning_rate
+from dinoflow_deploy.train.schedule import LearningRate
 
 
-def _rates(total: int, **settings: float) -> list[float]:
-    section = OptimizerSection(learning_rate=0.8, **settings)  # type: ignore[arg-type]
-    return [learning_rate(step, total, section) for step in range(total)]
+def _rates(total: int, *, warmup_steps: int, decay_power: float = 1.0, first_step: int = 0) -> list[float]:
+    rate = LearningRate(0.8, first_step, total, warmup_steps, decay_power)
+    return [rate(first_step + step) for step in range(total)]
+
+
+def test_a_schedule_may_begin_later():
+    assert _rates(8, warmup_steps=4, first_step=100) == _rates(8, warmup_steps=4)
 
 
 def test_linear_rise_then_linear_fall():

@@ -1,18 +1,17 @@
 """Validation gives the metrics of ``dinoflow_deploy.flow``, however the pairs are shared out."""
 
-from collections.abc import Iterable
-
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
+from dinoflow_deploy import load_engine
+from dinoflow_deploy.datasets import FlowSample
 from dinoflow_deploy.errors import TrainingError
-from dinoflow_deploy.flow import FlowErrorSums, evaluate_flow
+from dinoflow_deploy.flow import AccuracySums, evaluate_flow
 from dinoflow_deploy.train import validation
-from dinoflow_deploy.train.batches import Batch
 from dinoflow_deploy.train.distributed import Process
-from dinoflow_deploy.train.model import FlowModel, FlowModelConfig
+from dinoflow_deploy.train.model import FlowModel, FlowModelConfig, save_model
 from dinoflow_deploy.train.validation import validate
 from tests.train.micro import CPU
 
@@ -28,58 +27,77 @@ class _Guess(nn.Module):
         return 8 * (self.norm(image1) - self.norm(image2))[:, :2]
 
 
-def _batches(count: int) -> list[Batch]:
-    generator = torch.Generator().manual_seed(0)
-    batches = []
+def _pairs(count: int, size: tuple[int, int] = (16, 32)) -> list[tuple[str, FlowSample]]:
+    generator = np.random.default_rng(0)
+    pairs = []
     for index in range(count):
-        image1, image2 = torch.randint(0, 256, (2, 1, 3, 16, 32), generator=generator).to(torch.uint8)
-        flow = torch.randn(1, 2, 16, 32, generator=generator) * 10
-        valid = torch.rand(1, 16, 32, generator=generator) > 0.2 * index
-        flow[:, :, 0, 0], valid[:, 0, 0] = torch.nan, False
-        batches.append(Batch(image1, image2, flow, valid, (f"pair {index}",)))
-    return batches
+        frame1, frame2 = generator.integers(0, 256, (2, *size, 3), np.uint8)
+        flow = (generator.standard_normal((*size, 2)) * 10).astype(np.float32)
+        valid = generator.random(size) > 0.2 * index
+        flow[0, 0], valid[0, 0] = np.nan, False
+        pairs.append(("noise", FlowSample(frame1, frame2, flow, valid, None, f"pair {index}")))
+    return pairs
 
 
-def _predict(model: nn.Module, batch: Batch) -> Tensor:
+def _predict(model: nn.Module, sample: FlowSample) -> np.ndarray:
+    images = (
+        torch.from_numpy(frame).movedim(-1, 0)[None].float() / 255 for frame in (sample.frame1, sample.frame2)
+    )
     with torch.no_grad():
-        flow: Tensor = model(batch.image1.float() / 255, batch.image2.float() / 255)
-    return flow
-
-
-def _rows(arrays: Iterable[Tensor]) -> np.ndarray:
-    """Pairs below each other, channels last: pooled pixels are the pixels of one tall image."""
-    return np.concatenate([array[0].movedim(0, -1).numpy() for array in arrays])
+        return model(*images)[0].movedim(0, -1).numpy()
 
 
 def test_metrics_are_those_of_all_pixels_pooled():
-    model, batches = _Guess().eval(), _batches(3)
-    result = validate(model, batches, CPU)
-    predicted = _rows(_predict(model, batch) for batch in batches)
-    target = _rows(batch.flow for batch in batches)
-    valid = np.concatenate([batch.valid[0].numpy() for batch in batches])
+    model, pairs = _Guess().eval(), _pairs(3)
+    result = validate(model, pairs, CPU)
+    # Pairs below each other: pooled pixels are the pixels of one tall image.
+    predicted = np.concatenate([_predict(model, sample) for _, sample in pairs])
+    target = np.concatenate([sample.flow for _, sample in pairs])
+    valid = np.concatenate([sample.valid for _, sample in pairs])
     expected = evaluate_flow(predicted, target, valid)
-    assert result.metrics.pixels == expected.pixels == valid.sum()
-    assert result.metrics.epe == pytest.approx(expected.epe, rel=1e-12)
-    assert result.metrics.px1 == expected.px1
-    assert result.metrics.px3 == expected.px3
-    assert result.metrics.fl_all == expected.fl_all
+    found = result.accuracy["noise"].everything
+    assert found.pixels == expected.pixels == valid.sum()
+    assert result.epe == found.epe == pytest.approx(expected.epe, rel=1e-12)
+    assert found.px1 == expected.px1
+    assert found.px3 == expected.px3
+    assert found.fl_all == expected.fl_all
     assert 0 < expected.px3 < 1
 
 
 def test_the_first_pair_is_there_to_look_at():
-    model, batches = _Guess().eval(), _batches(3)
-    result = validate(model, iter(batches), CPU)
-    assert result.batch is batches[0]
-    assert torch.equal(result.flow, _predict(model, batches[0]))
+    model, pairs = _Guess().eval(), _pairs(3)
+    result = validate(model, iter(pairs), CPU)
+    assert result.sample is pairs[0][1]
+    np.testing.assert_array_equal(result.flow, _predict(model, pairs[0][1]))
+
+
+def test_data_sets_count_alike_whatever_their_size():
+    model, pairs = _Guess().eval(), _pairs(4)
+    named = [("few", pairs[0][1])] + [("many", sample) for _, sample in pairs[1:]]
+    result = validate(model, named, CPU)
+    parts = {name: result.accuracy[name].everything.epe for name in ("few", "many")}
+    assert result.epe == pytest.approx((parts["few"] + parts["many"]) / 2)
+    assert parts["few"] == validate(model, named[:1], CPU).epe != parts["many"]
+
+
+def test_frames_of_any_size_are_padded_as_the_engine_pads_them(tmp_path, micro):
+    torch.manual_seed(0)
+    model = FlowModel(FlowModelConfig(micro)).eval()
+    save_model(model, tmp_path / "model.safetensors")
+    pairs = _pairs(1, (77, 90))
+    result = validate(model, pairs, CPU)
+    with load_engine(tmp_path / "model.safetensors", device="cpu") as engine:
+        expected = engine(pairs[0][1].frame1, pairs[0][1].frame2)
+    np.testing.assert_allclose(result.flow, expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("world_size", [2, 3])
 def test_metrics_do_not_depend_on_the_number_of_processes(monkeypatch, world_size):
-    model, batches = _Guess().eval(), _batches(4)
-    alone = validate(model, batches, CPU)
-    sums: list[FlowErrorSums] = []
+    model, pairs = _Guess().eval(), _pairs(4)
+    alone = validate(model, pairs, CPU)
+    sums: list[dict[str, AccuracySums]] = []
 
-    def gather(value: FlowErrorSums) -> list[FlowErrorSums]:
+    def gather(value: dict[str, AccuracySums]) -> list[dict[str, AccuracySums]]:
         # The last process to come in sees every part; the order must not matter.
         sums.insert(0, value)
         return sums
@@ -87,8 +105,9 @@ def test_metrics_do_not_depend_on_the_number_of_processes(monkeypatch, world_siz
     monkeypatch.setattr(validation, "gather_objects", gather)
     for rank in range(world_size):
         process = Process(rank, world_size, torch.device("cpu"))
-        result = validate(model, batches[rank::world_size], process)
-    assert result.metrics == alone.metrics
+        result = validate(model, pairs[rank::world_size], process)
+    assert result.accuracy == alone.accuracy
+    assert result.epe == alone.epe
 
 
 def test_the_model_is_evaluated_in_evaluation_mode_and_left_as_it_was(micro):
@@ -99,8 +118,8 @@ def test_the_model_is_evaluated_in_evaluation_mode_and_left_as_it_was(micro):
     seen: list[bool] = []
     handle = model.head.register_forward_pre_hook(lambda module, _: seen.append(module.training))
     hook = model.head.motion_encoder.register_forward_pre_hook(lambda module, _: seen.append(module.training))
-    batches = _batches(2)
-    first, second = (validate(model, batches, CPU).metrics for _ in range(2))
+    pairs = _pairs(2)
+    first, second = (validate(model, pairs, CPU).accuracy for _ in range(2))
     handle.remove()
     hook.remove()
     assert seen == [False] * len(seen) != []
@@ -111,8 +130,8 @@ def test_the_model_is_evaluated_in_evaluation_mode_and_left_as_it_was(micro):
 
 
 def test_flow_that_is_not_finite_names_the_pair_and_the_fix():
-    model, batches = _Guess().eval(), _batches(3)
+    model, pairs = _Guess().eval(), _pairs(3)
     with torch.no_grad():
         model.norm.weight.fill_(torch.inf)
     with pytest.raises(TrainingError, match=r"validation .*pair 0.*not finite.*learning_rate"):
-        validate(model, batches, CPU)
+        validate(model, pairs, CPU)

@@ -1,0 +1,134 @@
+"""Sections of a recipe that say what is trained and validated on."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from dinoflow_deploy.datasets import SceneConfig
+from dinoflow_deploy.datasets.registry import find_entry
+from dinoflow_deploy.errors import InputError
+from dinoflow_deploy.train.augmentation import Augmentation, read_augmentation
+from dinoflow_deploy.train.tables import check_least, list_of_tables, read_section
+
+
+@dataclass(frozen=True, slots=True)
+class SyntheticSection:
+    """Synthetic scenes.
+
+    Attributes:
+        seed: Of the textures and the scenes.
+        scenes: Size, motion and content; in the file its keys stand beside ``seed``.
+    """
+
+    seed: int
+    scenes: SceneConfig
+
+    def __post_init__(self) -> None:
+        """Check that the model takes the size."""
+        check_least(self, seed=0)
+        _check_multiples("scenes", self.scenes.height, self.scenes.width)
+
+
+@dataclass(frozen=True, slots=True)
+class DataSection:
+    """A data set to train on, and how its pairs are augmented.
+
+    Attributes:
+        dataset: Name, as ``data check`` takes it.
+        augmentation: Transforms and crop; in the file ``{ preset = "chairs", crop_height = 512, ... }``.
+        split: Part of the data set; by default its training part.
+        root: Its folder; by default the one that the command line names.
+        repeat: How often each of its pairs comes in an epoch.
+    """
+
+    dataset: str
+    augmentation: Augmentation
+    split: str | None = None
+    root: str | None = None
+    repeat: int = 1
+
+    def __post_init__(self) -> None:
+        """Check the name, and that the model takes the crop."""
+        find_entry(self.dataset)
+        check_least(self, repeat=1)
+        _check_multiples("crops", self.augmentation.crop_height, self.augmentation.crop_width)
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOutSection:
+    """A data set to validate on, in whole frames.
+
+    Attributes:
+        dataset: Name, as ``data check`` takes it.
+        split: Part of the data set; by default its training part, which for Sintel and KITTI is all that has
+            truth.
+        root: Its folder; by default the one that the command line names.
+    """
+
+    dataset: str
+    split: str | None = None
+    root: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check the name."""
+        find_entry(self.dataset)
+
+
+def read_data(values: dict[str, Any], where: str) -> dict[str, Any]:
+    """A stage's or the validation's table with its ``synthetic`` and ``data`` read.
+
+    Raises:
+        InputError: One of them is not valid.
+    """
+    read = dict(values)
+    if read.get("synthetic") is not None:
+        read["synthetic"] = _read_synthetic(read["synthetic"], f"{where}.synthetic")
+    if "data" in read:
+        tables = list_of_tables(read["data"], f"{where}.data", f"[[{where.partition('[')[0]}.data]]")
+        kind = DataSection if where.startswith("stages") else HeldOutSection
+        read["data"] = tuple(
+            _read_entry(kind, table, f"{where}.data[{place}]") for place, table in enumerate(tables)
+        )
+    return read
+
+
+def check_one_kind(synthetic: object, data: object) -> None:
+    """Refuse both kinds of data at once, and none.
+
+    Raises:
+        InputError: It is so.
+    """
+    if (synthetic is None) == (not data):
+        raise InputError(
+            "it needs synthetic = { seed, height, width, max_motion } or data = [{ dataset = ... }], "
+            + ("one of them" if data else "and has neither")
+        )
+
+
+def _read_entry(kind: type, table: Any, where: str) -> Any:
+    if isinstance(table, dict) and "augmentation" in table:
+        augmentation = table["augmentation"]
+        if not isinstance(augmentation, dict):
+            raise InputError(f"{where}.augmentation must be a table, not {augmentation!r}")
+        try:
+            table = {**table, "augmentation": read_augmentation(augmentation)}
+        except InputError as error:
+            raise InputError(f"{where}: {error}") from error
+    return read_section(kind, table, where)
+
+
+def _read_synthetic(values: Any, where: str) -> SyntheticSection:
+    if not isinstance(values, dict):
+        raise InputError(f"{where} must be a table, not {values!r}")
+    table = dict(values)
+    # As to_dict nests it, or as a person writes it: beside the seed.
+    scenes = table.pop("scenes", {})
+    if isinstance(scenes, dict):
+        scenes = {**scenes, **{name: value for name, value in table.items() if name != "seed"}}
+    scenes = read_section(SceneConfig, scenes, where)
+    seed = {name: value for name, value in table.items() if name == "seed"}
+    return read_section(SyntheticSection, {**seed, "scenes": scenes}, where)
+
+
+def _check_multiples(what: str, height: int, width: int) -> None:
+    if height % 16 or width % 16:
+        raise InputError(f"{what} of {height}x{width}: both sides must be multiples of 16")
