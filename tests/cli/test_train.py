@@ -56,7 +56,7 @@ def test_mistakes_are_one_line_and_exit_1(tmp_path, recipe):
     broken.write_text(recipe.read_text().replace("warmup_steps", "warmup"))
     output = ["--output", tmp_path / "run"]
     for arguments, message in (
-        (["--recipe", "nanoo"], "error: no recipe 'nanoo': choose one of nano"),
+        (["--recipe", "nanoo"], "error: no recipe 'nanoo': choose one of chairs-th"),
         (["--recipe", broken], f"error: recipe {broken}: optimizer has unknown keys warmup: known are"),
         (["--recipe", recipe, "--device", "tpu"], "error: --device tpu: choose auto, cpu or cuda"),
         (["--recipe", recipe, "--init-from", "no.safetensors", "--device", "cpu"], "no.safetensors"),

@@ -1,0 +1,137 @@
+"""How many training pairs one core reads and augments per second, and what four GPUs would need.
+
+Trees of synthetic scenes in the exact formats of FlyingChairs (ppm, flo) and FlyingThings3D (png, pfm), at
+their full frame sizes, through the augmentation and crop of the recipe chairs-things. CPU time of one process,
+in which OpenCV uses one thread and the files come from memory; medians of the repeats. How often the crop's
+size decides the scale of a pair is counted over many draws.
+
+Demand: the model card trains 24 epochs of 102 836 pairs in about 3 hours on 4 GPUs, which is what they take.
+
+Run: python benchmarks/loader_rate.py
+"""
+
+import itertools
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from dinoflow_deploy.datasets import FlowDataset, FlowSample, open_dataset
+from dinoflow_deploy.datasets.frames import read_frame
+from dinoflow_deploy.datasets.synthetic_tree import write_synthetic_tree
+from dinoflow_deploy.flow import read_flow
+from dinoflow_deploy.train.augmentation import Augmentation, augment
+from dinoflow_deploy.train.augmentation.color_jitter import jitter_pair
+from dinoflow_deploy.train.augmentation.scale import clipped_shares
+from dinoflow_deploy.train.recipe import load_recipe
+from recording import argument_parser, print_table, spread, write_record
+
+RECIPE = "chairs-things"
+LAYOUTS = {"flyingchairs": "chairs", "things-clean": "things"}
+CARD_PAIRS_PER_SECOND = 24 * 102_836 / (3 * 3600)
+DRAWS = 20_000
+
+
+def main() -> None:
+    parser = argument_parser(__file__, __doc__)
+    parser.add_argument("--pairs", type=int, default=36, help="of each tree (default: %(default)s)")
+    parser.add_argument("--repeats", type=int, default=5, help="passes over each tree (default: %(default)s)")
+    arguments = parser.parse_args()
+    cv2.setNumThreads(1)
+    sections = {section.dataset: section.augmentation for section in load_recipe(RECIPE).stages[0].data}
+    results = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, layout in LAYOUTS.items():
+            root = Path(folder) / layout
+            write_synthetic_tree(layout, root, pairs=arguments.pairs, seed=1)
+            results[name] = measure(open_dataset(name, root), sections[name], arguments.repeats)
+    print_results(results)
+    shares = workers(results)
+    write_record(arguments, results=results, demand=shares)
+
+
+def measure(dataset: FlowDataset, settings: Augmentation, repeats: int) -> dict[str, Any]:
+    """Milliseconds of CPU per pair of each part, and of the whole."""
+    samples = [dataset[index] for index in range(len(dataset))]
+    parts: dict[str, Callable[[int], object]] = {
+        "whole": lambda index: augment(dataset[index], settings, generator(index)),
+        "frames": lambda index: [
+            read_frame(dataset.pairs[index].frame1),
+            read_frame(dataset.pairs[index].frame2),
+        ],
+        "flow": lambda index: read_flow(dataset.pairs[index].flow),
+        "augmentation": lambda index: augment(samples[index], settings, generator(index)),
+        "of it colours": lambda index: colours(samples[index], settings, generator(index)),
+    }
+    times: dict[str, list[float]] = {name: [] for name in parts}
+    for _, (name, part) in itertools.product(range(repeats), parts.items()):
+        times[name].append(milliseconds(part, len(samples)))
+    height, width = samples[0].valid.shape
+    clipped = clipped_shares(settings, height, width, DRAWS, np.random.default_rng(0))
+    return {
+        "frame": [height, width],
+        "crop": [settings.crop_height, settings.crop_width],
+        "pairs_per_second": spread([1000 / each for each in times["whole"]]),
+        "milliseconds": {name: statistics.median(values) for name, values in times.items()},
+        "clipped": asdict(clipped),
+    }
+
+
+def generator(index: int) -> np.random.Generator:
+    return np.random.default_rng(index)
+
+
+def colours(sample: FlowSample, settings: Augmentation, draws: np.random.Generator) -> object:
+    return jitter_pair(sample.frame1, sample.frame2, settings, draws)
+
+
+def milliseconds(part: Callable[[int], object], pairs: int) -> float:
+    start = time.process_time()
+    for index in range(pairs):
+        part(index)
+    return 1000 * (time.process_time() - start) / pairs
+
+
+def print_results(results: dict[str, Any]) -> None:
+    header = [
+        "data set",
+        "frame",
+        "crop",
+        "pairs/s",
+        *next(iter(results.values()))["milliseconds"],
+        "clipped",
+    ]
+    rows = []
+    for name, result in results.items():
+        cells = [name, *("x".join(map(str, result[key])) for key in ("frame", "crop"))]
+        cells += [f"{result['pairs_per_second']['median']:.1f}"]
+        cells += [f"{value:.1f} ms" for value in result["milliseconds"].values()]
+        rows.append([*cells, f"{100 * result['clipped']['common']:.1f}%"])
+    print_table(header, rows)
+
+
+def workers(results: dict[str, Any]) -> dict[str, float]:
+    """Cores that the card's four GPUs keep busy, for the recipe's mixture."""
+    chairs, things = (results[name]["pairs_per_second"]["median"] for name in LAYOUTS)
+    pairs = {"chairs": 22_232, "things": 80_604}
+    seconds_per_pair = (pairs["chairs"] / chairs + pairs["things"] / things) / sum(pairs.values())
+    needed = CARD_PAIRS_PER_SECOND * seconds_per_pair
+    print(
+        f"\nmixture of {RECIPE}: {1 / seconds_per_pair:.1f} pairs/s per core; the card's 4 GPUs take "
+        f"{CARD_PAIRS_PER_SECOND:.0f} pairs/s: {needed:.1f} cores, {needed / 4:.1f} a GPU"
+    )
+    return {
+        "card_pairs_per_second": CARD_PAIRS_PER_SECOND,
+        "pairs_per_second_per_core": 1 / seconds_per_pair,
+        "cores_for_4_gpus": needed,
+    }
+
+
+if __name__ == "__main__":
+    main()
