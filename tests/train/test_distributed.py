@@ -1,7 +1,6 @@
 """Several processes are one run."""
 
 import dataclasses
-import functools
 import hashlib
 import os
 import socket
@@ -183,42 +182,30 @@ def test_launching_gives_the_exit_code(monkeypatch):
     assert commands == [(3, (sys.executable, "-m", "dinoflow_deploy", "train", "--nproc", "3"))] * 3
 
 
-def _train_parts(process: Process, folder: Path, *, freeze: bool) -> None:
+def _train_parts(process: Process, folder: Path) -> None:
     register_micro()
     # A folder for each rank: the other may be reading while this one writes.
     (folder / str(process.rank)).mkdir(exist_ok=True)
-    values = {
-        "steps": "3",
-        "every": "100",
-        "batch_size": "4",
-        "flow_weight": "1.0",
-        "train_backbone": "false",
-    }
+    values = {"steps": "3", "batch_size": "4", "flow_weight": "1.0", "train_backbone": "false"}
     recipe = micro_recipe(folder / str(process.rank), ema_decay="0", **values)
     size = 2 if process.world_size == 1 else 0
+    # Taken from two pairs of two by three cells, statistics would make rounding a thousand times as large.
     stages = tuple(
-        dataclasses.replace(stage, freeze_batch_norm=freeze, micro_batch=size) for stage in recipe.stages
+        dataclasses.replace(stage, freeze_batch_norm=True, micro_batch=size) for stage in recipe.stages
     )
     recipe = dataclasses.replace(recipe, stages=stages)
     output = folder / f"{process.world_size} processes"
     trainer.train(recipe, output, process, init_from=folder / "start.safetensors")
 
 
-@pytest.mark.parametrize("freeze", [True, False])
-def test_one_process_in_two_parts_learns_what_two_processes_learn(tmp_path, pool, micro, freeze):
+def test_one_process_in_two_parts_learns_what_two_processes_learn(tmp_path, pool, micro):
     torch.manual_seed(1)
     start = FlowModel(FlowModelConfig(micro))
     save_model(start, tmp_path / "start.safetensors")
-    _in_two_processes(pool, functools.partial(_train_parts, freeze=freeze), tmp_path)
-    _train_parts(CPU, tmp_path, freeze=freeze)
-    alone, both = (load_file(tmp_path / f"{count} processes/checkpoint.safetensors") for count in (1, 2))
-    # Statistics follow every part on one process and rank 0's on two. Gradients that are nothing but rounding,
-    # as of what is added before a normalisation, are made as large as any by AdamW: so without frozen
-    # statistics its mean gradients are compared.
-    kind = "model." if freeze else "exp_avg"
-    names = [name for name in alone if kind in name and not name.endswith("_sq")]
-    assert len(names) > 20
-    for name in names:
-        torch.testing.assert_close(alone[name], both[name], atol=2e-6, rtol=1e-4, msg=lambda text, name=name: f"{name}: {text}")
+    _in_two_processes(pool, _train_parts, tmp_path)
+    _train_parts(CPU, tmp_path)
+    alone, both = (load_file(tmp_path / f"{count} processes/last.safetensors") for count in (1, 2))
+    for name in alone:
+        torch.testing.assert_close(alone[name], both[name], atol=2e-6, rtol=1e-5, msg=name)
     weight = "head.output_conv.0.weight"
-    assert (alone[f"model.{weight}"] - start.state_dict()[weight]).abs().max() > 1e-3
+    assert (alone[weight] - start.state_dict()[weight]).abs().max() > 1e-3
