@@ -10,11 +10,14 @@ from pathlib import Path
 from threading import Event
 from typing import Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from dinoflow_deploy.bench.engine_process import EngineSource
 from dinoflow_deploy.bench.evaluation import EvaluationState, evaluate
-from dinoflow_deploy.bench.results import BenchResult, DatasetResult, SpeedResult
+from dinoflow_deploy.bench.results import BenchResult, DatasetResult, Example, SpeedResult
 from dinoflow_deploy.bench.speed import measure_speed
-from dinoflow_deploy.datasets import FlowDataset, open_dataset
+from dinoflow_deploy.datasets import FlowDataset, FlowSample, open_dataset
 from dinoflow_deploy.datasets.subset import spread_evenly
 from dinoflow_deploy.engines import FlowEngine
 from dinoflow_deploy.errors import InputError
@@ -102,6 +105,19 @@ class _Evaluated:
     wanted: Sequence[int]
     state: EvaluationState
 
+    def examples(self) -> tuple[Example, ...]:
+        """The worst, median and best of the pairs evaluated."""
+        known = [(epe, place) for place, epe in enumerate(self.state.pair_epe) if epe is not None]
+        if not known:
+            return ()
+        known.sort()
+        chosen = {"worst": known[-1], "median": known[len(known) // 2], "best": known[0]}
+        indices = {kind: self.wanted[place] for kind, (_, place) in chosen.items()}
+        return tuple(
+            Example(kind, self.dataset.pairs[indices[kind]].name, indices[kind], epe)
+            for kind, (epe, _) in chosen.items()
+        )
+
     def result(self) -> DatasetResult:
         """What is known so far."""
         return DatasetResult(
@@ -111,7 +127,25 @@ class _Evaluated:
             wanted=len(self.wanted),
             evaluated=self.state.done,
             engines=self.state.results(),
+            examples=self.examples(),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A pair to look at.
+
+    Attributes:
+        dataset: Name of the data set.
+        example: Which pair.
+        sample: The pair.
+        flows: What each engine made of it, ``float32 [H, W, 2]`` by label.
+    """
+
+    dataset: str
+    example: Example
+    sample: FlowSample
+    flows: dict[str, NDArray[np.float32]]
 
 
 def run_benchmark(
@@ -121,6 +155,7 @@ def run_benchmark(
     stop: Event | None = None,
     save: Callable[[BenchResult], None] | None = None,
     before: BenchResult | None = None,
+    show: Callable[[Shown], None] | None = None,
 ) -> BenchResult:
     """Measure accuracy on each data set, then speed.
 
@@ -130,6 +165,7 @@ def run_benchmark(
         stop: When set, what is being computed is finished and the rest left, as a partial result.
         save: Called with the partial result about every 30 s, from which the run can be resumed.
         before: A partial result of the same settings to go on from.
+        show: Called with the worst, median and best pair of each data set, which are computed again for it.
 
     Raises:
         InputError: A data set, model or backend is not there or not fitting, or ``before`` is of other
@@ -148,6 +184,8 @@ def run_benchmark(
         states = run.states(before)
         for name, dataset in opened.items():
             run.evaluate(name, dataset, engines, states.get(name))
+            if show:
+                run.show(name, engines, show)
     if options.speed and not stop.is_set():
         run.speed = measure_speed(
             options.sources(),
@@ -233,6 +271,14 @@ class _Run:
             if self.stop.is_set():
                 break
         self.progress.finish()
+
+    def show(self, name: str, engines: Mapping[str, FlowEngine], show: Callable[[Shown], None]) -> None:
+        """Compute the pairs to look at, one at a time."""
+        evaluated = self.evaluated[name]
+        for example in evaluated.examples():
+            sample = evaluated.dataset[example.index]
+            flows = {label: engine(sample.frame1, sample.frame2) for label, engine in engines.items()}
+            show(Shown(name, example, sample, flows))
 
     def result(self, *, partial: bool) -> BenchResult:
         """What is known so far."""

@@ -39,10 +39,12 @@ class EvaluationState:
     Attributes:
         done: Pairs evaluated, the first of those wanted.
         engines: Totals of each engine by label, the first one first.
+        pair_epe: Mean end-point error of each pair by the first engine, px; None without a known pixel.
     """
 
     done: int
     engines: dict[str, EngineTotals]
+    pair_epe: tuple[float | None, ...] = ()
 
     @classmethod
     def start(cls, labels: Iterable[str]) -> Self:
@@ -72,7 +74,7 @@ class EvaluationState:
             }
             for label, totals in self.engines.items()
         }
-        return {"done": self.done, "engines": engines}
+        return {"done": self.done, "engines": engines, "pair_epe": list(self.pair_epe)}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
@@ -90,7 +92,8 @@ class EvaluationState:
                 )
                 for label, totals in values["engines"].items()
             }
-            return cls(int(values["done"]), engines)
+            pair_epe = tuple(None if epe is None else float(epe) for epe in values["pair_epe"])
+            return cls(int(values["done"]), engines, pair_epe)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(f"this is no state of an evaluation: {error!r}") from error
 
@@ -134,32 +137,43 @@ def _advanced(
     frames1 = np.stack([sample.frame1 for sample in samples])
     frames2 = np.stack([sample.frame2 for sample in samples])
     totals, reference = {}, None
+    pair_epe: list[float | None] = []
     for label, engine in engines.items():
         began = time.perf_counter()
         flows = engine.batch(frames1, frames2)
         seconds = time.perf_counter() - began
-        totals[label] = _added(state.engines[label], label, samples, flows, reference, seconds)
-        reference = flows if reference is None else reference
-    return EvaluationState(state.done + len(samples), totals)
+        errors = [_errors(label, sample, flow) for sample, flow in zip(samples, flows, strict=True)]
+        totals[label] = _added(state.engines[label], errors, flows, reference, seconds)
+        if reference is None:
+            reference = flows
+            pair_epe = [float(each.image_epe) if each.images else None for each in errors]
+    return EvaluationState(state.done + len(samples), totals, (*state.pair_epe, *pair_epe))
+
+
+def _errors(label: str, sample: FlowSample, flow: np.ndarray) -> AccuracySums:
+    try:
+        return accuracy_sums(flow, sample.flow, sample.valid, sample.occluded, sample.subpixel_flow)
+    except InputError as error:
+        raise InputError(f"{label} on {sample.name}: {error}") from error
 
 
 def _added(
     totals: EngineTotals,
-    label: str,
-    samples: list[FlowSample],
+    errors: list[AccuracySums],
     flows: np.ndarray,
     reference: np.ndarray | None,
     seconds: float,
 ) -> EngineTotals:
-    accuracy, difference = totals.accuracy, totals.difference
-    for place, (sample, flow) in enumerate(zip(samples, flows, strict=True)):
-        try:
-            accuracy += accuracy_sums(flow, sample.flow, sample.valid, sample.occluded, sample.subpixel_flow)
-        except InputError as error:
-            raise InputError(f"{label} on {sample.name}: {error}") from error
-        if reference is not None:
-            difference += DifferenceSums.of(flow, reference[place])
-    return replace(totals, accuracy=accuracy, difference=difference, seconds=totals.seconds + seconds)
+    difference = totals.difference
+    if reference is not None:
+        for flow, first in zip(flows, reference, strict=True):
+            difference += DifferenceSums.of(flow, first)
+    return replace(
+        totals,
+        accuracy=sum(errors, totals.accuracy),
+        difference=difference,
+        seconds=totals.seconds + seconds,
+    )
 
 
 def _batches(samples: Iterable[FlowSample], size: int) -> Iterator[list[FlowSample]]:

@@ -48,6 +48,23 @@ class EngineAccuracy:
 
 
 @dataclass(frozen=True, slots=True)
+class Example:
+    """A pair that stands for the others.
+
+    Attributes:
+        kind: "worst", "median" or "best", by the first engine.
+        pair: Its name.
+        index: Its index in the data set.
+        epe: Mean end-point error of the first engine's flow in pixels.
+    """
+
+    kind: str
+    pair: str
+    index: int
+    epe: float
+
+
+@dataclass(frozen=True, slots=True)
 class DatasetResult:
     """All engines on one data set.
 
@@ -58,6 +75,7 @@ class DatasetResult:
         wanted: How many of them were to be evaluated.
         evaluated: How many were.
         engines: In the order they were asked for.
+        examples: The worst, median and best of the pairs evaluated.
     """
 
     dataset: str
@@ -66,6 +84,7 @@ class DatasetResult:
     wanted: int
     evaluated: int
     engines: tuple[EngineAccuracy, ...]
+    examples: tuple[Example, ...] = ()
 
     @property
     def partial(self) -> bool:
@@ -111,6 +130,8 @@ class SpeedResult:
         load_seconds: From nothing to a loaded engine, in a new process.
         first_call_seconds: The first call.
         peak_host_bytes: The most memory its process ever held (resident set).
+        latency_quantiles: Milliseconds of the whole call at even shares of the calls, from the fastest to the
+            slowest; every call where there are few.
         device_bytes: Memory its process holds on the GPU after the last call, as the driver counts; ``None``
             on a CPU, or where the driver does not say.
     """
@@ -132,6 +153,7 @@ class SpeedResult:
     first_call_seconds: float
     peak_host_bytes: int
     device_bytes: int | None
+    latency_quantiles: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,8 @@ from dinoflow_deploy.bench.engine_process import WARM_UP_CALLS, Call, EngineProc
 from dinoflow_deploy.bench.results import Latency, SpeedResult
 from dinoflow_deploy.progress import Progress
 
+_MOST_QUANTILES = 400
+
 
 def measure_speed(
     sources: Mapping[str, EngineSource],
@@ -86,12 +88,18 @@ def _result(
         first_call_seconds=engine.first_call_seconds,
         peak_host_bytes=host,
         device_bytes=device,
+        latency_quantiles=_quantiles([1000 * call.total for call in calls]),
     )
 
 
 def _rate(calls: Sequence[Call]) -> float:
     """Calls per second."""
     return len(calls) / sum(call.total for call in calls)
+
+
+def _quantiles(values: Sequence[float]) -> tuple[float, ...]:
+    shares = np.linspace(0, 1, min(len(values), _MOST_QUANTILES))
+    return tuple(np.quantile(values, shares).tolist())
 
 
 def _latency(seconds: Sequence[float]) -> Latency:

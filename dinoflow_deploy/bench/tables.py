@@ -57,9 +57,9 @@ class Table:
 
 def tables(result: BenchResult) -> list[Table]:
     """All tables of a result."""
-    found = [table for dataset in result.datasets for table in _of_dataset(dataset)]
+    found = [table for dataset in result.datasets for table in dataset_tables(dataset)]
     if result.speed:
-        found.append(_speed_table(result.speed))
+        found.append(speed_table(result.speed))
     return found
 
 
@@ -84,7 +84,8 @@ def csv_text(result: BenchResult) -> str:
     return text.getvalue()
 
 
-def _of_dataset(dataset: DatasetResult) -> Iterator[Table]:
+def dataset_tables(dataset: DatasetResult) -> Iterator[Table]:
+    """Tables of one data set: measured, published, differences between engines."""
     pairs = f"{dataset.evaluated} of {dataset.pairs} pairs" + (", partial" if dataset.partial else "")
     measured = [_accuracy_row(engine) for engine in dataset.engines]
     yield Table(f"{dataset.dataset}: {pairs}, measured", _ACCURACY_COLUMNS, tuple(measured), _CONVENTIONS)
@@ -142,7 +143,8 @@ def _difference_table(dataset: DatasetResult) -> Table:
     )
 
 
-def _speed_table(results: Sequence[SpeedResult]) -> Table:
+def speed_table(results: Sequence[SpeedResult]) -> Table:
+    """Speed of all engines."""
     first = results[0]
     header = "pairs/s ratio least-most p50 p90 p99 prepare infer finish load-s first-s MiB GPU-MiB calls"
     rows = tuple(

@@ -45,6 +45,9 @@ def bench(
     markdown_file: Annotated[
         Path | None, typer.Option("--markdown", metavar="FILE", help="Write the tables.")
     ] = None,
+    report: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write DIR/index.html: tables, charts and pictures.")
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the interrupted run in the --json file.")
     ] = False,
@@ -58,6 +61,7 @@ def bench(
     if resume and json_file is None:
         raise typer.BadParameter("--resume goes on with the run in a --json file: name it")
     from dinoflow_deploy.bench.benchmark import BenchOptions, run_benchmark
+    from dinoflow_deploy.bench.report import Report, report_path
     from dinoflow_deploy.bench.results import BenchResult
     from dinoflow_deploy.bench.tables import csv_text, markdown
     from dinoflow_deploy.cli.progress import TerminalProgress
@@ -79,15 +83,27 @@ def bench(
     for file in (json_file, csv_file, markdown_file):
         if file is not None:
             _check_file(file, overwrite=overwrite or (resume and file == json_file))
+    page = report_path(report, overwrite=overwrite or resume) if report else None
+    pictures = Report()
     before = BenchResult.read(json_file) if resume and json_file and json_file.exists() else None
     save = json_file and (lambda found: found.write(json_file))
     with TerminalProgress() as progress, stop_on_interrupt("finishing this batch") as stop:
-        result = run_benchmark(options, progress, stop=stop, save=save or None, before=before)
+        result = run_benchmark(
+            options,
+            progress,
+            stop=stop,
+            save=save or None,
+            before=before,
+            show=pictures.show if page else None,
+        )
     typer.echo(markdown(result), nl=False)
     if json_file is not None:
         result.write(json_file)
     _write(csv_file, csv_text(result))
     _write(markdown_file, markdown(result))
+    if page:
+        pictures.write(page, result)
+        typer.echo(f"report      {page}", err=True)
     _finish(result, json_file)
 
 
