@@ -36,11 +36,14 @@ def test_speed_alone() -> None:
 
 
 def test_files_hold_what_is_printed(root, tmp_path) -> None:
+    page = tmp_path / "report"
     files = [tmp_path / f"result.{kind}" for kind in ("json", "csv", "markdown")]
     written = [part for file in files for part in (f"--{file.suffix[1:]}", file)]
     arguments = ("--dataset", "sintel-clean,sintel-final", "--root", root, "--limit", 2, *QUICK, *written)
+    arguments += ("--report", page)
     result = run(*arguments)
     assert result.exit_code == 0, result.output
+    assert "Worst pair: sintel-clean/" in (page / "index.html").read_text()
     assert files[2].read_text() == result.stdout
     assert [each["evaluated"] for each in json.loads(files[0].read_text())["datasets"]] == [2, 2]
     assert files[1].read_text().startswith("where,engine,quantity,value\n")
@@ -63,6 +66,7 @@ def test_files_hold_what_is_printed(root, tmp_path) -> None:
         (("--size", "64"), 2, "--size is 64"),
         (("--resume",), 2, "--json"),
         (("--json", "/nowhere/a.json"), 1, "there is no folder /nowhere"),
+        (("--report", "/nowhere/report"), 1, "there is no folder /nowhere"),
     ],
 )
 def test_refusals(arguments, code, message) -> None:

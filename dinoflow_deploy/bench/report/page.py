@@ -193,8 +193,9 @@ def _speed(results: Sequence[SpeedResult]) -> str:
 
 def _environment(result: BenchResult) -> str:
     parts = {"engines": result.engines, "settings": result.settings, **result.environment}
-    blocks = "".join(
-        f"<details><summary>{escape(name)}</summary><pre>{escape(json.dumps(value, indent=2))}</pre></details>"
-        for name, value in parts.items()
-    )
+    blocks = "".join(_details(name, json.dumps(value, indent=2)) for name, value in parts.items())
     return f"<section><h2>environment</h2>{blocks}</section>"
+
+
+def _details(name: str, text: str) -> str:
+    return f"<details><summary>{escape(name)}</summary><pre>{escape(text)}</pre></details>"

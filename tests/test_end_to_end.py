@@ -1,0 +1,47 @@
+"""From trees in the formats of the data sets to a measured engine, by the commands of README."""
+
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from dinoflow_deploy.cli.app import app
+
+README = Path(__file__).parents[1] / "README.md"
+BEGIN = "### From trees to a measured engine"
+
+
+def commands() -> list[list[str]]:
+    """Of the first block under the heading, without the program's name."""
+    block = README.read_text().partition(BEGIN)[2].split("```")[1]
+    lines = block.replace("\\\n", " ").strip().splitlines()
+    return [shlex.split(line)[1:] for line in lines]
+
+
+@pytest.fixture
+def smaller():
+    """Fewer and smaller pairs than README's, for the time it takes."""
+    sizes = {"--pairs": "14", "--size": "64x96", "--seconds": "0.05", "--rounds": "1"}
+
+    def change(command: list[str]) -> list[str]:
+        return [sizes.get(before, word) for before, word in zip(["", *command], command, strict=False)]
+
+    return change
+
+
+def test_the_readmes_commands(tmp_path, monkeypatch, smaller) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = [command[0] for command in commands()]
+    assert found == ["data"] * 4 + ["train", "export", "bench"]
+    for command in commands():
+        result = CliRunner().invoke(app, smaller(command))
+        assert result.exit_code == 0, f"{command}: {result.output}"
+    result = json.loads(Path("result.json").read_text())
+    assert [each["evaluated"] for each in result["datasets"]] == [14, 14]
+    for dataset in result["datasets"]:
+        onnxruntime, pytorch = dataset["engines"]
+        assert onnxruntime["accuracy"]["everything"]["pixels"] > 10_000
+        assert pytorch["difference"]["max_px"] < 1e-2
+    assert "Latency distribution" in Path("report/index.html").read_text()
