@@ -1,8 +1,9 @@
 """What the number of pairs behind BatchNorm's statistics does to training, at one batch size.
 
-The decoder of nano is trained on, on a frozen backbone, by steps of 8 pairs, whose statistics are taken of 8, 4,
-2 or 1 of them at a time (as by 1, 2, 4 or 8 processes, or by parts of an accumulated batch), or not at all:
-normalised with the averages as they are. All else is equal. End-point error on held-out scenes.
+The decoder of nano is trained on, on a frozen backbone, by steps of 8 pairs, whose statistics are taken
+of 8, 4, 2 or 1 of them at a time (as by 1, 2, 4 or 8 processes, or by parts of an accumulated batch), or
+not at all: normalised with the averages as they are. All else is equal. End-point error on held-out
+scenes.
 
 Run: python benchmarks/batch_norm.py
 """

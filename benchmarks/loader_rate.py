@@ -1,11 +1,12 @@
 """How many training pairs one core reads and augments per second, and what four GPUs would need.
 
-Trees of synthetic scenes in the exact formats of FlyingChairs (ppm, flo) and FlyingThings3D (png, pfm), at their
-full frame sizes, through the augmentation and crop of the recipe chairs-things. CPU time of one process, whose
-OpenCV uses one thread and whose files come from memory; medians of the repeats. How often the size of the crop
-decides the scale of a pair is counted over many draws.
+Trees of synthetic scenes in the exact formats of FlyingChairs (ppm, flo) and FlyingThings3D (png, pfm),
+at their full frame sizes, through the augmentation and crop of the recipe chairs-things. CPU time of one
+process, whose OpenCV uses one thread and whose files come from memory; medians of the repeats. How often
+the size of the crop decides the scale of a pair is counted over many draws.
 
-Demand: the model card trains 24 epochs of 102 836 pairs in about 3 hours on 4 GPUs, which is what they take.
+Demand: the model card trains 24 epochs of 102 836 pairs in about 3 hours on 4 GPUs, which is what they
+take.
 
 Run: python benchmarks/loader_rate.py
 """
