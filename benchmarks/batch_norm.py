@@ -8,6 +8,7 @@ scenes.
 Run: python benchmarks/batch_norm.py
 """
 
+import argparse
 import statistics
 import tempfile
 from pathlib import Path
@@ -29,6 +30,7 @@ CHOICES |= {"frozen": (8, True)}
 def main() -> None:
     parser = argument_parser(__file__, __doc__)
     parser.add_argument("--steps", type=int, default=200, help="of each run (default: %(default)s)")
+    parser.add_argument("--pairs", type=int, default=64, help="held out (default: %(default)s)")
     parser.add_argument("--seeds", type=int, default=3, help="runs of each choice (default: %(default)s)")
     arguments = parser.parse_args()
     results: dict[str, list[float]] = {name: [] for name in CHOICES}
@@ -36,7 +38,7 @@ def main() -> None:
         for seed in range(arguments.seeds):
             for name, (size, frozen) in CHOICES.items():
                 run = Path(folder) / f"{name} {seed}"
-                results[name].append(train_once(run, seed, arguments.steps, size, frozen=frozen))
+                results[name].append(train_once(run, recipe(seed, arguments, size, frozen=frozen)))
                 print(f"statistics of {name}, seed {seed}: EPE {results[name][-1]:.3f} px", flush=True)
     rows = [
         [name, f"{statistics.mean(found):.3f}", f"{min(found):.3f} to {max(found):.3f}"]
@@ -46,18 +48,14 @@ def main() -> None:
     write_record(arguments, epe=results)
 
 
-def train_once(folder: Path, seed: int, steps: int, size: int, *, frozen: bool) -> float:
+def train_once(folder: Path, recipe: Recipe) -> float:
     """End-point error of the last model in px."""
-    result = train(
-        recipe(seed, steps, size, frozen=frozen),
-        folder,
-        Process(0, 1, torch.device("cpu")),
-        init_from=builtin_models()["nano"].weights,
-    )
-    return result.best_epe
+    process = Process(0, 1, torch.device("cpu"))
+    return train(recipe, folder, process, init_from=builtin_models()["nano"].weights).best_epe
 
 
-def recipe(seed: int, steps: int, size: int, *, frozen: bool) -> Recipe:
+def recipe(seed: int, arguments: argparse.Namespace, size: int, *, frozen: bool) -> Recipe:
+    steps = arguments.steps
     scenes = {"height": 128, "width": 128, "max_motion": 24}
     stage: dict[str, Any] = {
         "steps": steps,
@@ -75,9 +73,9 @@ def recipe(seed: int, steps: int, size: int, *, frozen: bool) -> Recipe:
             "workers": 1,
             "checkpoint_every": steps,
             "model": {"backbone": "nano"},
-            "optimizer": {"learning_rate": 8e-4, "warmup_steps": 20, "autocast": "off"},
+            "optimizer": {"learning_rate": 8e-4, "warmup_steps": min(20, steps - 1), "autocast": "off"},
             "stages": [stage],
-            "validation": {"every": steps, "pairs": 64, "synthetic": {"seed": 1007, **scenes}},
+            "validation": {"every": steps, "pairs": arguments.pairs, "synthetic": {"seed": 1007, **scenes}},
         }
     )
 

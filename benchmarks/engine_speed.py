@@ -20,7 +20,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, Final
 
-from engine_process import EngineProcess
+from dinoflow_deploy.bench.engine_process import EngineProcess, EngineSource
 from models import ModelFiles, model_files
 from profiles import profile_onnxruntime, profile_pytorch
 from recording import argument_parser, print_table, size_argument, spread, write_record
@@ -63,12 +63,20 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def measure(model: ModelFiles, size: tuple[int, int], arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    # PyTorch takes its threads from here; ONNX Runtime from its options.
+    os.environ["OMP_NUM_THREADS"] = str(arguments.threads)
+    options = {"pytorch": {}, "onnxruntime": {"intra_op_threads": arguments.threads}}
     engines = {
-        backend: EngineProcess(model.source(backend), backend, size, arguments.threads)
+        backend: EngineProcess(
+            EngineSource(str(model.source(backend)), backend, "cpu", options[backend]), size, batch=1
+        )
         for backend in BACKENDS
     }
     rounds = [
-        {backend: engine.compute(arguments.seconds) for backend, engine in engines.items()}
+        {
+            backend: [call.total for call in engine.compute(arguments.seconds)]
+            for backend, engine in engines.items()
+        }
         for _ in range(arguments.rounds)
     ]
     results = []
@@ -84,7 +92,7 @@ def measure(model: ModelFiles, size: tuple[int, int], arguments: argparse.Namesp
                 "pairs_per_second": rate(seconds),
                 "latency_ms": spread([1000 * taken for taken in seconds]),
                 "ratio": spread(ratios),
-                "peak_memory_bytes": engine.finish(),
+                "peak_memory_bytes": engine.finish()[0],
             }
         )
     return results

@@ -104,3 +104,20 @@ def test_scene_rate(tmp_path: Path) -> None:
     record = record_of("scene_rate", tmp_path, "--pairs", "1")
     assert [result["size"] for result in record["results"]] == [[128, 128], [256, 256], [384, 512]]
     assert all(result["pairs_per_second"]["median"] > 0 for result in record["results"])
+
+
+def test_loader_rate(tmp_path: Path) -> None:
+    record = record_of("loader_rate", tmp_path, "--pairs", "2", "--repeats", "1")
+    chairs, things = record["results"].values()
+    assert (chairs["frame"], things["frame"]) == ([384, 512], [540, 960])
+    # Of the draws, whose log scale is even from -0.1 to 1, those below 520 / 384.
+    assert chairs["clipped"]["common"] == pytest.approx((np.log2(520 / 384) + 0.1) / 1.1, abs=0.02)
+    for result in (chairs, things):
+        assert result["milliseconds"]["whole"] > result["milliseconds"]["frames"] > 0
+    assert record["demand"]["cores_for_4_gpus"] > 0
+
+
+def test_batch_norm(tmp_path: Path) -> None:
+    record = record_of("batch_norm", tmp_path, "--steps", "1", "--seeds", "1", "--pairs", "1")
+    assert list(record["epe"]) == ["8 pairs", "4 pairs", "2 pairs", "1 pair", "frozen"]
+    assert all(0 < epe < 50 for found in record["epe"].values() for epe in found)
