@@ -22,6 +22,9 @@ from typing import Any
 
 import cv2
 import numpy as np
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils.flop_counter import FlopCounterMode
 
 from dinoflow_deploy.datasets import FlowDataset, FlowSample, open_dataset
 from dinoflow_deploy.datasets.frames import read_frame
@@ -30,6 +33,7 @@ from dinoflow_deploy.flow import read_flow
 from dinoflow_deploy.train.augmentation import Augmentation, augment
 from dinoflow_deploy.train.augmentation.color_jitter import jitter_pair
 from dinoflow_deploy.train.augmentation.scale import clipped_shares
+from dinoflow_deploy.train.model import FlowModel, FlowModelConfig
 from dinoflow_deploy.train.recipe import load_recipe
 from recording import argument_parser, print_table, spread, write_record
 
@@ -37,6 +41,10 @@ RECIPE = "chairs-things"
 LAYOUTS = {"flyingchairs": "chairs", "things-clean": "things"}
 CARD_PAIRS_PER_SECOND = 24 * 102_836 / (3 * 3600)
 DRAWS = 20_000
+PEAK_OPERATIONS = 989e12
+"""Dense bf16 per second of a Hopper GPU (NVIDIA's data sheet of the H100 SXM, whose die GH200 has)."""
+PEAK_SHARE = 0.4
+"""What good training code reaches of it."""
 
 
 def main() -> None:
@@ -118,20 +126,37 @@ def print_results(results: dict[str, Any]) -> None:
 
 
 def workers(results: dict[str, Any]) -> dict[str, float]:
-    """Cores that the card's four GPUs keep busy, for the recipe's mixture."""
+    """Cores that four GPUs keep busy, for the recipe's mixture: as the card trained, and at most."""
     chairs, things = (results[name]["pairs_per_second"]["median"] for name in LAYOUTS)
     pairs = {"chairs": 22_232, "things": 80_604}
-    seconds_per_pair = (pairs["chairs"] / chairs + pairs["things"] / things) / sum(pairs.values())
-    needed = CARD_PAIRS_PER_SECOND * seconds_per_pair
-    print(
-        f"\nmixture of {RECIPE}: {1 / seconds_per_pair:.1f} pairs/s per core; the card's 4 GPUs take "
-        f"{CARD_PAIRS_PER_SECOND:.0f} pairs/s: {needed:.1f} cores, {needed / 4:.1f} a GPU"
-    )
+    per_core = sum(pairs.values()) / (pairs["chairs"] / chairs + pairs["things"] / things)
+    operations = operations_per_pair()
+    fastest = 4 * PEAK_SHARE * PEAK_OPERATIONS / operations
+    print(f"\nmixture of {RECIPE}: {per_core:.1f} pairs/s per core; {operations / 1e12:.2f} TFLOP a pair")
+    for name, rate in (("the model card", CARD_PAIRS_PER_SECOND), (f"{PEAK_SHARE:.0%} of the peak", fastest)):
+        print(f"4 GPUs by {name}: {rate:.0f} pairs/s, {rate / per_core:.1f} cores")
     return {
+        "pairs_per_second_per_core": per_core,
         "card_pairs_per_second": CARD_PAIRS_PER_SECOND,
-        "pairs_per_second_per_core": 1 / seconds_per_pair,
-        "cores_for_4_gpus": needed,
+        "cores_for_4_gpus": CARD_PAIRS_PER_SECOND / per_core,
+        "operations_per_pair": operations,
+        "fastest_pairs_per_second": fastest,
+        "cores_for_4_fastest_gpus": fastest / per_core,
     }
+
+
+def operations_per_pair() -> int:
+    """Floating-point operations of a training step on one pair of the recipe's crop, backbone frozen."""
+    recipe = load_recipe(RECIPE)
+    settings = recipe.stages[0].data[0].augmentation
+    model = FlowModel(FlowModelConfig(recipe.model.backbone)).train()
+    model.backbone.requires_grad_(False)
+    # Counted from shapes: nothing is computed.
+    with FakeTensorMode(allow_non_fake_inputs=True), FlopCounterMode(display=False) as counter:
+        image = torch.empty(1, 3, settings.crop_height, settings.crop_width)
+        model(image, image).sum().backward()
+    operations: int = counter.get_total_flops()
+    return operations
 
 
 if __name__ == "__main__":

@@ -114,7 +114,10 @@ def test_loader_rate(tmp_path: Path) -> None:
     assert chairs["clipped"]["common"] == pytest.approx((np.log2(520 / 384) + 0.1) / 1.1, abs=0.02)
     for result in (chairs, things):
         assert result["milliseconds"]["whole"] > result["milliseconds"]["frames"] > 0
-    assert record["demand"]["cores_for_4_gpus"] > 0
+    demand = record["demand"]
+    assert 0 < demand["cores_for_4_gpus"] < demand["cores_for_4_fastest_gpus"]
+    # Forward and backward of a decoder of 0.9 TFLOP, and 0.05 TFLOP of backbone for each frame.
+    assert demand["operations_per_pair"] == pytest.approx(3 * 0.92e12 + 2 * 0.05e12, rel=0.05)
 
 
 def test_batch_norm(tmp_path: Path) -> None:
