@@ -18,6 +18,7 @@ class Precision(StrEnum):
 
     FP32 = "fp32"
     FP16 = "fp16"
+    BF16 = "bf16"
 
 
 def export(
@@ -40,7 +41,9 @@ def export(
     batch: Annotated[str, typer.Option(metavar="N|dynamic", help="Pairs per call; dynamic: 1 to 16.")] = (
         "dynamic"
     ),
-    opset: Annotated[int, typer.Option(help="ONNX opset, 20 to 22.")] = 20,
+    opset: Annotated[
+        int, typer.Option(metavar="N", show_default="20; bf16: 22", help="ONNX opset, 20 to 22.")
+    ] = 0,
     plain: Annotated[
         bool, typer.Option("--plain", help="Standard operators only, for runtimes that read no functions.")
     ] = False,
