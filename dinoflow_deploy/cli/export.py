@@ -98,7 +98,10 @@ def _print(report: "ExportReport") -> None:
             f"file     {name}, {file.bytes / 1e6:.1f} MB, {report.nodes} nodes, local correlation {form}"
         )
     _print_parity(report)
-    typer.echo(f"next     dinoflow-deploy video in.mp4 --model {report.folder}")
+    if manifest.precision == "bf16":
+        typer.echo("next     build an engine of model.onnx with TensorRT; ONNX Runtime's CPU has no bfloat16")
+    else:
+        typer.echo(f"next     dinoflow-deploy video in.mp4 --model {report.folder}")
 
 
 def _print_parity(report: "ExportReport") -> None:

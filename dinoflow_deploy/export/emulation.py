@@ -15,8 +15,10 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, inliner, numpy_help
 _BF16, _FP32 = TensorProto.BFLOAT16, TensorProto.FLOAT
 
 # They move values and change none: rounding again would do nothing but take time.
-_MOVES: Final = {"Concat", "Expand", "Flatten", "Gather", "Identity", "Pad", "Relu", "Reshape", "Slice"}
-_MOVES |= {"Split", "Squeeze", "Tile", "Transpose", "Unsqueeze"}
+_MOVES: Final = (
+    *("Concat", "Expand", "Flatten", "Gather", "Identity", "Pad", "Relu", "Reshape", "Slice"),
+    *("Split", "Squeeze", "Tile", "Transpose", "Unsqueeze"),
+)
 
 
 def emulate_bfloat16(model: ModelProto) -> ModelProto:
