@@ -18,6 +18,7 @@ class Precision(StrEnum):
 
     FP32 = "fp32"
     FP16 = "fp16"
+    BF16 = "bf16"
 
 
 def export(
@@ -40,7 +41,9 @@ def export(
     batch: Annotated[str, typer.Option(metavar="N|dynamic", help="Pairs per call; dynamic: 1 to 16.")] = (
         "dynamic"
     ),
-    opset: Annotated[int, typer.Option(help="ONNX opset, 20 to 22.")] = 20,
+    opset: Annotated[
+        int, typer.Option(metavar="N", show_default="20; bf16: 22", help="ONNX opset, 20 to 22.")
+    ] = 0,
     plain: Annotated[
         bool, typer.Option("--plain", help="Standard operators only, for runtimes that read no functions.")
     ] = False,
@@ -95,7 +98,10 @@ def _print(report: "ExportReport") -> None:
             f"file     {name}, {file.bytes / 1e6:.1f} MB, {report.nodes} nodes, local correlation {form}"
         )
     _print_parity(report)
-    typer.echo(f"next     dinoflow-deploy video in.mp4 --model {report.folder}")
+    if manifest.precision == "bf16":
+        typer.echo("next     build an engine of model.onnx with TensorRT; ONNX Runtime's CPU has no bfloat16")
+    else:
+        typer.echo(f"next     dinoflow-deploy video in.mp4 --model {report.folder}")
 
 
 def _print_parity(report: "ExportReport") -> None:

@@ -132,7 +132,7 @@ def _load_error(error: Exception, path: Path, device: Device) -> EngineError | F
     if kind == "NotImplemented":
         return EngineError(
             f"ONNX Runtime {onnxruntime.__version__} has no kernel for a part of {path} on {device}: "
-            f"{_one_line(error)}; export the model as fp32 or fp16"
+            f"{_one_line(error)}; export the model as fp32 or fp16 (bfloat16 is for TensorRT)"
         )
     return EngineError(f"ONNX Runtime cannot load {path} on {device}: {_one_line(error)}")
 

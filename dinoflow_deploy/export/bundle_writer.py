@@ -2,10 +2,14 @@
 
 import copy
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
+
+import onnx
 
 import dinoflow_deploy
 from dinoflow_deploy.atomic import atomic_folder
@@ -19,6 +23,7 @@ from dinoflow_deploy.engines.bundle import (
 )
 from dinoflow_deploy.engines.loading import load_engine
 from dinoflow_deploy.engines.pytorch import PyTorchEngine
+from dinoflow_deploy.export.emulation import emulate_bfloat16
 from dinoflow_deploy.export.onnx_model import export_onnx
 from dinoflow_deploy.export.options import ExportOptions
 from dinoflow_deploy.export.parity import ParityRow, verify
@@ -127,12 +132,27 @@ def _write_manifest(manifest: Manifest, folder: Path) -> None:
     (folder / MANIFEST_NAME).write_text(manifest.to_json(), encoding="utf-8")
 
 
+@contextmanager
+def _runnable(folder: Path, precision: str) -> Iterator[Path]:
+    """What ONNX Runtime's CPU provider runs: the bundle, or its emulation where it has no such type."""
+    if precision != "bf16":
+        yield folder
+        return
+    with tempfile.TemporaryDirectory() as temporary:
+        path = Path(temporary) / ONNX_NAME
+        onnx.save(emulate_bfloat16(onnx.load(folder / ONNX_NAME)), path)
+        yield path
+
+
 def _verified(
     manifest: Manifest, model: FlowModel, folder: Path, options: ExportOptions, progress: Progress
 ) -> tuple[Manifest, list[ParityRow]]:
     # A copy, since an engine moves its model about and the caller's must stay as it is.
     reference = PyTorchEngine(copy.deepcopy(model), device="cpu")
-    with load_engine(folder, "onnxruntime", "cpu") as engine, reference:
+    with _runnable(folder, options.precision) as path, load_engine(path, "onnxruntime", "cpu") as engine:
         parity, rows = verify(engine, reference, options.precision, progress)
+    reference.close()
+    if options.precision == "bf16":
+        parity = replace(parity, engine=f"{parity.engine}, bfloat16 emulated")
     tools = manifest.tools | {"onnxruntime": version("onnxruntime")}
     return replace(manifest, parity=parity, tools=tools), rows

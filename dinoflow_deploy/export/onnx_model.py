@@ -16,7 +16,7 @@ from dinoflow_deploy.export.simplify import simplify
 from dinoflow_deploy.export.trace import trace
 from dinoflow_deploy.train.model import FlowModel
 
-_TYPES: Final = {"fp32": torch.float32, "fp16": torch.float16}
+_TYPES: Final = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
 def export_onnx(model: FlowModel, options: ExportOptions) -> ModelProto:

@@ -7,10 +7,12 @@ from typing import Final
 from dinoflow_deploy.engines.input_range import MINIMUM_SIDE, AxisRange, InputRange
 from dinoflow_deploy.errors import InputError
 
-PRECISIONS: Final = ("fp32", "fp16")
+PRECISIONS: Final = ("fp32", "fp16", "bf16")
 OPSETS: Final = (20, 21, 22)
 DEFAULT_OPSET: Final = 20
 """The oldest with GELU as one operator, so that the most runtimes read the file."""
+_BF16_OPSET: Final = 22
+"""The oldest whose convolution takes bfloat16."""
 
 DYNAMIC: Final = "dynamic"
 _SIDE: Final = AxisRange(MINIMUM_SIDE, 512, 2048)
@@ -23,10 +25,10 @@ class ExportOptions:
     """What to export a model as.
 
     Attributes:
-        precision: ``"fp32"`` or ``"fp16"``: type of the weights and of the computation. Images and flow are
-            float32 either way, and some parts stay float32, see ``export.precision``.
+        precision: ``"fp32"``, ``"fp16"`` or ``"bf16"``: type of the weights and of the computation. Images
+            and flow are float32 either way, and some parts stay float32, see ``export.precision``.
         inputs: Shapes that the exported model takes; an axis whose limits are equal is static in the graph.
-        opset: ONNX opset, 20 to 22.
+        opset: ONNX opset, 20 to 22; 0 is the oldest that does: 20, or 22 for bf16.
         plain: Write the local correlation's body into the graph itself, for runtimes that read no ONNX
             functions. A TensorRT plugin cannot take its place then.
         verify: Compare the export with PyTorch, and fail if the flow differs.
@@ -35,7 +37,7 @@ class ExportOptions:
 
     precision: str = "fp32"
     inputs: InputRange = DYNAMIC_INPUTS
-    opset: int = DEFAULT_OPSET
+    opset: int = 0
     plain: bool = False
     verify: bool = True
     overwrite: bool = False
@@ -43,10 +45,16 @@ class ExportOptions:
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
             raise InputError(f"the precision '{self.precision}' is not one of {', '.join(PRECISIONS)}")
+        if self.opset == 0:
+            object.__setattr__(self, "opset", _BF16_OPSET if self.precision == "bf16" else DEFAULT_OPSET)
         if self.opset not in OPSETS:
             raise InputError(
                 f"opset {self.opset} is outside {OPSETS[0]} to {OPSETS[-1]}: older ones lack GELU, and "
                 "TensorRT refuses the attention operator of newer ones"
+            )
+        if self.precision == "bf16" and self.opset < _BF16_OPSET:
+            raise InputError(
+                f"opset {self.opset} has no bfloat16 convolution: bf16 needs opset {_BF16_OPSET}"
             )
         for name, side in self.inputs.sides.items():
             if side.min < MINIMUM_SIDE:

@@ -72,12 +72,12 @@ def get_export(get_model: Callable[[str], FlowModel], tmp_path_factory: pytest.T
             (name, precision, dynamic), id=f"{name}-{precision}-{'dynamic' if dynamic else 'static'}"
         )
         for name in ("nano", "vits16")
-        for precision in ("fp32", "fp16")
+        for precision in ("fp32", "fp16", "bf16")
         for dynamic in (False, True)
     ],
 )
 def exported(request: pytest.FixtureRequest, get_export: GetExport) -> Exported:
-    """Each of the eight exports."""
+    """Each of the twelve exports."""
     return get_export(*request.param)
 
 

@@ -96,3 +96,16 @@ def test_refuses(arguments: list[str], code: int, message: str, tmp_path: Path) 
     assert done.exit_code == code, done.output
     assert message in " ".join(done.output.replace("│", " ").split())
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_bf16_says_how_it_was_verified_and_where_it_runs(weights: Path, tmp_path: Path) -> None:
+    arguments = ["--model", str(weights), "--output", str(tmp_path / "bundle"), "--precision", "bf16"]
+    result = CliRunner().invoke(app, ["export", *arguments, "--size", "64x64", "--batch", "1"])
+    assert result.exit_code == 0, result.output
+    assert "nano, bf16, opset 22" in result.stdout
+    assert "CPUExecutionProvider, bfloat16 emulated against pytorch fp32" in result.stdout
+    assert "with TensorRT; ONNX Runtime's CPU has no bfloat16" in result.stdout
+    run = CliRunner().invoke(app, ["bench", "--model", str(tmp_path / "bundle"), "--device", "cpu"])
+    assert run.exit_code == 1
+    assert "bfloat16" in run.stderr
+    assert "Traceback" not in run.stderr

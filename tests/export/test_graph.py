@@ -1,6 +1,7 @@
 """What the exported file is made of."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,10 @@ from tests.export.conftest import STATIC_SHAPE, Exported
 
 CONTROL_FLOW = {"If", "Loop", "Scan"}
 FLOAT32_LAYERS = ("head.output_conv.4.",)
+# Of images and flow, of the softmax of the fusion, and four for each of the four samplings.
+OTHER_CASTS = 2 + 2 + 4 * 4
+COORDINATE_CASTS = 8
+TYPES = {"fp32": TensorProto.FLOAT, "fp16": TensorProto.FLOAT16, "bf16": TensorProto.BFLOAT16}
 
 
 def test_is_valid_and_keeps_strict_shapes(exported: Exported) -> None:
@@ -45,7 +50,10 @@ def test_holds_no_control_flow_no_batch_norm_and_no_foreign_operator(exported: E
     assert not CONTROL_FLOW & {node.op_type for node in nodes}
     assert "BatchNormalization" not in {node.op_type for node in nodes}
     assert {node.domain for node in nodes} == {"", "dinoflow"}
-    assert {entry.domain: entry.version for entry in model.opset_import} == {"": 20, "dinoflow": 1}
+    assert {entry.domain: entry.version for entry in model.opset_import} == {
+        "": 22 if exported.precision == "bf16" else 20,
+        "dinoflow": 1,
+    }
 
 
 def test_calls_the_operator_once_with_every_attribute(exported: Exported) -> None:
@@ -59,7 +67,7 @@ def test_calls_the_operator_once_with_every_attribute(exported: Exported) -> Non
 
 
 def test_weights_have_the_type_asked_for(exported: Exported) -> None:
-    wanted = TensorProto.FLOAT if exported.precision == "fp32" else TensorProto.FLOAT16
+    wanted = TYPES[exported.precision]
     model = exported.onnx
     layers = [node for node in model.graph.node if node.op_type in ("Conv", "MatMul", "LayerNormalization")]
     weights = {tensor.name: tensor for tensor in model.graph.initializer}
@@ -84,6 +92,24 @@ def test_half_the_precision_is_half_the_size(exported: Exported, get_export) -> 
     whole = get_export(exported.name, "fp32", exported.dynamic).path.stat().st_size
     share = exported.path.stat().st_size / whole
     assert share == 1 if exported.precision == "fp32" else 0.49 < share < 0.56
+
+
+def test_casts_stand_at_the_borders_of_the_float32_islands_alone(exported: Exported) -> None:
+    """Into and out of each rotary embedding, each sampling and the last convolution, and none besides."""
+    depth = exported.model.config.backbone_config.depth
+    counted = Counter(
+        node.name.rpartition(".")[0]
+        for node in exported.onnx.graph.node
+        if node.op_type == "Cast" and helper.get_node_attr_value(node, "to") in TYPES.values()
+    )
+    # With dynamic shapes also from cell numbers to coordinates.
+    coordinates = COORDINATE_CASTS if exported.dynamic else 0
+    if exported.precision == "fp32":
+        assert sum(counted.values()) == coordinates
+        return
+    attention = {name: count for name, count in counted.items() if name.endswith("attention")}
+    assert attention == {f"backbone.blocks.{block}.attention": 4 for block in range(depth)}
+    assert sum(counted.values()) == OTHER_CASTS + 4 * depth + coordinates
 
 
 def test_nodes_are_named_after_the_modules_they_come_from(exported: Exported) -> None:

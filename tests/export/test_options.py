@@ -12,12 +12,14 @@ def test_default_is_dynamic_and_verified() -> None:
     assert str(options.inputs) == "batch 1..16, height 64..2048, width 64..2048"
     assert options.verify
     assert not options.overwrite
+    assert [ExportOptions(precision=each).opset for each in ("fp32", "fp16", "bf16")] == [20, 20, 22]
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"precision": "int8"}, "'int8' is not one of fp32, fp16"),
+        ({"precision": "bf16", "opset": 20}, "opset 20 has no bfloat16 convolution: bf16 needs opset 22"),
         ({"opset": 19}, "opset 19 is outside 20 to 22"),
         ({"opset": 23}, "opset 23 is outside 20 to 22"),
         (

@@ -10,6 +10,7 @@ from onnx import numpy_helper
 from dinoflow_deploy.engines import load_engine
 from dinoflow_deploy.engines.pytorch import PyTorchEngine
 from dinoflow_deploy.errors import DinoFlowError, EngineError, ExportError
+from dinoflow_deploy.export.bundle_writer import _runnable
 from dinoflow_deploy.export.parity import TOLERANCES, Tolerance, verify
 from dinoflow_deploy.progress import NoProgress
 from tests.export.conftest import STATIC_SHAPE, Exported, GetExport
@@ -19,7 +20,10 @@ SHAPES = ((1, 64, 64), (3, 64, 112), (1, 144, 64))
 
 
 def test_flow_is_that_of_pytorch_at_shapes_other_than_the_traced(exported: Exported) -> None:
-    with load_engine(exported.folder, "onnxruntime", "cpu") as engine:
+    with (
+        _runnable(exported.folder, exported.precision) as path,
+        load_engine(path, "onnxruntime", "cpu") as engine,
+    ):
         reference = PyTorchEngine(exported.model, device="cpu")
         parity, rows = verify(engine, reference, exported.precision, NoProgress(), SHAPES)
     shapes = [(row.batch, row.height, row.width) for row in rows]
@@ -32,6 +36,7 @@ def test_flow_is_that_of_pytorch_at_shapes_other_than_the_traced(exported: Expor
 def test_tolerances_are_the_promised_ones() -> None:
     assert TOLERANCES["fp32"].max_px <= 1e-3
     assert TOLERANCES["fp16"] == Tolerance(mean_px=0.1, max_px=1.0)
+    assert TOLERANCES["bf16"] == Tolerance(mean_px=1.0, max_px=8.0)
 
 
 def test_the_static_and_the_dynamic_export_compute_the_same(get_export: GetExport) -> None:
