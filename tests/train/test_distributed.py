@@ -174,11 +174,16 @@ def test_launching_gives_the_exit_code(monkeypatch):
         return elastic_launch
 
     monkeypatch.setattr("sys.argv", ["dinoflow-deploy", "train", "--nproc", "3"])
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: set(range(7)))
+    # Set first, so that the test's end takes it back.
+    monkeypatch.setenv("OMP_NUM_THREADS", "")
+    monkeypatch.delenv("OMP_NUM_THREADS")
     failed = ChildFailedError("train", {0: ProcessFailure(0, 1, 1, "nowhere")})
     stopped = SignalException("stopped", SIGINT)
     for error, code in ((None, 0), (failed, 1), (stopped, 130)):
         monkeypatch.setattr("torch.distributed.launcher.api.elastic_launch", ending(error))
         assert launch(3) == code
+    assert os.environ["OMP_NUM_THREADS"] == "2", "the cores are shared out"
     assert commands == [(3, (sys.executable, "-m", "dinoflow_deploy", "train", "--nproc", "3"))] * 3
 
 
