@@ -17,6 +17,9 @@ _EXTRA_OF = {
     "onnxscript": "export",
     "tensorboard": "train",
     "tensorrt": "tensorrt",
+    "tensorrt_rtx": "rtx",
+    "tensorrt_rtx_bindings": "rtx",
+    "cuda": "tensorrt",
 }
 _OWN_NAME = "dinoflow-deploy"
 _OWN_EXTRA = re.compile(r"dinoflow[-_]deploy\[(\w+)\]")

@@ -4,6 +4,7 @@
 bundle/
     manifest.json    what this page's Manifest says
     model.onnx       one file for every runtime
+    tensorrt.plan    a TensorRT engine of it, where one was built; rtx.plan for TensorRT-RTX
 ```
 
 The exporter writes bundles with these classes, and engines read them with the same ones. A manifest holds no
@@ -116,6 +117,39 @@ class FileInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlanInfo:
+    """A TensorRT engine in the bundle, and what it was built with.
+
+    Attributes:
+        file: Its name in the bundle, for instance ``"tensorrt.plan"``.
+        flavour: ``"tensorrt"`` or ``"rtx"``.
+        version: Version of the builder, which alone can run it.
+        compute_capabilities: What it runs on, for instance ``("9.0",)``.
+        gpu: Name of the GPU that it was built on; ``None`` where there was none.
+        driver: Version of the driver there.
+        inputs: Shapes that it takes.
+        plugin: What computes the local correlation: ``"cpp"``, ``"aot"``, or ``"none"`` for the operator's body.
+        hardware_compatibility: ``"none"``, ``"same-cc"`` or ``"ampere-plus"``.
+        optimization_level: 0 to 5.
+        key: SHA-256 over everything that decides what is built; a plan with the same key need not be built again.
+        parity: Difference to the reference; ``None`` if the plan was not run.
+    """
+
+    file: str
+    flavour: str
+    version: str
+    compute_capabilities: tuple[str, ...]
+    gpu: str | None
+    driver: str | None
+    inputs: InputRange
+    plugin: str
+    hardware_compatibility: str
+    optimization_level: int
+    key: str
+    parity: Parity | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """Everything that a bundle says about itself.
 
@@ -128,6 +162,7 @@ class Manifest:
         tools: Version of each package that took part, by name.
         parity: Difference to PyTorch; ``None`` if the export was not verified.
         files: The bundle's other files by name.
+        plans: TensorRT engines among them, at most one of each flavour.
         stride: Height and width are multiples of this.
         normalisation: What the model expects of its input.
         format: ``"dinoflow-bundle"``.
@@ -146,6 +181,7 @@ class Manifest:
     tools: dict[str, str]
     parity: Parity | None
     files: dict[str, FileInfo]
+    plans: tuple[PlanInfo, ...] = ()
 
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
