@@ -87,7 +87,7 @@ def test_a_wrong_manifest_names_file_and_key(change: Change, message: str, write
 
 def test_keys_of_later_releases_are_ignored(write_bundle: WriteBundle) -> None:
     path = write_bundle() / "manifest.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"plans": {"sm_90": "model.plan"}}))
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"tuned_for": {"sm_90": "fast.bin"}}))
     assert Bundle.open(path.parent).manifest.opset == 20
 
 
