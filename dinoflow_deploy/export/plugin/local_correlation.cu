@@ -6,42 +6,41 @@
 // for dy and dx from -r to r, a feature outside the frame being zero. Features are [B, C, H, W], contiguous;
 // the volume is [B, (2r + 1)^2, H, W] of the same type: float, half or bfloat16. Sums are in float.
 //
-// Tiling. A block computes 32 columns of one row, for 3 dy and 9 dx (at radius 4 a third of the window). It
-// walks through the channels 32 at a time, in shared memory as float: 32 columns of feature 1 and, for each dy,
-// the 40 columns of feature 2 that they meet. A thread loads one and the same cell of every channel, so that its
-// address and its test for the border are computed once, and a warp reads neighbours. While a stage is
-// computed, the next is on its way into registers.
+// Tiling. A block computes 32 columns of one row, for 3 dy and 9 dx (at radius 4 a third of the window).
+// It walks through the channels 32 at a time, in shared memory as float: 32 columns of feature 1 and, for
+// each dy, the 40 columns of feature 2 that they meet. A thread loads one and the same cell of every channel,
+// so that its address and its test for the border are computed once, and a warp reads neighbours. While a
+// stage is computed, the next is on its way into registers.
 //
-//   24 tasks    8 quads of columns x 3 dy. A task is 4 columns x 9 dx = 36 sums in registers; for each channel
-//               it reads 4 + 12 floats, in four vectors without bank conflicts, for its 36 multiplications.
-//   8 slices    of the channels: the grids are small (28x64 at stride 16), and channels are what there is most
-//               of. Their sums are added up through shared memory at the end, where the channels were.
+//   24 tasks    8 quads of columns x 3 dy. A task is 4 columns x 9 dx = 36 sums in registers; each channel
+//               gives it 4 + 12 floats, in four vectors without bank conflicts, for its 36 products.
+//   8 slices    of the channels: the grids are small (28x64 at stride 16), and channels are what there is
+//               most of. Their sums are added up at the end, in the shared memory where the channels were.
 //
-// Blocks lie along grid x, which has room for 2^31: columns fastest, then dx, dy, rows and batch. Launch
-//   batch * height * ceil(width / 32) * ceil((2r + 1) / 9) * ceil((2r + 1) / 3) blocks of 192 threads,
-// without dynamic shared memory. Arguments stand in the order of TensorRT's ahead-of-time plugins: inputs,
-// integers, outputs.
+// Blocks lie along grid x, which has room for 2^31: columns fastest, then dx, dy, rows and batch. A launch
+// has block_count blocks of kThreads threads (local_correlation.h) without dynamic shared memory. Arguments
+// stand in the order of TensorRT's ahead-of-time plugins: inputs, integers, outputs.
 
 #ifdef __CUDACC__
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
 #endif
 
-namespace {
+#include "local_correlation.h"
 
-constexpr int kColumns = 32;
-constexpr int kRowsDy = 3;
-constexpr int kColumnsDx = 9;
+// Not without a name: nvcc would put a hash of the file's path into the PTX.
+namespace dinoflow {
+
 constexpr int kQuads = kColumns / 4;
 constexpr int kTasks = kQuads * kRowsDy;
 constexpr int kSlices = 8;
-constexpr int kThreads = kTasks * kSlices;
-constexpr int kStage = 32;                          // channels in shared memory at a time
-constexpr int kMet = kColumns + kColumnsDx - 1;     // columns of feature 2 that a row of the tile meets
-constexpr int kCells = kColumns + kRowsDy * kMet;   // cells of one channel: feature 1, then feature 2
+constexpr int kStage = 32;                         // channels in shared memory at a time
+constexpr int kMet = kColumns + kColumnsDx - 1;    // columns of feature 2 that a row of the tile meets
+constexpr int kCells = kColumns + kRowsDy * kMet;  // cells of one channel: feature 1, then feature 2
 constexpr int kSums = kRowsDy * kColumnsDx * kColumns;
 constexpr int kShared = kStage * kCells > kSlices * kSums ? kStage * kCells : kSlices * kSums;
 
+static_assert(kThreads == kTasks * kSlices, "a thread has one task and one slice");
 static_assert(kCells <= kThreads, "a thread loads one cell of each channel");
 static_assert(kStage % kSlices == 0, "slices are equal");
 static_assert(kMet % 4 == 0 && kCells % 4 == 0, "vectors are aligned");
@@ -188,13 +187,13 @@ __device__ inline void correlate(T const* __restrict__ feature1, T const* __rest
     }
 }
 
-}  // namespace
+}  // namespace dinoflow
 
-#define LOCAL_CORRELATION(name, T)                                                                        \
-    extern "C" __global__ void __launch_bounds__(kThreads)                                                \
-        name(T const* feature1, T const* feature2, int channels, int height, int width, int radius,       \
-             T* volume) {                                                                                 \
-        correlate<T>(feature1, feature2, channels, height, width, radius, volume);                        \
+#define LOCAL_CORRELATION(name, T)                                                                  \
+    extern "C" __global__ void __launch_bounds__(dinoflow::kThreads)                                \
+        name(T const* feature1, T const* feature2, int channels, int height, int width, int radius, \
+             T* volume) {                                                                           \
+        dinoflow::correlate<T>(feature1, feature2, channels, height, width, radius, volume);        \
     }
 
 LOCAL_CORRELATION(local_correlation_fp32, float)

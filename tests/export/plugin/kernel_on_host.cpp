@@ -11,8 +11,6 @@
 template <typename T>
 using Kernel = void(T const*, T const*, int, int, int, int, T*);
 
-int ceiling(int value, int step) { return (value + step - 1) / step; }
-
 template <typename T>
 void run(Kernel<T>* kernel, int radius, int const (&shape)[4]) {
     auto const [batch, channels, height, width] = shape;
@@ -26,9 +24,9 @@ void run(Kernel<T>* kernel, int radius, int const (&shape)[4]) {
     std::size_t const out = std::size_t(batch) * side * side * height * width;
     std::unique_ptr<T[]> volume(new T[out]);
     std::memset(volume.get(), 0xff, out * sizeof(T));  // NaN wherever nothing is written
-    Block block(192);
-    int const blocks = batch * height * ceiling(width, 32) * ceiling(side, 3) * ceiling(side, 9);
-    for (blockIdx.x = 0; blockIdx.x < unsigned(blocks); ++blockIdx.x) {
+    Block block(dinoflow::kThreads);
+    long long const blocks = dinoflow::block_count(batch, height, width, radius);
+    for (blockIdx.x = 0; blockIdx.x < blocks; ++blockIdx.x) {
         block.run([&] {
             kernel(feature1.get(), feature2.get(), channels, height, width, radius, volume.get());
         });

@@ -82,6 +82,7 @@ def compile_on_host(source: Path, folder: Path) -> Path:
         [
             *("g++", "-std=c++17", "-O1", "-g1", "-Wall", "-Wno-unknown-pragmas"),
             *("-fsanitize=address,bounds", "-fno-sanitize-recover=all", f'-DKERNEL_SOURCE="{source}"'),
+            f"-I{KERNEL_SOURCE.parent}",
             *(Path(__file__).with_name("kernel_on_host.cpp"), "-o", program),
         ],
         check=True,
