@@ -51,7 +51,9 @@ class Flavour:
 
 
 TENSORRT: Final = Flavour("tensorrt", "TensorRT", ("tensorrt",), builds_without_gpu=False)
-RTX: Final = Flavour("rtx", "TensorRT-RTX", ("tensorrt_rtx", "tensorrt_rtx_bindings"), builds_without_gpu=True)
+RTX: Final = Flavour(
+    "rtx", "TensorRT-RTX", ("tensorrt_rtx", "tensorrt_rtx_bindings"), builds_without_gpu=True
+)
 FLAVOURS: Final = (TENSORRT, RTX)
 
 
