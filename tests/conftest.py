@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-# What rich and typer take from the environment when they are imported: width, colour, and whether they write to a
+# What rich and typer take from the environment when they are imported: width, colour, whether they write to a
 # terminal. GitHub's runners, for one, have typer colour errors that nobody sees.
 _OF_A_TERMINAL = ("COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR", "PY_COLORS", "GITHUB_ACTIONS")
 for _name in (*_OF_A_TERMINAL, "TTY_COMPATIBLE", "TTY_INTERACTIVE"):

@@ -78,8 +78,8 @@ def test_video_throughput(tmp_path: Path, still_model: str) -> None:
 def test_startup(tmp_path: Path, still_model: str) -> None:
     record = record_of("startup", tmp_path, "--model", still_model, "--size", "64x96", "--repeats", "1")
     seconds = {what: values["median"] for what, values in record["seconds"].items()}
-    assert 0 < seconds["the end of a bare Python"] < seconds["the end of --help"]
-    assert 0 < seconds["video to its first flow"] < seconds["the end of video, two frames"]
+    assert min(seconds.values()) > 0
+    assert seconds["video to its first flow"] < seconds["the end of video, two frames"]
     assert "onnxruntime" not in record["import_ms"]["--help"]
     assert "onnxruntime" in record["import_ms"]["video"]
 
@@ -95,9 +95,14 @@ def test_engine_speed(tmp_path: Path) -> None:
     for result in record["results"]:
         assert result["calls"] == 2
         assert result["peak_memory_bytes"] > 30 * 2**20
-    for profile in record["profiles"]:
+    profiles = {profile["backend"]: profile for profile in record["profiles"]}
+    for profile in profiles.values():
         assert {"backbone", "upsample_2"} <= profile["parts"].keys()
-        assert 0 < sum(profile["operators"].values()) < 1.5 * profile["milliseconds"]
+        assert sum(profile["operators"].values()) > 0
+    # Only what is of the same calls can be compared: another call may be kept waiting by other processes.
+    pytorch, onnxruntime = profiles["pytorch"], profiles["onnxruntime"]
+    assert sum(pytorch["parts"].values()) == pytest.approx(pytorch["milliseconds"], abs=0.1)
+    assert sum(onnxruntime["operators"].values()) <= onnxruntime["milliseconds"] + 0.1
 
 
 def test_scene_rate(tmp_path: Path) -> None:
