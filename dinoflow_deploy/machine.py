@@ -14,7 +14,10 @@ import dinoflow_deploy
 
 _SMI_FIELDS = "name,memory.total,compute_cap,driver_version"
 _MIB = 1 << 20
-_PACKAGES: Final = ("numpy", "opencv-python-headless", "av", "onnxruntime", "onnxruntime-gpu", "torch")
+_PACKAGES: Final = (
+    *("numpy", "opencv-python-headless", "av", "onnxruntime", "onnxruntime-gpu", "torch", "onnx"),
+    *("tensorrt", "tensorrt-cu13", "tensorrt-rtx-cu13-bindings", "cuda-python"),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ PACKAGE = "dinoflow_deploy"
 FOLDER = Path(dinoflow_deploy.__file__).parent
 
 # What every layer may use; "" is the top package itself.
-TOOLS = {"", "errors", "atomic", "image_files", "optional", "progress"}
+TOOLS = {"", "errors", "atomic", "image_files", "interrupts", "optional", "progress"}
 # What each layer may use beyond these and itself. Layers inside another one are named first.
 MAY_IMPORT = {
     "train.model": {"engines", "hub"},
@@ -24,7 +24,8 @@ MAY_IMPORT = {
     "bench": {"engines", "flow", "datasets", "machine"},
     "export": {"engines", "engines.pytorch", "flow", "datasets", "train.model"},
     "train": {"engines", "flow", "datasets", "hub", "train.model"},
-    "cli": {"bench", "datasets", "doctor", "engines", "export", "flow", "hub", "train", "video"},
+    "cli": {"bench", "datasets", "doctor", "engines", "export", "flow", "hub", "selftest", "train", "video"},
+    "selftest": {"bench", "engines", "export", "machine", "probes", "train.model"},
     "hub": set(),
     "machine": set(),
     "probes": {"engines"},

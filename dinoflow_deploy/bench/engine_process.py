@@ -2,7 +2,6 @@
 
 import os
 import re
-import signal
 import subprocess
 import time
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import numpy as np
 
 from dinoflow_deploy.engines import FlowEngine, load_engine
 from dinoflow_deploy.errors import DinoFlowError, EngineError
+from dinoflow_deploy.interrupts import no_interrupts_for_children
 
 WARM_UP_CALLS = 2
 
@@ -75,7 +75,9 @@ class EngineProcess:
         context = get_context("spawn")
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, source, size, batch), daemon=True)
-        self._process.start()
+        # The process that asks decides when this one ends.
+        with no_interrupts_for_children():
+            self._process.start()
         # This process' end; without it the pipe would not end when the other process does.
         theirs.close()
         self.load_seconds, self.first_call_seconds = self._answer()
@@ -149,8 +151,6 @@ def _device_memory(device: str, pid: int) -> int | None:
 
 
 def _serve(pipe: Connection, source: EngineSource, size: tuple[int, int], batch: int) -> None:
-    # Ctrl-C reaches the whole group; the process that asks decides when this one ends.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         began = time.perf_counter()
         with source.load() as engine:

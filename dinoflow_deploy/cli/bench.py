@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dinoflow_deploy.cli.interrupt import INTERRUPTED, stop_on_interrupt
+from dinoflow_deploy.cli.values import check_new_file, parse_size, write_text
 
 if TYPE_CHECKING:
     from dinoflow_deploy.bench.results import BenchResult
@@ -72,7 +73,7 @@ def bench(
         device=device,
         precision=precision,
         datasets=_roots(_names(dataset), root or []),
-        size=_size(size),
+        size=parse_size(size),
         batch=batch,
         limit=limit,
         workers=workers,
@@ -82,7 +83,7 @@ def bench(
     )
     for file in (json_file, csv_file, markdown_file):
         if file is not None:
-            _check_file(file, overwrite=overwrite or (resume and file == json_file))
+            check_new_file(file, overwrite=overwrite or (resume and file == json_file))
     page = report_path(report, overwrite=overwrite or resume) if report else None
     pictures = Report()
     before = BenchResult.read(json_file) if resume and json_file and json_file.exists() else None
@@ -99,8 +100,10 @@ def bench(
     typer.echo(markdown(result), nl=False)
     if json_file is not None:
         result.write(json_file)
-    _write(csv_file, csv_text(result))
-    _write(markdown_file, markdown(result))
+    if csv_file is not None:
+        write_text(csv_file, csv_text(result))
+    if markdown_file is not None:
+        write_text(markdown_file, markdown(result))
     if page:
         pictures.write(page, result)
         typer.echo(f"report      {page}", err=True)
@@ -131,28 +134,3 @@ def _roots(datasets: list[str], roots: list[str]) -> dict[str, str]:
     if missing:
         raise typer.BadParameter(f"--root DIR is needed: the folder of {', '.join(missing)}")
     return {name: own.get(name) or common[0] for name in datasets}
-
-
-def _size(text: str) -> tuple[int, int]:
-    height, _, width = text.partition("x")
-    if not (height.isdecimal() and width.isdecimal()):
-        raise typer.BadParameter(f"--size is {text}: give height and width in pixels, such as 448x1024")
-    return int(height), int(width)
-
-
-def _check_file(path: Path, *, overwrite: bool) -> None:
-    from dinoflow_deploy.errors import InputError
-
-    if path.exists() and not overwrite:
-        raise InputError(f"{path} exists: pass --overwrite to replace it, or another name")
-    if not path.resolve().parent.is_dir():
-        raise InputError(f"{path} cannot be written: there is no folder {path.parent}")
-
-
-def _write(path: Path | None, text: str) -> None:
-    if path is None:
-        return
-    from dinoflow_deploy.atomic import atomic_file
-
-    with atomic_file(path) as partial:
-        partial.write_text(text, encoding="utf-8")

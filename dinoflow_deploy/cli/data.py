@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dinoflow_deploy.cli.values import parse_size
+
 if TYPE_CHECKING:
     from dinoflow_deploy.datasets.check_report import CheckReport, PartReport
 
@@ -114,7 +116,7 @@ def synth(
             layout.value,
             output,
             pairs=pairs,
-            size=_parse_size(size),
+            size=None if size is None else parse_size(size),
             seed=seed,
             overwrite=overwrite,
             progress=progress,
@@ -122,15 +124,6 @@ def synth(
     typer.echo(f"wrote {output}: {written} pairs")
     for name in TREE_LAYOUTS[layout.value].names:
         typer.echo(f"next: dinoflow-deploy data check {name} {output}")
-
-
-def _parse_size(text: str | None) -> tuple[int, int] | None:
-    if text is None:
-        return None
-    height, _, width = text.partition("x")
-    if not (height.isdecimal() and width.isdecimal()):
-        raise typer.BadParameter(f"--size is {text}: give height and width in pixels, such as 384x512")
-    return int(height), int(width)
 
 
 def _print_part(part: "PartReport") -> None:

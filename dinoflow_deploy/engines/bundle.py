@@ -128,10 +128,10 @@ class PlanInfo:
         gpu: Name of the GPU that it was built on; ``None`` where there was none.
         driver: Version of the driver there.
         inputs: Shapes that it takes.
-        plugin: What computes the local correlation: ``"cpp"``, ``"aot"``, or ``"none"`` for the operator's body.
+        plugin: What computes the local correlation: ``"cpp"``, ``"aot"``, or ``"none"`` for its own body.
         hardware_compatibility: ``"none"``, ``"same-cc"`` or ``"ampere-plus"``.
         optimization_level: 0 to 5.
-        key: SHA-256 over everything that decides what is built; a plan with the same key need not be built again.
+        key: SHA-256 over everything that decides what is built: the same key gives the same plan.
         parity: Difference to the reference; ``None`` if the plan was not run.
     """
 

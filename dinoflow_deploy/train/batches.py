@@ -6,6 +6,7 @@ import operator
 import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext
 from typing import Any
 
@@ -17,6 +18,7 @@ from torch.utils.data import DataLoader
 
 from dinoflow_deploy.datasets import FlowSample
 from dinoflow_deploy.errors import DinoFlowError
+from dinoflow_deploy.interrupts import no_interrupts_for_children
 from dinoflow_deploy.train.plan import HeldOut, StagePlan, TrainingPlan
 from dinoflow_deploy.train.recipe import Stage
 
@@ -167,13 +169,16 @@ def _clean_processes() -> ForkServerContext:
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
+    # Ctrl-C reaches them too, while the training process still wants its next batch.
+    with no_interrupts_for_children():
+        forkserver.ensure_running()
     return context
 
 
 def _prepare_worker(worker: int) -> None:
     # One of several: OpenCV's own threads would only crowd the others.
     cv2.setNumThreads(1)
-    # Ctrl-C reaches loader processes too, while the training process still wants its next batch.
+    # Already so, unless the server of another part of this program forked it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 

@@ -3,7 +3,9 @@
 import csv
 import io
 import json
+import os
 import re
+import signal
 from threading import Event
 
 import pytest
@@ -15,6 +17,7 @@ from dinoflow_deploy.bench.tables import csv_text, markdown, tables
 from dinoflow_deploy.datasets.synthetic_tree import write_synthetic_tree
 from dinoflow_deploy.errors import FileFormatError, InputError
 from dinoflow_deploy.progress import NoProgress
+from tests.processes import blocks_interrupts
 
 
 @pytest.fixture(scope="module")
@@ -162,6 +165,19 @@ def test_another_precision_is_refused(options):
 def test_an_engine_that_cannot_run_says_why_from_its_process():
     with pytest.raises(InputError, match="no file, folder or built-in model 'nothing'"):
         EngineProcess(EngineSource("nothing", "auto", "cpu", {}), (64, 64), 1)
+
+
+def test_ctrl_c_does_not_reach_an_engine_s_process():
+    """It ends when it is told to, not with an error that nobody understands."""
+    engine = EngineProcess(EngineSource("nano", "onnxruntime", "cpu", {}), (64, 64), 1)
+    try:
+        pid = engine._process.pid
+        assert pid is not None
+        assert blocks_interrupts(pid)
+        os.kill(pid, signal.SIGINT)
+        assert len(engine.compute(0.0)) == 1
+    finally:
+        engine.kill()
 
 
 def test_device_memory_is_read_from_the_drivers_listing():

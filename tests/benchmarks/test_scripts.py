@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+import torch
 
 from dinoflow_deploy.datasets import SceneConfig, SyntheticScenes
 from tests.engines.conftest import difference_model
@@ -78,8 +79,8 @@ def test_video_throughput(tmp_path: Path, still_model: str) -> None:
 def test_startup(tmp_path: Path, still_model: str) -> None:
     record = record_of("startup", tmp_path, "--model", still_model, "--size", "64x96", "--repeats", "1")
     seconds = {what: values["median"] for what, values in record["seconds"].items()}
-    assert 0 < seconds["the end of a bare Python"] < seconds["the end of --help"]
-    assert 0 < seconds["video to its first flow"] < seconds["the end of video, two frames"]
+    assert min(seconds.values()) > 0
+    assert seconds["video to its first flow"] < seconds["the end of video, two frames"]
     assert "onnxruntime" not in record["import_ms"]["--help"]
     assert "onnxruntime" in record["import_ms"]["video"]
 
@@ -95,9 +96,14 @@ def test_engine_speed(tmp_path: Path) -> None:
     for result in record["results"]:
         assert result["calls"] == 2
         assert result["peak_memory_bytes"] > 30 * 2**20
-    for profile in record["profiles"]:
+    profiles = {profile["backend"]: profile for profile in record["profiles"]}
+    for profile in profiles.values():
         assert {"backbone", "upsample_2"} <= profile["parts"].keys()
-        assert 0 < sum(profile["operators"].values()) < 1.5 * profile["milliseconds"]
+        assert sum(profile["operators"].values()) > 0
+    # Only what is of the same calls can be compared: another call may be kept waiting by other processes.
+    pytorch, onnxruntime = profiles["pytorch"], profiles["onnxruntime"]
+    assert sum(pytorch["parts"].values()) == pytest.approx(pytorch["milliseconds"], abs=0.1)
+    assert sum(onnxruntime["operators"].values()) <= onnxruntime["milliseconds"] + 0.1
 
 
 def test_scene_rate(tmp_path: Path) -> None:
@@ -124,3 +130,19 @@ def test_batch_norm(tmp_path: Path) -> None:
     record = record_of("batch_norm", tmp_path, "--steps", "1", "--seeds", "1", "--pairs", "1")
     assert list(record["epe"]) == ["8 pairs", "4 pairs", "2 pairs", "1 pair", "frozen"]
     assert all(0 < epe < 50 for found in record["epe"].values() for epe in found)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is CUDA")
+def test_correlation_kernel_without_a_gpu_says_so(tmp_path: Path) -> None:
+    done = run("correlation_kernel", tmp_path)
+    assert done.returncode == 1
+    assert "finds no CUDA device" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch without CUDA")
+def test_correlation_kernel(tmp_path: Path) -> None:
+    record = record_of("correlation_kernel", tmp_path, "--rounds", "2")
+    assert all(entry["of_allowed"] <= 1 for entry in record["numbers"])
+    assert len(record["times"]) == 9

@@ -128,5 +128,5 @@ def test_synth_writes_what_check_finds_sound(tmp_path: Path) -> None:
 def test_a_malformed_size_is_wrong_usage(tmp_path: Path, size: str) -> None:
     result = run("synth", "--layout", "kitti", "--output", tmp_path / "a", "--size", size)
     assert result.exit_code == 2
-    assert "384x512" in result.stderr
+    assert "448x1024" in result.stderr
     assert not (tmp_path / "a").exists()

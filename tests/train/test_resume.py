@@ -12,6 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.processes import descendants
 from tests.train.tiny_recipe import write_tiny_recipe
 
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
@@ -43,19 +44,6 @@ def kill_tree(process: "subprocess.Popen[bytes]") -> None:
         with suppress(ProcessLookupError):
             os.kill(child, signal.SIGKILL)
     process.communicate()
-
-
-def descendants(parent: int) -> list[int]:
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                # The name in parentheses may hold spaces.
-                if int((entry / "stat").read_text().rpartition(")")[2].split()[1]) == parent:
-                    found += [int(entry.name), *descendants(int(entry.name))]
-            except OSError:
-                continue
-    return found
 
 
 def wait_for_change(path: Path, before: int, process: "subprocess.Popen[bytes]") -> None:

@@ -1,0 +1,65 @@
+"""``dinoflow-deploy selftest``: everything tried on this machine, in one file to send."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dinoflow_deploy.cli.values import check_new_file, parse_size, write_text
+
+_HEAD = "Decoder weights of vits16; default: the hub's, where they can be had."
+_BACKBONE = "Backbone weights of vits16; default: the hub's, where they can be had."
+
+
+def selftest(
+    model: Annotated[list[str] | None, typer.Option(help="nano or vits16; default: both.")] = None,
+    backend: Annotated[
+        list[str] | None,
+        typer.Option(help="pytorch, onnxruntime, tensorrt, or rtx (built, not run); default: all."),
+    ] = None,
+    device: Annotated[str, typer.Option(help="The GPU: cuda, or cuda:1 for the second one.")] = "cuda",
+    size: Annotated[
+        str, typer.Option(metavar="HxW", help="Shape of static engines and of the frames for speed, in px.")
+    ] = "448x1024",
+    head: Annotated[str | None, typer.Option(metavar="FILE", help=_HEAD)] = None,
+    backbone_weights: Annotated[str | None, typer.Option(metavar="FILE", help=_BACKBONE)] = None,
+    seconds: Annotated[float, typer.Option(help="Length of each measurement of speed.")] = 2.0,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="STEM", help="Writes STEM.json and STEM.md.")
+    ] = Path("dinoflow-selftest"),
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")] = False,
+) -> None:
+    """Try every export, engine and plugin that this machine can run, and write down what came of it.
+
+    Exports and builds by the commands that you would type, compares flow with PyTorch in pixels, measures.
+    Building every TensorRT engine of vits16 takes most of the time. Exits 1 if a case failed; what cannot be
+    tried here is listed with what is missing.
+    """
+    from dinoflow_deploy.cli.interrupt import INTERRUPTED, stop_on_interrupt
+    from dinoflow_deploy.cli.progress import TerminalProgress
+    from dinoflow_deploy.selftest import SelfTestOptions, run_selftest
+    from dinoflow_deploy.selftest.cases import BACKENDS, MODELS
+    from dinoflow_deploy.selftest.tables import markdown
+
+    files = output.with_name(f"{output.name}.json"), output.with_name(f"{output.name}.md")
+    for file in files:
+        check_new_file(file, overwrite=overwrite)
+    options = SelfTestOptions(
+        models=tuple(model or MODELS),
+        backends=tuple(backend or BACKENDS),
+        gpu=device,
+        size=parse_size(size),
+        head=head,
+        backbone_weights=backbone_weights,
+        seconds=seconds,
+    )
+    with TerminalProgress() as progress, stop_on_interrupt("writing what is done") as stop:
+        result = run_selftest(options, progress, stop=stop, save=lambda done: done.write(files[0]))
+    result.write(files[0])
+    write_text(files[1], markdown(result))
+    typer.echo(markdown(result))
+    typer.echo(f"wrote {files[0]} and {files[1]}")
+    if result.partial:
+        raise typer.Exit(INTERRUPTED)
+    if result.counts["failed"]:
+        raise typer.Exit(1)

@@ -1,0 +1,39 @@
+"""What several commands do with the values of their options."""
+
+from pathlib import Path
+
+import typer
+
+from dinoflow_deploy.errors import InputError
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Height and width in pixels of ``"448x1024"``.
+
+    Raises:
+        typer.BadParameter: It is not written so.
+    """
+    height, _, width = text.partition("x")
+    if not (height.isdecimal() and width.isdecimal()):
+        raise typer.BadParameter(f"--size is {text}: give height and width in pixels, such as 448x1024")
+    return int(height), int(width)
+
+
+def check_new_file(path: Path, *, overwrite: bool) -> None:
+    """Refuse a file that could not be written at the end of long work.
+
+    Raises:
+        InputError: It exists and is not to be replaced, or its folder does not exist.
+    """
+    if path.exists() and not overwrite:
+        raise InputError(f"{path} exists: pass --overwrite to replace it, or another name")
+    if not path.resolve().parent.is_dir():
+        raise InputError(f"{path} cannot be written: there is no folder {path.parent}")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file, whole or not at all."""
+    from dinoflow_deploy.atomic import atomic_file
+
+    with atomic_file(path) as partial:
+        partial.write_text(text, encoding="utf-8")

@@ -1,0 +1,164 @@
+"""A whole self-test: case by case, none of which can end the others."""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from dinoflow_deploy.bench.engine_process import EngineSource
+from dinoflow_deploy.bench.results import SpeedResult
+from dinoflow_deploy.bench.speed import measure_speed
+from dinoflow_deploy.engines.builtin import builtin_models
+from dinoflow_deploy.engines.bundle import ONNX_NAME, Bundle, Parity
+from dinoflow_deploy.errors import DinoFlowError
+from dinoflow_deploy.machine import describe_machine, versions
+from dinoflow_deploy.progress import NoProgress, Progress
+from dinoflow_deploy.selftest.cases import Case, SelfTestOptions, all_cases
+from dinoflow_deploy.selftest.compare import compare
+from dinoflow_deploy.selftest.export_command import ExportCommand
+from dinoflow_deploy.selftest.obstacles import obstacle
+from dinoflow_deploy.selftest.results import CaseResult, SelfTestResult
+
+
+def run_selftest(
+    options: SelfTestOptions,
+    progress: Progress,
+    *,
+    stop: Event | None = None,
+    save: Callable[[SelfTestResult], None] | None = None,
+) -> SelfTestResult:
+    """Try every case of the options.
+
+    A case exports its model by the command that a user types, compares its flow with PyTorch's in float32
+    on the CPU, and measures its speed, each in a process of its own: one that dies fails its case alone.
+
+    Args:
+        options: What to try.
+        progress: Told of each case.
+        stop: When set, no further case is begun, and the result is partial.
+        save: Called with the partial result after each case.
+    """
+    stop = stop or Event()
+    environment = {"machine": asdict(describe_machine()), "versions": versions()}
+    result = SelfTestResult(environment, asdict(options), partial=True)
+    cases = all_cases(options)
+    progress.start("self-test", len(cases), "cases")
+    with tempfile.TemporaryDirectory(prefix="dinoflow-selftest-") as folder:
+        runner = _Runner(options, Path(folder), stop)
+        for case in cases:
+            found = runner.run(case)
+            if stop.is_set():
+                break
+            result = replace(result, results=(*result.results, found))
+            if found.outcome != "skipped":
+                progress.note(f"{found.outcome}  {case.label}{': ' if found.reason else ''}{found.reason}")
+            if save:
+                save(result)
+            progress.advance(1)
+    progress.finish()
+    return replace(result, partial=stop.is_set())
+
+
+class _Runner:
+    """Runs cases, and keeps what several of them need."""
+
+    def __init__(self, options: SelfTestOptions, folder: Path, stop: Event) -> None:
+        self._options = options
+        self._folder = folder
+        self._stop = stop
+        self._weights: dict[str, Path | str] = {}
+        self._exports: dict[ExportCommand, tuple[Path, float]] = {}
+
+    def run(self, case: Case) -> CaseResult:
+        problem = obstacle(case)
+        if problem:
+            return CaseResult(case, "skipped", problem)
+        weights = self._model(case.model)
+        if isinstance(weights, str):
+            return CaseResult(case, "skipped", weights)
+        # What is known so far, also of a case that fails.
+        found: dict[str, Any] = {}
+        try:
+            (self._pytorch if case.backend == "pytorch" else self._exported)(case, weights, found)
+        except KeyboardInterrupt:
+            self._stop.set()
+            return CaseResult(case, "failed", "interrupted", **found)
+        except Exception as error:  # whatever it is: to report what goes wrong here is what this is for
+            kind = "" if isinstance(error, DinoFlowError) else f"unexpected {type(error).__name__}: "
+            return CaseResult(case, "failed", kind + " ".join(str(error).split()), **found)
+        return CaseResult(case, "passed", **found)
+
+    def _model(self, name: str) -> Path | str:
+        """The complete model, or why there is none."""
+        if name not in self._weights:
+            self._weights[name] = self._find(name)
+        return self._weights[name]
+
+    def _find(self, name: str) -> Path | str:
+        builtin = builtin_models().get(name)
+        if builtin:
+            return builtin.weights
+        from dinoflow_deploy.export import ModelSource
+        from dinoflow_deploy.train.model import save_model
+
+        path = self._folder / f"{name}.safetensors"
+        try:
+            save_model(ModelSource(name, self._options.head, self._options.backbone_weights).load(), path)
+        except DinoFlowError as error:
+            return f"its weights are not there: {error}"
+        return path
+
+    def _pytorch(self, case: Case, weights: Path, found: dict[str, Any]) -> None:
+        source = EngineSource(str(weights), "pytorch", case.device, {"precision": case.precision})
+        found["model_bytes"] = weights.stat().st_size
+        # In float32 on the CPU it is what the others are compared with.
+        if (case.device, case.precision) != ("cpu", "fp32"):
+            found["parity"] = compare(weights, "pytorch", case.device, case.precision, weights)
+        found["speed"] = self._speed({case.label: source})
+
+    def _exported(self, case: Case, weights: Path, found: dict[str, Any]) -> None:
+        command = ExportCommand.of(case, self._options.size)
+        found["command"] = command.text(case.label)
+        folder, found["seconds"] = self._export(command, weights)
+        bundle = Bundle.open(folder)
+        run = next((plan.file for plan in bundle.manifest.plans), ONNX_NAME)
+        found["model_bytes"] = bundle.manifest.files[run].bytes
+        # TensorRT-RTX has no data-centre GPUs: what it builds shows what TensorRT's parser takes.
+        if case.backend != "rtx":
+            found["parity"] = self._parity(case, bundle, weights)
+            found["speed"] = self._speed(_engines(case, folder))
+
+    def _export(self, command: ExportCommand, weights: Path) -> tuple[Path, float]:
+        """Run an export, unless another case has."""
+        if command not in self._exports:
+            folder = self._folder / f"bundle-{len(self._exports)}"
+            self._exports[command] = folder, command.run(weights, folder)
+        return self._exports[command]
+
+    def _parity(self, case: Case, bundle: Bundle, weights: Path) -> Parity | None:
+        if case.backend == "tensorrt":
+            return bundle.manifest.plans[0].parity
+        if case.device == "cpu":
+            return bundle.manifest.parity
+        return compare(bundle.folder, case.backend, case.device, case.precision, weights)
+
+    def _speed(self, sources: dict[str, EngineSource]) -> tuple[SpeedResult, ...]:
+        return measure_speed(
+            sources,
+            self._options.size,
+            batch=1,
+            rounds=1,
+            seconds=self._options.seconds,
+            progress=NoProgress(),
+            stop=self._stop,
+        )
+
+
+def _engines(case: Case, folder: Path) -> dict[str, EngineSource]:
+    plain = EngineSource(str(folder), case.backend, case.device, {})
+    if case.backend == "tensorrt" and case.static:
+        graph = replace(plain, options={"cuda_graph": True})
+        return {case.label: plain, f"{case.label}-cuda-graph": graph}
+    return {case.label: plain}

@@ -1,0 +1,58 @@
+import pytest
+
+from dinoflow_deploy.selftest.cases import Case
+from dinoflow_deploy.selftest.obstacles import obstacle
+
+PLAN = Case("nano", "fp16", "tensorrt", "cuda", "none", static=True)
+
+
+def test_nothing_stands_in_the_way_of_what_works(machine) -> None:
+    machine()
+    assert obstacle(PLAN) is None
+    assert obstacle(Case("nano", "fp32", "pytorch", "cpu")) is None
+    assert obstacle(Case("nano", "fp32", "onnxruntime", "cpu")) is None
+    assert obstacle(Case("nano", "fp16", "rtx", "cpu", "none")) is None
+
+
+@pytest.mark.parametrize(
+    ("case", "missing", "found"),
+    [
+        (PLAN, "tensorrt", "TensorRT is not installed: pip install 'tensorrt-cu13"),
+        (PLAN, "torch", "torch is not installed: pip install"),
+        (
+            Case("nano", "fp16", "onnxruntime", "cpu"),
+            "onnxruntime",
+            "onnxruntime is not installed: pip install",
+        ),
+    ],
+)
+def test_what_is_not_installed_comes_with_its_command(machine, case: Case, missing: str, found: str) -> None:
+    machine(missing)
+    assert str(obstacle(case)).startswith(found)
+
+
+def test_either_package_brings_rtx(machine) -> None:
+    case = Case("nano", "fp16", "rtx", "cpu", "none")
+    machine("tensorrt_rtx")
+    assert obstacle(case) is None
+    machine("tensorrt_rtx", "tensorrt_rtx_bindings")
+    assert str(obstacle(case)).startswith("TensorRT-RTX is not installed: pip install")
+
+
+def test_says_what_a_probe_said(machine) -> None:
+    machine(TensorRT={"TensorRT": "no driver"}, ONNX_Runtime={"ONNX Runtime": "no answer within 120 s"})
+    assert obstacle(PLAN) == "no driver"
+    assert obstacle(Case("nano", "fp32", "pytorch", "cuda")) == "no CUDA device was found"
+    assert obstacle(Case("nano", "fp32", "onnxruntime", "cuda")) == "no answer within 120 s"
+
+
+def test_says_which_provider_a_build_lacks(machine) -> None:
+    machine()
+    found = obstacle(Case("nano", "fp32", "onnxruntime", "cuda"))
+    assert found == "this build holds no CUDAExecutionProvider"
+
+
+def test_the_ahead_of_time_plugin_is_not_tried_with_dynamic_shapes(machine) -> None:
+    machine()
+    assert "static shapes only" in str(obstacle(Case("nano", "fp16", "tensorrt", "cuda", "aot")))
+    assert obstacle(Case("nano", "fp16", "tensorrt", "cuda", "aot", static=True)) is None

@@ -1,0 +1,138 @@
+import json
+from threading import Event
+
+import pytest
+
+from dinoflow_deploy.engines.builtin import builtin_models
+from dinoflow_deploy.engines.bundle import Parity
+from dinoflow_deploy.errors import EngineError, ExportError, ModelError
+from dinoflow_deploy.progress import NoProgress
+from dinoflow_deploy.selftest import SelfTestOptions, run, run_selftest
+from dinoflow_deploy.selftest.compare import compare
+from dinoflow_deploy.selftest.export_command import ExportCommand
+from dinoflow_deploy.selftest.tables import markdown, summary
+
+NANO = builtin_models()["nano"]
+
+
+def options(*backends: str, **changed) -> SelfTestOptions:
+    return SelfTestOptions(models=("nano",), backends=backends, size=(64, 96), seconds=0.01, **changed)
+
+
+def test_an_export_is_run_compared_and_measured(machine, exports) -> None:
+    machine()
+    saved = []
+    result = run_selftest(options("onnxruntime"), NoProgress(), save=saved.append)
+    assert result.counts == {"passed": 2, "failed": 0, "skipped": 2}
+    assert not result.partial
+    assert [len(each.results) for each in saved] == [1, 2, 3, 4]
+    assert all(each.partial for each in saved)
+    first = result.results[0]
+    assert first.parity is not None
+    assert first.parity.max_px < 1e-3, "the bundle's own"
+    assert first.model_bytes == (NANO.bundle / "model.onnx").stat().st_size
+    (speed,) = first.speed
+    assert (speed.height, speed.width) == (64, 96)
+    assert speed.pairs_per_second > 0
+    assert len(exports) == 2, "one for each precision"
+
+
+def test_the_reference_is_measured_and_compared_with_nothing(machine) -> None:
+    machine()
+    result = run_selftest(options("pytorch"), NoProgress())
+    reference = result.results[0]
+    assert (reference.outcome, reference.parity, len(reference.speed)) == ("passed", None, 1)
+    assert result.counts["skipped"] == 3
+
+
+def test_one_failure_is_that_cases_alone(machine, exports, monkeypatch) -> None:
+    machine()
+    real, calls = run.measure_speed, []
+
+    def failing(*arguments, **settings):
+        calls.append(1)
+        if len(calls) == 1:
+            raise ValueError("a defect\nof a library")
+        return real(*arguments, **settings)
+
+    monkeypatch.setattr(run, "measure_speed", failing)
+    first, second, *_ = run_selftest(options("onnxruntime"), NoProgress()).results
+    assert (first.outcome, first.reason) == ("failed", "unexpected ValueError: a defect of a library")
+    assert first.command.startswith("dinoflow-deploy export --model nano")
+    assert first.parity is not None, "what was found before stays"
+    assert second.outcome == "passed"
+
+
+def test_a_failed_export_says_why(machine, monkeypatch) -> None:
+    machine()
+
+    def refuse(*_):
+        raise ExportError("no kernel\nfor GridSample")
+
+    monkeypatch.setattr(ExportCommand, "run", refuse)
+    result = run_selftest(options("tensorrt"), NoProgress())
+    reasons = {each.reason for each in result.results if each.outcome == "failed"}
+    assert reasons == {"no kernel for GridSample"}
+    assert "**failed**\n\n- nano-fp32-tensorrt-cuda-none-dynamic, nano-fp16" in markdown(result)
+
+
+def test_ctrl_c_keeps_what_is_done(machine, exports, monkeypatch) -> None:
+    machine()
+    real = ExportCommand.run
+
+    def interrupted(command, weights, folder):
+        if "fp16" in command.arguments:
+            raise KeyboardInterrupt
+        return real(command, weights, folder)
+
+    monkeypatch.setattr(ExportCommand, "run", interrupted)
+    result = run_selftest(options("onnxruntime"), NoProgress())
+    assert result.partial
+    assert [each.case.precision for each in result.results] == ["fp32"]
+    assert summary(result) == "interrupted: 1 passed, 0 failed, 0 skipped"
+
+
+def test_a_stop_begins_no_further_case(machine) -> None:
+    machine()
+    stop = Event()
+    stop.set()
+    result = run_selftest(options("pytorch"), NoProgress(), stop=stop)
+    assert (result.partial, result.results) == (True, ())
+
+
+def test_weights_that_are_not_there_are_a_reason_to_skip(machine, monkeypatch) -> None:
+    machine()
+
+    def refuse(self):
+        raise ModelError("the hub refuses it")
+
+    monkeypatch.setattr("dinoflow_deploy.export.ModelSource.load", refuse)
+    only = SelfTestOptions(models=("vits16",), backends=("onnxruntime",))
+    (reason,) = {each.reason for each in run_selftest(only, NoProgress()).results[:2]}
+    assert reason == "its weights are not there: the hub refuses it"
+
+
+def test_written_as_json_and_as_a_table(machine, exports, tmp_path) -> None:
+    machine()
+    result = run_selftest(options("onnxruntime"), NoProgress())
+    result.write(tmp_path / "result.json")
+    written = json.loads((tmp_path / "result.json").read_text())
+    assert written["settings"]["backends"] == ["onnxruntime"]
+    assert written["environment"]["machine"]["cores"] >= 1
+    assert [each["outcome"] for each in written["results"]] == ["passed", "passed", "skipped", "skipped"]
+    text = markdown(result)
+    assert "| nano-fp32-onnxruntime-cpu-dynamic |  passed | 4.7 |" in text
+    skipped = "nano-fp32-onnxruntime-cuda-dynamic, nano-fp16-onnxruntime-cuda-dynamic"
+    assert f"- {skipped}: this build holds no CUDAExecutionProvider" in text
+
+
+def test_compares_an_engine_with_pytorch() -> None:
+    parity = compare(NANO.bundle, "onnxruntime", "cpu", "fp32", NANO.weights)
+    assert isinstance(parity, Parity)
+    assert 0 < parity.max_px < 1e-3
+    assert parity.reference == "pytorch fp32 on cpu"
+
+
+def test_a_comparison_that_fails_says_why(tmp_path) -> None:
+    with pytest.raises(EngineError, match="there is no file, folder or built-in model"):
+        compare(tmp_path / "absent", "onnxruntime", "cpu", "fp32", NANO.weights)
