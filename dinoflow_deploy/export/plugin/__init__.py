@@ -1,0 +1,1 @@
+"""The local correlation as a TensorRT plugin."""
