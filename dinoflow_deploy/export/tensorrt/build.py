@@ -59,7 +59,10 @@ def build_plan(
     """
     manifest = Bundle.open(bundle_folder).manifest
     progress, cancel = progress or NoProgress(), cancel or Event()
-    prepared = prepared or prepare(options, manifest.inputs, inline=manifest.operator.inline)
+    if prepared is None:
+        compared = manifest.precision if reference is None else None
+        inline = manifest.operator.inline
+        prepared = prepare(options, manifest.inputs, inline=inline, precision=compared)
     progress.note(f"building a plan with {prepared.target.title}: {prepared.inputs}")
     began = time.monotonic()
     built = _build(bundle_folder / ONNX_NAME, prepared, progress, cancel)

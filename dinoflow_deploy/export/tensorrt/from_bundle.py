@@ -13,7 +13,6 @@ from dinoflow_deploy.export.tensorrt.options import PlanOptions
 from dinoflow_deploy.export.tensorrt.preparation import prepare
 from dinoflow_deploy.export.tensorrt.report import PlanReport
 from dinoflow_deploy.export.tensorrt.reuse import may_be_reused, reuse, reused_report
-from dinoflow_deploy.export.tensorrt.verification import require_reference
 from dinoflow_deploy.progress import NoProgress, Progress
 
 
@@ -62,9 +61,9 @@ def build_from_bundle(
     """
     bundle = Bundle.open(source)
     manifest = bundle.manifest
-    prepared = prepare(options, manifest.inputs, inline=manifest.operator.inline)
-    if prepared.not_run_reason is None:
-        require_reference(manifest.precision)
+    prepared = prepare(
+        options, manifest.inputs, inline=manifest.operator.inline, precision=manifest.precision
+    )
     if may_be_reused(output, overwrite=overwrite):
         found = reuse(output, manifest, prepared, verified=False)
         return BundleReport(output, found.manifest, reused_report(found, prepared))

@@ -44,13 +44,16 @@ class Preparation:
         return self.target.not_run_reason if self.options.verify else "--no-verify"
 
 
-def prepare(options: PlanOptions, available: InputRange, *, inline: bool) -> Preparation:
-    """Refuse what can be refused: settings first, then packages, then the machine.
+def prepare(
+    options: PlanOptions, available: InputRange, *, inline: bool, precision: str | None = None
+) -> Preparation:
+    """Refuse what can be refused: settings first, then packages and the machine, then what takes seconds.
 
     Args:
         options: What is asked for.
         available: Shapes that the ONNX file takes, or will take.
         inline: Whether it has the local correlation in standard operators.
+        precision: Its precision, where it is what the plan will be compared with.
 
     Raises:
         InputError: The shapes are not among those of the file, or settings do not go together.
@@ -64,16 +67,28 @@ def prepare(options: PlanOptions, available: InputRange, *, inline: bool) -> Pre
     if options.timing_cache is not None:
         check_timing_cache(options.timing_cache)
     target = find_target(options)
-    if inline and options.plugin == "auto":
-        door = Door(name="none", reason=_INLINE, library=None, digest="")
-    else:
-        door = choose_door(options.plugin, target.module, target.flavour, inputs)
-    prepared = Preparation(options, target, inputs, door)
-    if prepared.not_run_reason is None:
-        require("cuda", "verifying a plan (--no-verify leaves it out)")
+    if options.verify and target.not_run_reason is None:
+        _require_for_running(precision)
     if options.timing_cache is not None:
         _try_timing_cache(options.timing_cache, target)
-    return prepared
+    # Last, since it may compile the plugin.
+    return Preparation(options, target, inputs, _door(options.plugin, target, inputs, inline))
+
+
+def _door(wanted: str, target: Target, inputs: InputRange, inline: bool) -> Door:
+    if inline and wanted == "auto":
+        return Door(name="none", reason=_INLINE, library=None, digest="")
+    return choose_door(wanted, target.module, target.flavour, inputs)
+
+
+def _require_for_running(precision: str | None) -> None:
+    purpose = "verifying a plan (--no-verify leaves it out)"
+    require("cuda", purpose)
+    if precision is not None:
+        require("onnxruntime", purpose)
+    if precision == "bf16":
+        # ONNX Runtime's CPU has no bfloat16: the file is rewritten to emulate it.
+        require("onnx", purpose)
 
 
 def _try_timing_cache(path: Path, target: Target) -> None:

@@ -10,20 +10,7 @@ from dinoflow_deploy.engines.bundle import Manifest, PlanInfo
 from dinoflow_deploy.engines.loading import load_engine
 from dinoflow_deploy.export.cpu_engine import EMULATED, cpu_engine
 from dinoflow_deploy.export.parity import ParityRow, verify
-from dinoflow_deploy.optional import require
 from dinoflow_deploy.progress import Progress
-
-
-def require_reference(precision: str) -> None:
-    """Refuse early what comparing with the bundle's own ONNX file needs and is not installed.
-
-    Raises:
-        MissingPackageError: ONNX Runtime is not installed; or, for bf16, the package onnx.
-    """
-    purpose = "verifying a plan (--no-verify leaves it out)"
-    require("onnxruntime", purpose)
-    if precision == "bf16":
-        require("onnx", purpose)
 
 
 def compare(

@@ -14,7 +14,7 @@ from dinoflow_deploy.machine import Gpu, describe_machine
 from tests.export.tensorrt.fake import FakeTensorRT
 
 GH200 = Gpu("NVIDIA GH200 480GB", 97871 << 20, "9.0", "580.65.06")
-RTX_OPTIONS = PlanOptions(flavour="rtx", compute_capabilities=("8.9",), optimization_level=0)
+RTX_OPTIONS = PlanOptions(flavour="rtx", plugin="none", compute_capabilities=("8.9",), optimization_level=0)
 
 
 class Recorder:

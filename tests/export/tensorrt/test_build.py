@@ -25,6 +25,8 @@ from tests.export.tensorrt.fake import FakeTensorRT
 
 SMALL = PlanShapes.of(InputRange(DEFAULT_SHAPES.batch, *parse_inputs("64x128", "1").sides.values()))
 
+OPTIONS = PlanOptions(plugin="none", verify=False)
+
 
 @pytest.fixture
 def rtx(set_gpus: Callable[..., None]) -> Any:
@@ -95,7 +97,7 @@ class TestTensorRT:
     """What the stand-in was told stands in its plans."""
 
     def build(self, bundle: Path, tmp_path: Path, **arguments: Any) -> tuple[Any, dict[str, Any]]:
-        options = PlanOptions(verify=False, **arguments)
+        options = PlanOptions(plugin="none", verify=False, **arguments)
         report = build_from_bundle(bundle, tmp_path / "out", options, overwrite=True)
         return report.plan, json.loads((tmp_path / "out" / "tensorrt.plan").read_text())
 
@@ -157,7 +159,7 @@ class TestTensorRT:
         build_from_bundle(nano_bundle, tmp_path / "rtx", rtx)
         self.build(tmp_path / "rtx", tmp_path)
         # Built once more, over its own source: the other plan stays.
-        build_from_bundle(tmp_path / "out", tmp_path / "out", PlanOptions(verify=False), overwrite=True)
+        build_from_bundle(tmp_path / "out", tmp_path / "out", OPTIONS, overwrite=True)
         manifest = Bundle.open(tmp_path / "out").manifest
         assert [plan.file for plan in manifest.plans] == ["rtx.plan", "tensorrt.plan"]
         assert set(manifest.files) == {"model.onnx", "rtx.plan", "tensorrt.plan"}
@@ -180,7 +182,7 @@ def test_the_plugin_is_opened_before_parsing_and_looked_for_after(
 
     for name in ("open_door", "network_flags", "parse_onnx", "check_plugin_layer", "add_profile"):
         monkeypatch.setattr(build_module, name, record(name))
-    build_from_bundle(nano_bundle, tmp_path / "out", PlanOptions(verify=False))
+    build_from_bundle(nano_bundle, tmp_path / "out", OPTIONS)
     assert called == ["open_door", "network_flags", "parse_onnx", "check_plugin_layer", "add_profile"]
 
     def missing(network: Any, door: Any) -> None:
@@ -188,7 +190,7 @@ def test_the_plugin_is_opened_before_parsing_and_looked_for_after(
 
     monkeypatch.setattr(build_module, "check_plugin_layer", missing)
     with pytest.raises(ExportError, match="not in the network"):
-        build_from_bundle(nano_bundle, tmp_path / "other", PlanOptions(verify=False))
+        build_from_bundle(nano_bundle, tmp_path / "other", OPTIONS)
     assert not (tmp_path / "other").exists()
 
 
@@ -211,5 +213,5 @@ def test_a_plain_file_has_no_place_for_a_plugin(
 def test_build_plan_prepares_itself(tensorrt: FakeTensorRT, nano_bundle: Path, tmp_path: Path) -> None:
     for name in ("model.onnx", "manifest.json"):
         (tmp_path / name).write_bytes((nano_bundle / name).read_bytes())
-    report = build_plan(tmp_path, PlanOptions(verify=False), Recorder())
+    report = build_plan(tmp_path, OPTIONS, Recorder())
     assert Bundle.open(tmp_path).manifest.plans == (report.plan,)

@@ -15,7 +15,7 @@ from dinoflow_deploy.engines.input_range import AxisRange, InputRange
 from dinoflow_deploy.export.options import parse_inputs
 from tests.export.tensorrt.fake import FakeTensorRT
 
-RTX = ["--flavour", "rtx", "--compute-capability", "89", "--optimization-level", "0"]
+RTX = ["--plugin", "none", "--flavour", "rtx", "--compute-capability", "89", "--optimization-level", "0"]
 COMMAND = [sys.executable, "-m", "dinoflow_deploy", "export", "--target", "tensorrt"]
 
 
@@ -184,6 +184,7 @@ def test_a_warning_is_printed(
 
     monkeypatch.setattr(fake.OnnxParser, "parse_from_file", parse)
     arguments = ["--target", "tensorrt", "--model", nano_bundle, "--output", tmp_path / "out", "--no-verify"]
+    arguments += ["--plugin", "none"]
     done = run(*arguments, "--hardware-compatibility", "ampere-plus")
     assert done.exit_code == 0, done.output
     assert "warning: TensorRT: warning number 4\nwarning: and 2 more of TensorRT\n" in done.stderr

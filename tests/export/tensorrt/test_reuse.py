@@ -21,7 +21,7 @@ from tests.export.lively import lively_model
 from tests.export.tensorrt.conftest import GH200, Recorder
 from tests.export.tensorrt.fake import FakeTensorRT
 
-PLAN = PlanOptions(verify=False)
+PLAN = PlanOptions(plugin="none", verify=False)
 Build = Callable[..., BundleReport]
 
 

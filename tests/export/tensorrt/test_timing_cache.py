@@ -24,7 +24,7 @@ def cache(tmp_path: Path) -> Path:
 
 
 def build(cache: Path, bundle: Path, name: str = "out"):
-    options = PlanOptions(timing_cache=cache, verify=False)
+    options = PlanOptions(plugin="none", timing_cache=cache, verify=False)
     return build_from_bundle(bundle, cache.parent / name, options, overwrite=True).plan
 
 

@@ -12,11 +12,13 @@ from dinoflow_deploy.engines import Bundle, FlowEngine, load_engine
 from dinoflow_deploy.errors import ExportError, MissingPackageError
 from dinoflow_deploy.export import ExportOptions, bundle_writer, export_bundle
 from dinoflow_deploy.export.cpu_engine import cpu_engine
-from dinoflow_deploy.export.tensorrt import from_bundle, preparation, verification
+from dinoflow_deploy.export.tensorrt import preparation, verification
 from dinoflow_deploy.export.tensorrt.from_bundle import build_from_bundle
 from dinoflow_deploy.export.tensorrt.options import PlanOptions
 from tests.export.conftest import Exported, GetExport
 from tests.export.tensorrt.fake import FakeTensorRT
+
+OPTIONS = PlanOptions(plugin="none")
 
 
 class Shifted(FlowEngine):
@@ -51,7 +53,7 @@ def loaded(tensorrt: FakeTensorRT, monkeypatch: pytest.MonkeyPatch) -> list[tupl
 def test_from_a_bundle_the_reference_is_its_onnx_file(
     loaded: list[Any], nano: Exported, tmp_path: Path
 ) -> None:
-    report = build_from_bundle(nano.folder, tmp_path / "out", PlanOptions()).plan
+    report = build_from_bundle(nano.folder, tmp_path / "out", OPTIONS).plan
     parity = report.plan.parity
     assert loaded == [("tensorrt", {"flavour": "tensorrt", "plans": ["tensorrt.plan"]})]
     assert parity is not None
@@ -67,7 +69,7 @@ def test_a_bf16_reference_is_emulated_and_said_to_be(
     loaded: list[Any], get_export: GetExport, tmp_path: Path
 ) -> None:
     bundle = get_export("nano", "bf16", False).folder
-    parity = build_from_bundle(bundle, tmp_path / "out", PlanOptions()).plan.plan.parity
+    parity = build_from_bundle(bundle, tmp_path / "out", OPTIONS).plan.plan.parity
     assert parity is not None
     assert parity.reference == "onnxruntime fp32 on cpu, bfloat16 emulated"
     assert parity.max_px == pytest.approx(0.05 * 2**0.5, rel=1e-3)
@@ -79,7 +81,7 @@ def test_from_weights_the_reference_is_pytorch(
 ) -> None:
     monkeypatch.setattr(bundle_writer, "export_onnx", lambda *_: nano.onnx)
     options = ExportOptions(inputs=Bundle.open(nano.folder).manifest.inputs)
-    report = export_bundle(nano.model, tmp_path / "out", options, plan=PlanOptions())
+    report = export_bundle(nano.model, tmp_path / "out", options, plan=OPTIONS)
     (plan,) = Bundle.open(tmp_path / "out").manifest.plans
     assert plan.parity is not None
     assert plan.parity.reference == "pytorch fp32 on cpu"
@@ -97,29 +99,23 @@ def test_a_plan_that_computes_something_else_is_not_written(
 
     monkeypatch.setattr(verification, "load_engine", load)
     with pytest.raises(ExportError, match=r"the flow of tensorrt stand-in is not that of onnxruntime fp32"):
-        build_from_bundle(nano.folder, tmp_path / "out", PlanOptions())
+        build_from_bundle(nano.folder, tmp_path / "out", OPTIONS)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_what_verifying_needs_is_asked_for_before_building(
     tensorrt: FakeTensorRT, get_export: GetExport, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    def missing(*names: str) -> Callable[[str, str], None]:
+    def missing(absent: str) -> Callable[[str, str], None]:
         def require(module: str, purpose: str) -> None:
-            if module in names:
+            if module == absent:
                 raise MissingPackageError(f"{purpose} needs {module}")
 
         return require
 
-    monkeypatch.setattr(from_bundle, "build_plan", lambda *_, **__: pytest.fail("built"))
+    monkeypatch.setattr(preparation, "choose_door", lambda *_: pytest.fail("compiled"))
     bundle = get_export("nano", "bf16", False).folder
-    for module, where in (
-        ("cuda", preparation),
-        ("onnxruntime", verification),
-        ("onnx", verification),
-    ):
-        with monkeypatch.context() as patch:
-            for needing in (preparation, verification):
-                patch.setattr(needing, "require", missing(module) if needing is where else lambda *_: None)
-            with pytest.raises(MissingPackageError, match=rf"--no-verify.* needs {module}$"):
-                build_from_bundle(bundle, tmp_path / "out", PlanOptions())
+    for module in ("cuda", "onnxruntime", "onnx"):
+        monkeypatch.setattr(preparation, "require", missing(module))
+        with pytest.raises(MissingPackageError, match=rf"--no-verify.* needs {module}$"):
+            build_from_bundle(bundle, tmp_path / "out", OPTIONS)
