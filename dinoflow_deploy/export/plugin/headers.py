@@ -13,6 +13,7 @@ from dinoflow_deploy.errors import ExportError
 
 _VERSION_FILE: Final = "NvInferVersion.h"
 _DEFINE: Final = re.compile(r"^\s*#define\s+(\w+)\s+(\w+)", re.MULTILINE)
+_HOW_TO_GIVE: Final = "TENSORRT_ROOT, or to dinoflow-deploy plugin build --tensorrt-root"
 _HEADERS_OF_RTX: Final = {1: 11}
 """TensorRT-RTX's major version and that of the TensorRT whose plugin interface it has."""
 
@@ -52,7 +53,7 @@ def find_headers(flavour: Flavour, version: str, root: Path | None = None) -> He
             f"TensorRT's C++ headers were not found (looked for {_VERSION_FILE} in "
             f"{', '.join(map(str, folders))}): apt install libnvinfer-headers-dev, or clone "
             "github.com/NVIDIA/TensorRT at the release installed, and give the folder that holds include as "
-            "--tensorrt-root or TENSORRT_ROOT"
+            f"{_HOW_TO_GIVE}"
         )
     headers = Headers(found, headers_version((found / _VERSION_FILE).read_text()))
     _check_major(headers, flavour, version)
@@ -83,7 +84,7 @@ def _check_major(headers: Headers, flavour: Flavour, version: str) -> None:
         wanted = " or ".join(f"{number}.x" for number in sorted(accepted))
         raise ExportError(
             f"the headers in {headers.folder} are of TensorRT {headers}, but {flavour.title} {version} is "
-            f"installed: give headers of {wanted} as --tensorrt-root or TENSORRT_ROOT"
+            f"installed: give headers of {wanted} as {_HOW_TO_GIVE}"
         )
 
 
