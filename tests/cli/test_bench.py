@@ -71,6 +71,23 @@ def test_refusals(arguments, code, message) -> None:
     assert message in " ".join(result.stderr.replace("│", " ").split())
 
 
+def test_missing_files_are_an_error_unless_asked_and_then_listed(tmp_path) -> None:
+    write_synthetic_tree("sintel", tmp_path / "tree", pairs=3, size=(64, 96), seed=1)
+    (lost,) = (tmp_path / "tree/training/flow").rglob("frame_0002.flo")
+    lost.unlink()
+    output = tmp_path / "result.json"
+    arguments = ["--dataset", "sintel-clean", "--root", tmp_path / "tree", "--no-speed", "--device", "cpu"]
+    refused = run(*arguments)
+    assert refused.exit_code == 1
+    assert str(lost) in refused.stderr
+    assert "--allow-missing of bench" in refused.stderr
+    allowed = run(*arguments, "--allow-missing", "--json", output)
+    assert allowed.exit_code == 0, allowed.output
+    assert str(lost) in allowed.stderr
+    assert "2 of 2 pairs, left out those with 1 missing file(s), measured" in allowed.stdout
+    assert json.loads(output.read_text())["datasets"][0]["missing"] == [str(lost)]
+
+
 # The command, which waits for Ctrl-C after seven pairs. What a shell runs in the background ignores it.
 _INTERRUPTED = """
 import signal, sys, time
