@@ -1,0 +1,24 @@
+# dinoflow-deploy on NVIDIA's TensorRT image: TensorRT with its headers, CUDA with its compiler, Python.
+# The tag exists for x86_64 and aarch64, and holds TensorRT 11.1. How to build and run it: docs/gh200.md.
+ARG BASE=nvcr.io/nvidia/tensorrt:26.07-py3
+FROM ${BASE}
+
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends python3-venv \
+    && rm -rf /var/lib/apt/lists/*
+
+# The image's own TensorRT is used: the package's extra "tensorrt" would bring a second one beside it.
+RUN python3 -m venv --system-site-packages /opt/venv
+ENV PATH=/opt/venv/bin:${PATH} PIP_NO_CACHE_DIR=1
+
+# What changes least comes first, so that a change of the code does not install torch again.
+RUN pip install 'torch==2.13.0' 'cuda-python>=13'
+
+WORKDIR /opt/dinoflow-deploy
+COPY pyproject.toml README.md LICENSE ./
+COPY dinoflow_deploy dinoflow_deploy
+RUN pip install '.[gpu,export]'
+
+WORKDIR /workspace
+ENTRYPOINT ["dinoflow-deploy"]
+CMD ["--help"]
