@@ -1,0 +1,93 @@
+"""Loading a plan into TensorRT to look at it. It needs TensorRT and its kind of GPU."""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
+
+from dinoflow_deploy.engines.tensorrt.flavours import Flavour
+from dinoflow_deploy.errors import MissingPackageError
+
+_NO_DRIVER: Final = "CUDA driver version is insufficient"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedPlan:
+    """A plan in memory.
+
+    Attributes:
+        trt: The TensorRT that loaded it.
+        runtime: What holds it.
+        engine: TensorRT's ``ICudaEngine``.
+    """
+
+    trt: ModuleType
+    runtime: Any
+    engine: Any
+
+
+def load_plan(
+    path: Path, flavours: tuple[Flavour, ...], *, allow_code: bool
+) -> tuple[LoadedPlan | None, str]:
+    """Load a plan into the first TensorRT that takes it.
+
+    Args:
+        path: The file.
+        flavours: The TensorRTs that may have built it.
+        allow_code: Let TensorRT load native code that the plan carries.
+
+    Returns:
+        The plan, or ``None`` and why none of them loads it here.
+    """
+    reasons = []
+    for flavour in flavours:
+        try:
+            trt = flavour.load("reading a plan's layers")
+        except (MissingPackageError, ImportError, OSError) as error:
+            reasons.append(str(error))
+            continue
+        loaded, reason = _deserialise(trt, path.read_bytes(), allow_code=allow_code)
+        if loaded is not None:
+            return loaded, ""
+        reasons.append(f"{flavour.title} {trt.__version__} cannot load it here: {reason}")
+    return None, "; ".join(reasons)
+
+
+def _deserialise(trt: ModuleType, plan: bytes, *, allow_code: bool) -> tuple[LoadedPlan | None, str]:
+    listener = _listener(trt)
+    listener.errors.clear()
+    try:
+        runtime = trt.Runtime(listener)
+        runtime.engine_host_code_allowed = allow_code
+        engine = runtime.deserialize_cuda_engine(plan)
+    except (RuntimeError, TypeError) as error:  # the bindings' own, where nothing could be made
+        return None, _why([*listener.errors, str(error)])
+    if engine is None:
+        return None, _why(listener.errors)
+    return LoadedPlan(trt, runtime, engine), ""
+
+
+def _why(errors: list[str]) -> str:
+    # Said on every machine without a GPU, whatever else is wrong.
+    others = [error for error in dict.fromkeys(errors) if _NO_DRIVER not in error]
+    if errors and not others:
+        return "it finds no NVIDIA GPU, or its driver is too old"
+    return "; ".join(others) or "it gives no reason"
+
+
+@cache
+def _listener(trt: ModuleType) -> Any:
+    """What TensorRT talks to; kept, since TensorRT holds on to the first one of a process."""
+
+    # The class can only be written where the module is at hand.
+    class Listener(trt.ILogger):  # type: ignore[name-defined, misc]
+        def __init__(self) -> None:
+            trt.ILogger.__init__(self)
+            self.errors: list[str] = []
+
+        def log(self, severity: Any, text: str) -> None:
+            if severity in (trt.ILogger.ERROR, trt.ILogger.INTERNAL_ERROR):
+                self.errors.append(text.strip())
+
+    return Listener()
