@@ -129,8 +129,9 @@ _WANTED: Final = (
     _Wanted(("onnxscript",), "export", "export"),
     _Wanted(("tensorboard",), "curves and pictures of a training run", "train"),
     _Wanted(("h5py",), "reading .flo5 files", "flo5"),
+    _Wanted(("tensorrt-cu13", "tensorrt"), "building and running TensorRT plans", "tensorrt"),
     _Wanted(
-        ("tensorrt-cu13", "tensorrt"), "nothing yet: a later version builds TensorRT engines", "tensorrt"
+        ("tensorrt-rtx-cu13-bindings", "tensorrt-rtx"), "building plans for RTX cards on any machine", "rtx"
     ),
 )
 _CUDA_PROVIDER: Final = "CUDAExecutionProvider"

@@ -40,6 +40,10 @@ class ExportError(DinoFlowError):
     """An export failed, or its result does not equal PyTorch."""
 
 
+class BuildCancelledError(ExportError):
+    """A build was told to end before it was done."""
+
+
 class VideoError(DinoFlowError):
     """A video or image source cannot be read, or a video cannot be written."""
 

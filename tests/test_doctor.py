@@ -64,7 +64,7 @@ def test_each_missing_package_has_its_use_and_its_command(setting) -> None:
     assert missing["torch"].command == install_command(requirements("export"))
     assert missing["tensorboard"].command == install_command(requirements("train"))
     assert missing["av"].command.startswith("pip install 'av>=")
-    assert "nothing yet" in missing["tensorrt-cu13"].effect
+    assert missing["tensorrt-cu13"].effect == "building and running TensorRT plans"
     assert missing["h5py"].effect == "reading .flo5 files"
     assert "onnxruntime" not in missing
     assert "numpy" not in missing

@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "engines": {"flow"},
     "video": {"engines", "flow"},
     "bench": {"engines", "flow", "datasets", "machine"},
-    "export": {"engines", "engines.pytorch", "flow", "datasets", "train.model"},
+    "export": {"engines", "machine", "engines.pytorch", "flow", "datasets", "train.model"},
     "train": {"engines", "flow", "datasets", "hub", "train.model"},
     "cli": {
         "bench",

@@ -1,4 +1,4 @@
-"""``dinoflow-deploy export``: PyTorch weights to a bundle."""
+"""``dinoflow-deploy export``: PyTorch weights to a bundle, and a bundle to a TensorRT plan."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -7,10 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from dinoflow_deploy.export import ExportReport
+    from dinoflow_deploy.export import ExportOptions, PlanOptions
 
-_MODEL = "nano, vits16, or a complete .safetensors file such as RUN/best.safetensors."
+_MODEL = (
+    "nano, vits16, or a complete .safetensors file such as RUN/best.safetensors; with --target tensorrt also "
+    "the folder of a bundle, for which torch is not needed."
+)
 _SIZE = "Height and width in px, multiples of 16, fixed in the file."
+_CORNER = "HxW[,BATCH]"
+_TENSORRT = "TensorRT plans"
+"""Panel of the options that --target tensorrt alone takes."""
 
 
 class Precision(StrEnum):
@@ -21,7 +27,39 @@ class Precision(StrEnum):
     BF16 = "bf16"
 
 
+class TargetName(StrEnum):
+    """What an export ends with."""
+
+    ONNX = "onnx"
+    TENSORRT = "tensorrt"
+
+
+class FlavourName(StrEnum):
+    """The two TensorRTs."""
+
+    TENSORRT = "tensorrt"
+    RTX = "rtx"
+
+
+class PluginName(StrEnum):
+    """What a plan computes the local correlation with."""
+
+    AUTO = "auto"
+    CPP = "cpp"
+    AOT = "aot"
+    NONE = "none"
+
+
+class HardwareCompatibility(StrEnum):
+    """GPUs that run a plan."""
+
+    NONE = "none"
+    SAME_CC = "same-cc"
+    AMPERE_PLUS = "ampere-plus"
+
+
 def export(
+    context: typer.Context,
     model: Annotated[str, typer.Option(help=_MODEL)],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the bundle.")],
     head: Annotated[
@@ -33,14 +71,39 @@ def export(
     rename: Annotated[
         list[str] | None, typer.Option(metavar="OLD=NEW", help="A name in --head and what it stands for.")
     ] = None,
+    target: Annotated[
+        TargetName, typer.Option(help="onnx, or tensorrt for a plan beside it.")
+    ] = TargetName.ONNX,
     precision: Annotated[Precision, typer.Option(help="Type of weights and computation.")] = Precision.FP32,
     size: Annotated[str | None, typer.Option(metavar="HxW", show_default="--dynamic", help=_SIZE)] = None,
     dynamic: Annotated[
         bool, typer.Option("--dynamic", help="Any height and width from 64 to 2048 px, multiples of 16.")
     ] = False,
-    batch: Annotated[str, typer.Option(metavar="N|dynamic", help="Pairs per call; dynamic: 1 to 16.")] = (
-        "dynamic"
-    ),
+    minimum: Annotated[
+        str | None,
+        typer.Option(
+            "--min",
+            metavar=_CORNER,
+            show_default="plans: 64x64,1",
+            help="A range of your own: smallest shape; a batch not given is 1.",
+        ),
+    ] = None,
+    optimum: Annotated[
+        str | None,
+        typer.Option("--opt", metavar=_CORNER, show_default="plans: 448x1024,1", help="Shape to tune for."),
+    ] = None,
+    maximum: Annotated[
+        str | None,
+        typer.Option("--max", metavar=_CORNER, show_default="plans: 1088x1920,1", help="Largest shape."),
+    ] = None,
+    batch: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N|dynamic",
+            show_default="dynamic; --target tensorrt: 1",
+            help="Pairs per call; dynamic: 1 to 16.",
+        ),
+    ] = None,
     opset: Annotated[
         int, typer.Option(metavar="N", show_default="20; bf16: 22", help="ONNX opset, 20 to 22.")
     ] = 0,
@@ -50,72 +113,130 @@ def export(
     no_verify: Annotated[
         bool, typer.Option("--no-verify", help="Do not compare the export with PyTorch.")
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a folder that exists.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a folder that exists; build even what is there.")
+    ] = False,
+    flavour: Annotated[
+        FlavourName,
+        typer.Option(help="TensorRT, or TensorRT-RTX for RTX cards.", rich_help_panel=_TENSORRT),
+    ] = FlavourName.TENSORRT,
+    plugin: Annotated[
+        PluginName,
+        typer.Option(
+            help="Local correlation: C++ plugin, ahead-of-time one, or the operator's own body.",
+            rich_help_panel=_TENSORRT,
+        ),
+    ] = PluginName.AUTO,
+    optimization_level: Annotated[
+        int | None,
+        typer.Option(
+            metavar="0..5",
+            show_default="TensorRT's, 3",
+            help="How long to search for fast kernels.",
+            rich_help_panel=_TENSORRT,
+        ),
+    ] = None,
+    timing_cache: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Kernel timings that builds share; not for rtx.",
+            rich_help_panel=_TENSORRT,
+        ),
+    ] = None,
+    hardware_compatibility: Annotated[
+        HardwareCompatibility,
+        typer.Option(
+            help="GPUs that run it beside those like the building one; not for rtx.",
+            rich_help_panel=_TENSORRT,
+        ),
+    ] = HardwareCompatibility.NONE,
+    workspace: Annotated[
+        float | None,
+        typer.Option(
+            metavar="GiB",
+            show_default="all of the GPU's memory",
+            help="Most scratch memory of a kernel.",
+            rich_help_panel=_TENSORRT,
+        ),
+    ] = None,
+    compute_capability: Annotated[
+        str | None,
+        typer.Option(
+            metavar="89,120",
+            show_default="this GPU's",
+            help="What rtx builds for, on any machine.",
+            rich_help_panel=_TENSORRT,
+        ),
+    ] = None,
 ) -> None:
-    """Export a model to a bundle that every engine runs, and prove that it still computes the same flow."""
-    from dinoflow_deploy.cli.progress import TerminalProgress
-    from dinoflow_deploy.optional import require
+    """Export a model to a bundle that every engine runs, and prove that it still computes the same flow.
 
-    if size is not None and dynamic:
-        raise typer.BadParameter("--size fixes what --dynamic leaves open: give one of them")
-    require("torch", "exporting")
-    require("onnxscript", "exporting")
-    from dinoflow_deploy.export import ExportOptions, ModelSource, export_bundle
-    from dinoflow_deploy.export.options import parse_inputs
+    With --target tensorrt the bundle also holds a TensorRT plan. One that is there already, from the same
+    weights and settings, is reused.
+    """
+    from dinoflow_deploy.cli.export_options import Shapes, check_given, parse_renames
+    from dinoflow_deploy.export import ExportOptions, PlanOptions
+    from dinoflow_deploy.export.tensorrt.options import parse_compute_capabilities
 
+    is_plan, is_bundle = target is TargetName.TENSORRT, Path(model).is_dir()
+    check_given(context, plan=is_plan, bundle=is_bundle)
+    shapes = Shapes(size, dynamic, minimum, optimum, maximum, batch)
+    plan = PlanOptions(
+        flavour=flavour.value,
+        plugin=plugin.value,
+        shapes=shapes.of_plan(),
+        optimization_level=optimization_level,
+        hardware_compatibility=hardware_compatibility.value,
+        workspace_gib=workspace,
+        compute_capabilities=parse_compute_capabilities(compute_capability) if compute_capability else (),
+        timing_cache=timing_cache,
+        verify=not no_verify,
+    )
+    if is_bundle:
+        _export_bundle(Path(model), output, plan, overwrite)
+        return
     options = ExportOptions(
         precision=precision.value,
-        inputs=parse_inputs(size, batch),
+        inputs=shapes.of_file(default_batch="1" if is_plan else "dynamic"),
         opset=opset,
         plain=plain,
         verify=not no_verify,
         overwrite=overwrite,
     )
-    source = ModelSource(model, head, backbone_weights, _renames(rename or []))
+    renames = parse_renames(rename or [])
+    _export_weights((model, head, backbone_weights, renames), output, options, plan if is_plan else None)
+
+
+def _export_weights(
+    source: tuple[str, str | None, str | None, dict[str, str]],
+    output: Path,
+    options: "ExportOptions",
+    plan: "PlanOptions | None",
+) -> None:
+    from dinoflow_deploy.cli.export_report import print_bundle, print_next, print_plan
+    from dinoflow_deploy.cli.progress import TerminalProgress
+    from dinoflow_deploy.optional import require
+
+    require("torch", "exporting")
+    require("onnxscript", "exporting")
+    from dinoflow_deploy.export import ModelSource, export_bundle
+
     with TerminalProgress() as progress:
-        report = export_bundle(source, output, options, progress)
-    _print(report)
+        report = export_bundle(ModelSource(*source), output, options, progress, plan)
+    print_bundle(report.folder, report.manifest, report.nodes, report.parity)
+    if report.plan is not None:
+        print_plan(report.plan)
+    print_next(report.folder, report.manifest, report.plan)
 
 
-def _renames(pairs: list[str]) -> dict[str, str]:
-    renames = {}
-    for pair in pairs:
-        old, separator, new = pair.partition("=")
-        if not (old and separator and new):
-            raise typer.BadParameter(f"--rename takes OLD=NEW, not '{pair}'")
-        renames[old] = new
-    return renames
+def _export_bundle(source: Path, output: Path, plan: "PlanOptions", overwrite: bool) -> None:
+    from dinoflow_deploy.cli.export_report import print_bundle, print_next, print_plan
+    from dinoflow_deploy.cli.progress import TerminalProgress
+    from dinoflow_deploy.export import build_from_bundle
 
-
-def _print(report: "ExportReport") -> None:
-    manifest, operator = report.manifest, report.manifest.operator
-    form = "in standard operators" if operator.inline else f"as {operator.domain}::{operator.name}"
-    typer.echo(f"bundle   {report.folder}")
-    typer.echo(f"model    {manifest.model.name}, {manifest.precision}, opset {manifest.opset}")
-    typer.echo(f"shapes   {manifest.inputs}")
-    for name, file in manifest.files.items():
-        typer.echo(
-            f"file     {name}, {file.bytes / 1e6:.1f} MB, {report.nodes} nodes, local correlation {form}"
-        )
-    _print_parity(report)
-    if manifest.precision == "bf16":
-        typer.echo("next     build an engine of model.onnx with TensorRT; ONNX Runtime's CPU has no bfloat16")
-    else:
-        typer.echo(f"next     dinoflow-deploy video in.mp4 --model {report.folder}")
-
-
-def _print_parity(report: "ExportReport") -> None:
-    parity = report.manifest.parity
-    if parity is None:
-        typer.echo("parity   not verified")
-        return
-    typer.echo(
-        f"parity   {parity.engine} against {parity.reference}: end-point difference in px, "
-        f"limit {parity.tolerance_px:g}"
-    )
-    typer.echo(f"         {'batch':>5}  {'size':>9}  {'flow':>7}  {'mean':>8}  {'99%':>8}  {'max':>8}")
-    for row in report.parity:
-        typer.echo(
-            f"         {row.batch:>5}  {f'{row.height}x{row.width}':>9}  {row.flow_px:>7.2f}  "
-            f"{row.mean_px:>8.2g}  {row.p99_px:>8.2g}  {row.max_px:>8.2g}"
-        )
+    with TerminalProgress() as progress:
+        report = build_from_bundle(source, output, plan, progress, overwrite=overwrite)
+    print_bundle(report.folder, report.manifest, None, ())
+    print_plan(report.plan)
+    print_next(report.folder, report.manifest, report.plan)

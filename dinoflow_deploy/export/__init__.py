@@ -1,4 +1,4 @@
-"""PyTorch to ONNX: the correlation operator, the exporter, parity.
+"""PyTorch to ONNX to TensorRT: the correlation operator, the exporter, plans, parity.
 
 Heavy modules load when a name is first used.
 """
@@ -10,13 +10,24 @@ if TYPE_CHECKING:
     from dinoflow_deploy.export.bundle_writer import ExportReport, export_bundle
     from dinoflow_deploy.export.options import ExportOptions
     from dinoflow_deploy.export.source import ModelSource
+    from dinoflow_deploy.export.tensorrt.from_bundle import build_from_bundle
+    from dinoflow_deploy.export.tensorrt.options import PlanOptions
 
-__all__ = ["ExportOptions", "ExportReport", "ModelSource", "export_bundle"]
+__all__ = [
+    "ExportOptions",
+    "ExportReport",
+    "ModelSource",
+    "PlanOptions",
+    "build_from_bundle",
+    "export_bundle",
+]
 
 _HOMES = {
     "ExportOptions": "options",
     "ExportReport": "bundle_writer",
     "ModelSource": "source",
+    "PlanOptions": "tensorrt.options",
+    "build_from_bundle": "tensorrt.from_bundle",
     "export_bundle": "bundle_writer",
 }
 

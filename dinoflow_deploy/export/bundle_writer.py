@@ -7,27 +7,26 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+from threading import Event
 from typing import Final
 
 import onnx
 
 import dinoflow_deploy
 from dinoflow_deploy.atomic import atomic_folder
-from dinoflow_deploy.engines.bundle import (
-    MANIFEST_NAME,
-    ONNX_NAME,
-    FileInfo,
-    Manifest,
-    ModelInfo,
-    OperatorInfo,
-)
-from dinoflow_deploy.engines.loading import load_engine
+from dinoflow_deploy.engines.bundle import ONNX_NAME, Bundle, FileInfo, Manifest, ModelInfo, OperatorInfo
 from dinoflow_deploy.engines.pytorch import PyTorchEngine
-from dinoflow_deploy.export.emulation import emulate_bfloat16
+from dinoflow_deploy.export.cpu_engine import EMULATED, cpu_engine
+from dinoflow_deploy.export.manifests import write_manifest
 from dinoflow_deploy.export.onnx_model import export_onnx
 from dinoflow_deploy.export.options import ExportOptions
 from dinoflow_deploy.export.parity import ParityRow, verify
 from dinoflow_deploy.export.source import ModelSource
+from dinoflow_deploy.export.tensorrt.build import build_plan
+from dinoflow_deploy.export.tensorrt.options import PlanOptions
+from dinoflow_deploy.export.tensorrt.preparation import Preparation, prepare
+from dinoflow_deploy.export.tensorrt.report import PlanReport
+from dinoflow_deploy.export.tensorrt.reuse import may_be_reused, reuse, reused_report
 from dinoflow_deploy.optional import require
 from dinoflow_deploy.progress import NoProgress, Progress
 from dinoflow_deploy.train.model import FlowModel, save_model
@@ -43,13 +42,16 @@ class ExportReport:
         folder: The bundle.
         manifest: What it says about itself.
         nodes: Number of nodes in its graph.
-        parity: Difference to PyTorch at each shape that was compared; empty without verification.
+        parity: Difference to PyTorch at each shape that was compared; empty without verification, and where a
+            bundle that was there already is reused.
+        plan: The TensorRT plan in it, where one was asked for.
     """
 
     folder: Path
     manifest: Manifest
     nodes: int
     parity: tuple[ParityRow, ...]
+    plan: PlanReport | None = None
 
 
 def export_bundle(
@@ -57,38 +59,65 @@ def export_bundle(
     output: str | Path,
     options: ExportOptions | None = None,
     progress: Progress | None = None,
+    plan: PlanOptions | None = None,
+    cancel: Event | None = None,
 ) -> ExportReport:
-    """Export a model to a bundle: ``model.onnx`` and ``manifest.json`` in a folder.
+    """Export a model to a bundle: ``model.onnx``, ``manifest.json`` and perhaps a TensorRT plan in a folder.
 
     The folder appears when everything is done, verification included; a failed or interrupted export leaves
-    nothing at ``output``.
+    nothing at ``output``. Where a plan is asked for and the folder is there already, made from the same
+    weights and settings by the same tools, it is left as it is and reported as reused.
 
     Args:
         model: A model in memory, or what names one: see ``ModelSource``.
         output: Folder to create.
         options: What to export it as; by default float32 with dynamic shapes.
         progress: Told of each stage.
+        plan: TensorRT plan to build too.
+        cancel: Ends the building of the plan soon after it is set.
 
     Raises:
         InputError: ``output`` exists and is not to be replaced, or there is no such model.
         ModelError: The model's weights cannot be had.
-        ExportError: torch cannot trace the model, or the exported flow is not PyTorch's.
-        MissingPackageError: ONNX Runtime, which verifies, is not installed.
+        ExportError: torch cannot trace the model, TensorRT cannot build it, or the exported flow is not
+            PyTorch's.
+        DeviceError: The plan needs a GPU and there is none.
+        MissingPackageError: ONNX Runtime, which verifies, or TensorRT is not installed.
     """
-    options, progress = options or ExportOptions(), progress or NoProgress()
+    output, options, progress = Path(output), options or ExportOptions(), progress or NoProgress()
     if options.verify:
         require("onnxruntime", "verifying an export (--no-verify leaves it out)")
-    with atomic_folder(Path(output), overwrite=options.overwrite) as folder:
+    prepared = prepare(plan, options.inputs, inline=options.plain) if plan else None
+    if prepared and may_be_reused(output, overwrite=options.overwrite):
+        return _reused(_loaded(model), output, options, prepared)
+    with atomic_folder(output, overwrite=options.overwrite) as folder:
         source = _loaded(model)
         progress.note(f"exporting {source.config.backbone}: {options.precision}, {options.inputs}")
         nodes = _write_onnx(source, folder, options, progress)
-        manifest = _manifest(source, folder, options)
-        _write_manifest(manifest, folder)
+        manifest = _manifest(source, options, {ONNX_NAME: FileInfo.of(folder / ONNX_NAME)})
+        write_manifest(manifest, folder)
         rows: list[ParityRow] = []
         if options.verify:
             manifest, rows = _verified(manifest, source, folder, options, progress)
-            _write_manifest(manifest, folder)
-    return ExportReport(Path(output), manifest, nodes, tuple(rows))
+            write_manifest(manifest, folder)
+        built = None
+        if prepared:
+            built = build_plan(
+                folder,
+                prepared.options,
+                progress,
+                prepared=prepared,
+                reference=lambda: _pytorch(source),
+                cancel=cancel,
+            )
+            manifest = Bundle.open(folder).manifest
+    return ExportReport(output, manifest, nodes, tuple(rows), built)
+
+
+def _reused(model: FlowModel, output: Path, options: ExportOptions, prepared: Preparation) -> ExportReport:
+    bundle = reuse(output, _manifest(model, options, {}), prepared, verified=options.verify)
+    nodes = len(onnx.load(bundle.onnx_path).graph.node)
+    return ExportReport(output, bundle.manifest, nodes, (), reused_report(bundle, prepared))
 
 
 def _loaded(model: FlowModel | ModelSource | str | Path) -> FlowModel:
@@ -106,7 +135,7 @@ def _write_onnx(model: FlowModel, folder: Path, options: ExportOptions, progress
     return len(exported.graph.node)
 
 
-def _manifest(model: FlowModel, folder: Path, options: ExportOptions) -> Manifest:
+def _manifest(model: FlowModel, options: ExportOptions, files: dict[str, FileInfo]) -> Manifest:
     head = model.config.head_config
     return Manifest(
         model=ModelInfo(model.config.backbone, _weights_sha256(model), model.config.to_dict()),
@@ -116,7 +145,7 @@ def _manifest(model: FlowModel, folder: Path, options: ExportOptions) -> Manifes
         opset=options.opset,
         tools={"dinoflow-deploy": dinoflow_deploy.__version__} | {name: version(name) for name in _TOOLS},
         parity=None,
-        files={ONNX_NAME: FileInfo.of(folder / ONNX_NAME)},
+        files=files,
     )
 
 
@@ -128,31 +157,19 @@ def _weights_sha256(model: FlowModel) -> str:
         return FileInfo.of(path).sha256
 
 
-def _write_manifest(manifest: Manifest, folder: Path) -> None:
-    (folder / MANIFEST_NAME).write_text(manifest.to_json(), encoding="utf-8")
-
-
 @contextmanager
-def _runnable(folder: Path, precision: str) -> Iterator[Path]:
-    """What ONNX Runtime's CPU provider runs: the bundle, or its emulation where it has no such type."""
-    if precision != "bf16":
-        yield folder
-        return
-    with tempfile.TemporaryDirectory() as temporary:
-        path = Path(temporary) / ONNX_NAME
-        onnx.save(emulate_bfloat16(onnx.load(folder / ONNX_NAME)), path)
-        yield path
+def _pytorch(model: FlowModel) -> Iterator[PyTorchEngine]:
+    # A copy, since an engine moves its model about and the caller's must stay as it is.
+    with PyTorchEngine(copy.deepcopy(model), device="cpu") as engine:
+        yield engine
 
 
 def _verified(
     manifest: Manifest, model: FlowModel, folder: Path, options: ExportOptions, progress: Progress
 ) -> tuple[Manifest, list[ParityRow]]:
-    # A copy, since an engine moves its model about and the caller's must stay as it is.
-    reference = PyTorchEngine(copy.deepcopy(model), device="cpu")
-    with _runnable(folder, options.precision) as path, load_engine(path, "onnxruntime", "cpu") as engine:
+    with _pytorch(model) as reference, cpu_engine(folder, options.precision) as engine:
         parity, rows = verify(engine, reference, options.precision, progress)
-    reference.close()
     if options.precision == "bf16":
-        parity = replace(parity, engine=f"{parity.engine}, bfloat16 emulated")
+        parity = replace(parity, engine=parity.engine + EMULATED)
     tools = manifest.tools | {"onnxruntime": version("onnxruntime")}
     return replace(manifest, parity=parity, tools=tools), rows

@@ -87,7 +87,7 @@ def verify(
         EngineError: An engine failed, or its flow is not finite.
     """
     fitting = _within(engine.describe().inputs, shapes)
-    progress.start("comparing with PyTorch", len(fitting), "shapes")
+    progress.start(f"comparing with {reference.describe().backend}", len(fitting), "shapes")
     rows, differences = [], []
     for shape in fitting:
         frames1, frames2 = _frames(*shape)
@@ -161,8 +161,8 @@ def _check(parity: Parity, tolerance: Tolerance) -> None:
     if parity.mean_px <= tolerance.mean_px and parity.max_px <= tolerance.max_px:
         return
     raise ExportError(
-        f"the exported model's flow is not PyTorch's: the difference is {parity.mean_px:.2g} px on average "
-        f"(limit {tolerance.mean_px:g}), {parity.max_px:.2g} px at most (limit {tolerance.max_px:g}) and "
-        f"below {parity.p99_px:.2g} px for 99% of the pixels. Nothing was written: export as fp32, or with "
-        "--no-verify to look into it"
+        f"the flow of {parity.engine} is not that of {parity.reference}: it differs by "
+        f"{parity.mean_px:.2g} px on average (limit {tolerance.mean_px:g}), {parity.max_px:.2g} px at most "
+        f"(limit {tolerance.max_px:g}) and below {parity.p99_px:.2g} px for 99% of the pixels. Nothing was "
+        "written: export as fp32, or with --no-verify to look into it"
     )

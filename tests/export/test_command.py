@@ -104,7 +104,7 @@ def test_bf16_says_how_it_was_verified_and_where_it_runs(weights: Path, tmp_path
     assert result.exit_code == 0, result.output
     assert "nano, bf16, opset 22" in result.stdout
     assert "CPUExecutionProvider, bfloat16 emulated against pytorch fp32" in result.stdout
-    assert "with TensorRT; ONNX Runtime's CPU has no bfloat16" in result.stdout
+    assert "runs with TensorRT; ONNX Runtime's CPU has no bfloat16" in result.stdout
     run = CliRunner().invoke(app, ["bench", "--model", str(tmp_path / "bundle"), "--device", "cpu"])
     assert run.exit_code == 1
     assert "bfloat16" in run.stderr

@@ -1,0 +1,125 @@
+"""Which options of ``dinoflow-deploy export`` go together, and the shapes that they stand for."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import typer
+
+from dinoflow_deploy.engines.input_range import InputRange
+from dinoflow_deploy.errors import InputError
+from dinoflow_deploy.export.options import parse_inputs
+from dinoflow_deploy.export.tensorrt.shapes import PlanShapes, parse_profile
+
+_OF_PLANS: Final = (
+    *("flavour", "plugin", "optimization_level", "timing_cache", "hardware_compatibility", "workspace"),
+    "compute_capability",
+)
+_OF_WEIGHTS: Final = ("head", "backbone_weights", "rename", "precision", "opset", "plain")
+
+
+def check_given(context: typer.Context, *, plan: bool, bundle: bool) -> None:
+    """Refuse options that have no meaning here, in place of ignoring them.
+
+    Args:
+        context: Of the command.
+        plan: Whether a TensorRT plan is built.
+        bundle: Whether it is built from a bundle.
+
+    Raises:
+        InputError: A bundle is to be exported to what it already holds.
+        typer.BadParameter: An option is for something else.
+    """
+    if bundle and not plan:
+        raise InputError(
+            f"{context.params['model']} is a folder, and a bundle is exported already: --target tensorrt "
+            "builds a plan from it"
+        )
+    if not plan:
+        _refuse(context, _OF_PLANS, "is for --target tensorrt")
+    if bundle:
+        _refuse(context, _OF_WEIGHTS, "is for exporting weights: the bundle's ONNX file is taken as it is")
+
+
+def _refuse(context: typer.Context, names: tuple[str, ...], why: str) -> None:
+    for name in names:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise typer.BadParameter(f"--{name.replace('_', '-')} {why}")
+
+
+@dataclass(frozen=True, slots=True)
+class Shapes:
+    """The options about shapes, checked against each other.
+
+    Attributes:
+        size: ``--size``.
+        dynamic: ``--dynamic``.
+        minimum: ``--min``.
+        optimum: ``--opt``.
+        maximum: ``--max``.
+        batch: ``--batch``.
+    """
+
+    size: str | None
+    dynamic: bool
+    minimum: str | None
+    optimum: str | None
+    maximum: str | None
+    batch: str | None
+
+    def __post_init__(self) -> None:
+        if self.size is not None and self.dynamic:
+            raise typer.BadParameter("--size fixes what --dynamic leaves open: give one of them")
+        corners = (self.minimum, self.optimum, self.maximum)
+        if any(corners) and not all(corners):
+            raise typer.BadParameter("--min, --opt and --max make one range: give all three")
+        if any(corners):
+            self._refuse_beside_range()
+
+    def _refuse_beside_range(self) -> None:
+        for name, is_given in (
+            ("--size", self.size is not None),
+            ("--dynamic", self.dynamic),
+            ("--batch", self.batch is not None),
+        ):
+            if is_given:
+                raise typer.BadParameter(
+                    f"--min, --opt and --max give a range of their own: leave out {name}"
+                )
+
+    def of_file(self, default_batch: str) -> InputRange:
+        """Shapes that the ONNX file takes; ``default_batch`` is what no ``--batch`` means."""
+        return self._range() or parse_inputs(self.size, self.batch or default_batch)
+
+    def of_plan(self) -> PlanShapes:
+        """What is asked of the plan's shapes."""
+        given = self._range()
+        if given is not None:
+            return PlanShapes.of(given)
+        inputs = parse_inputs(self.size, self.batch or "1")
+        sides = self.size is not None or self.dynamic
+        return PlanShapes(
+            batch=inputs.batch if self.batch is not None else None,
+            height=inputs.height if sides else None,
+            width=inputs.width if sides else None,
+        )
+
+    def _range(self) -> InputRange | None:
+        if self.minimum is None or self.optimum is None or self.maximum is None:
+            return None
+        return parse_profile(self.minimum, self.optimum, self.maximum)
+
+
+def parse_renames(pairs: list[str]) -> dict[str, str]:
+    """Names by name of ``["OLD=NEW", ...]``.
+
+    Raises:
+        typer.BadParameter: One is not written so.
+    """
+    renames = {}
+    for pair in pairs:
+        old, separator, new = pair.partition("=")
+        if not (old and separator and new):
+            raise typer.BadParameter(f"--rename takes OLD=NEW, not '{pair}'")
+        renames[old] = new
+    return renames

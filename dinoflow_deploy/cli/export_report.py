@@ -1,0 +1,105 @@
+"""What ``dinoflow-deploy export`` prints."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import typer
+
+from dinoflow_deploy.engines.bundle import ONNX_NAME, Manifest, Parity
+from dinoflow_deploy.engines.input_range import InputRange
+
+if TYPE_CHECKING:
+    from dinoflow_deploy.export.parity import ParityRow
+    from dinoflow_deploy.export.tensorrt.report import PlanReport
+
+_WARNINGS_SHOWN: Final = 5
+
+
+def print_bundle(folder: Path, manifest: Manifest, nodes: int | None, rows: "Sequence[ParityRow]") -> None:
+    """Print what a bundle is; ``nodes`` are counted only where the graph was at hand."""
+    operator, file = manifest.operator, manifest.files[ONNX_NAME]
+    form = "in standard operators" if operator.inline else f"as {operator.domain}::{operator.name}"
+    typer.echo(f"bundle   {folder}")
+    typer.echo(f"model    {manifest.model.name}, {manifest.precision}, opset {manifest.opset}")
+    typer.echo(f"shapes   {manifest.inputs}")
+    counted = f"{nodes} nodes, " if nodes is not None else ""
+    typer.echo(f"file     {ONNX_NAME}, {file.bytes / 1e6:.1f} MB, {counted}local correlation {form}")
+    _print_parity(manifest.parity, rows, "not verified")
+
+
+def print_plan(report: "PlanReport") -> None:
+    """Print what a plan is."""
+    plan = report.plan
+    built = "reused: it was there already" if report.reused else f"built in {report.seconds:.1f} s"
+    typer.echo(f"plan     {plan.file}, {report.bytes / 1e6:.1f} MB, {built}")
+    typer.echo(f"         {_title(plan.flavour)} {plan.version}, {_machine(report)}")
+    typer.echo(f"         {_shapes(plan.inputs)}")
+    typer.echo(f"         optimization level {plan.optimization_level}")
+    typer.echo(f"plugin   {plan.plugin}: {report.door.reason}")
+    if report.layers:
+        counts = ", ".join(f"{count} {name}" for name, count in report.layers.items())
+        typer.echo(f"layers   {counts} (before TensorRT fuses them; other: integers and Booleans)")
+    _print_parity(plan.parity, report.parity, f"plan not run: {report.not_run}")
+    for warning in report.warnings[:_WARNINGS_SHOWN]:
+        typer.echo(f"warning: TensorRT: {' '.join(warning.split())}", err=True)
+    if len(report.warnings) > _WARNINGS_SHOWN:
+        typer.echo(f"warning: and {len(report.warnings) - _WARNINGS_SHOWN} more of TensorRT", err=True)
+
+
+def print_next(folder: Path, manifest: Manifest, plan: "PlanReport | None") -> None:
+    """Print the command to go on with."""
+    if plan is not None:
+        where = "" if plan.plan.gpu else ", on a machine with such a GPU"
+        typer.echo(f"next     dinoflow-deploy video in.mp4 --model {folder} --backend tensorrt{where}")
+    elif manifest.precision == "bf16":
+        typer.echo(
+            f"next     dinoflow-deploy export --target tensorrt --model {folder} --output {folder}-tensorrt\n"
+            "         bf16 runs with TensorRT; ONNX Runtime's CPU has no bfloat16"
+        )
+    else:
+        typer.echo(f"next     dinoflow-deploy video in.mp4 --model {folder}")
+
+
+def _title(flavour: str) -> str:
+    from dinoflow_deploy.engines.tensorrt.flavours import find_flavour
+
+    return find_flavour(flavour).title
+
+
+def _machine(report: "PlanReport") -> str:
+    plan = report.plan
+    text = f"for compute capability {', '.join(plan.compute_capabilities)}"
+    if plan.gpu is not None:
+        text += f", built on {plan.gpu} with driver {plan.driver}"
+    if plan.hardware_compatibility != "none":
+        text += f", hardware compatibility {plan.hardware_compatibility}"
+    return text
+
+
+def _shapes(inputs: InputRange) -> str:
+    if all(axis.is_static for axis in (inputs.batch, inputs.height, inputs.width)):
+        return str(inputs)
+    return f"{inputs}, tuned for batch {inputs.batch.opt}, {inputs.height.opt}x{inputs.width.opt}"
+
+
+def _print_parity(parity: Parity | None, rows: "Sequence[ParityRow]", otherwise: str) -> None:
+    if parity is None:
+        typer.echo(f"parity   {otherwise}")
+        return
+    typer.echo(
+        f"parity   {parity.engine} against {parity.reference}: end-point difference in px, "
+        f"limit {parity.tolerance_px:g}"
+    )
+    if not rows:
+        typer.echo(
+            f"         {parity.pairs} pairs: mean {parity.mean_px:.2g}, 99% {parity.p99_px:.2g}, "
+            f"max {parity.max_px:.2g}"
+        )
+        return
+    typer.echo(f"         {'batch':>5}  {'size':>9}  {'flow':>7}  {'mean':>8}  {'99%':>8}  {'max':>8}")
+    for row in rows:
+        typer.echo(
+            f"         {row.batch:>5}  {f'{row.height}x{row.width}':>9}  {row.flow_px:>7.2f}  "
+            f"{row.mean_px:>8.2g}  {row.p99_px:>8.2g}  {row.max_px:>8.2g}"
+        )

@@ -1,0 +1,98 @@
+"""Everything that can be refused before a plan is built."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from dinoflow_deploy.engines.input_range import InputRange
+from dinoflow_deploy.errors import InputError
+from dinoflow_deploy.export.plugin.doors import Door, choose_door
+from dinoflow_deploy.export.tensorrt.key import plan_key
+from dinoflow_deploy.export.tensorrt.log import log_of
+from dinoflow_deploy.export.tensorrt.options import PlanOptions
+from dinoflow_deploy.export.tensorrt.settings import start_builder
+from dinoflow_deploy.export.tensorrt.target import Target, find_target
+from dinoflow_deploy.export.tensorrt.timing_cache import check_timing_cache, use_timing_cache
+from dinoflow_deploy.optional import require
+
+_INLINE: Final = "the ONNX file has the correlation in standard operators (--plain), which no plugin replaces"
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """A build that can start.
+
+    Attributes:
+        options: What was asked for.
+        target: TensorRT and GPU.
+        inputs: Shapes of the plan.
+        door: What will compute the local correlation.
+    """
+
+    options: PlanOptions
+    target: Target
+    inputs: InputRange
+    door: Door
+
+    def key(self, onnx_sha256: str) -> str:
+        """The plan's key, for an ONNX file of that SHA-256."""
+        return plan_key(onnx_sha256, self.target, self.options, self.inputs, self.door)
+
+    @property
+    def not_run_reason(self) -> str | None:
+        """Why the plan will not be run and compared; ``None`` where it will."""
+        return self.target.not_run_reason if self.options.verify else "--no-verify"
+
+
+def prepare(
+    options: PlanOptions, available: InputRange, *, inline: bool, precision: str | None = None
+) -> Preparation:
+    """Refuse what can be refused: settings first, then packages and the machine, then what takes seconds.
+
+    Args:
+        options: What is asked for.
+        available: Shapes that the ONNX file takes, or will take.
+        inline: Whether it has the local correlation in standard operators.
+        precision: Its precision, where it is what the plan will be compared with.
+
+    Raises:
+        InputError: The shapes are not among those of the file, or settings do not go together.
+        MissingPackageError: TensorRT, or what verification needs, is not installed.
+        DeviceError: It needs a GPU and there is none.
+        ExportError: TensorRT does not load, or the plugin that was asked for cannot be had.
+    """
+    inputs = options.shapes.within(available)
+    if inline and options.plugin not in ("auto", "none"):
+        raise InputError(f"the plugin '{options.plugin}' cannot be had: {_INLINE}; use --plugin none")
+    if options.timing_cache is not None:
+        check_timing_cache(options.timing_cache)
+    target = find_target(options)
+    if options.verify and target.not_run_reason is None:
+        _require_for_running(precision)
+    if options.timing_cache is not None:
+        _try_timing_cache(options.timing_cache, target)
+    # Last, since it may compile the plugin.
+    return Preparation(options, target, inputs, _door(options.plugin, target, inputs, inline))
+
+
+def _door(wanted: str, target: Target, inputs: InputRange, inline: bool) -> Door:
+    if inline and wanted == "auto":
+        return Door(name="none", reason=_INLINE, library=None, digest="")
+    return choose_door(wanted, target.module, target.flavour, inputs)
+
+
+def _require_for_running(precision: str | None) -> None:
+    purpose = "verifying a plan (--no-verify leaves it out)"
+    require("cuda", purpose)
+    if precision is not None:
+        require("onnxruntime", purpose)
+    if precision == "bf16":
+        # ONNX Runtime's CPU has no bfloat16: the file is rewritten to emulate it.
+        require("onnx", purpose)
+
+
+def _try_timing_cache(path: Path, target: Target) -> None:
+    log = log_of(target.module)
+    # The configuration lives no longer than its builder.
+    _builder, config = start_builder(target, log)
+    use_timing_cache(path, config, target, log)

@@ -1,0 +1,75 @@
+"""From our settings to TensorRT's builder configuration."""
+
+from typing import Any
+
+from dinoflow_deploy.engines.input_range import InputRange
+from dinoflow_deploy.errors import ExportError
+from dinoflow_deploy.export.tensorrt.log import Log
+from dinoflow_deploy.export.tensorrt.network import is_dynamic
+from dinoflow_deploy.export.tensorrt.options import PlanOptions
+from dinoflow_deploy.export.tensorrt.target import Target, hardware_compatibility
+
+_GIB = 1 << 30
+
+
+def start_builder(target: Target, log: Log) -> tuple[Any, Any]:
+    """TensorRT's builder and an empty configuration for it.
+
+    Raises:
+        ExportError: TensorRT does not start here.
+    """
+    with log.listen() as messages:
+        try:
+            builder = target.module.Builder(log.logger)
+        except Exception as error:  # a binding's own complaint that it was given nothing
+            raise ExportError(f"{target.title} does not start: {messages.why()} ({error})") from error
+    return builder, builder.create_builder_config()
+
+
+def configure(config: Any, options: PlanOptions, target: Target) -> None:
+    """Set everything but shapes, plugin and timing cache. Precision is not a setting: it is in the graph.
+
+    Raises:
+        ExportError: TensorRT refuses a compute capability.
+    """
+    trt = target.module
+    # fp32 is to mean fp32: TF32, which is on by default, rounds factors to 10 bits.
+    config.clear_flag(trt.BuilderFlag.TF32)
+    # So that whoever inspects the plan sees the type of every layer.
+    config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
+    if options.optimization_level is not None:
+        config.builder_optimization_level = options.optimization_level
+    if options.workspace_gib is not None:
+        config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, int(options.workspace_gib * _GIB))
+    if options.hardware_compatibility != "none":
+        config.hardware_compatibility_level = hardware_compatibility(trt, options)
+    if hasattr(config, "num_compute_capabilities"):
+        _set_compute_capabilities(config, target)
+
+
+def _set_compute_capabilities(config: Any, target: Target) -> None:
+    trt = target.module
+    config.num_compute_capabilities = len(target.compute_capabilities)
+    for index, capability in enumerate(target.compute_capabilities):
+        value = getattr(trt.ComputeCapability, f"SM{capability.replace('.', '')}")
+        if not config.set_compute_capability(value, index):
+            raise ExportError(f"{target.title} refuses to build for the compute capability {capability}")
+
+
+def add_profile(builder: Any, network: Any, config: Any, inputs: InputRange) -> None:
+    """Tell TensorRT the shapes to build for, where the network leaves them open.
+
+    Raises:
+        ExportError: TensorRT refuses them.
+    """
+    if not is_dynamic(network):
+        return
+    profile = builder.create_optimization_profile()
+    corners = [
+        (getattr(inputs.batch, bound), 3, getattr(inputs.height, bound), getattr(inputs.width, bound))
+        for bound in ("min", "opt", "max")
+    ]
+    for index in range(network.num_inputs):
+        profile.set_shape(network.get_input(index).name, *corners)
+    if config.add_optimization_profile(profile) < 0:
+        raise ExportError(f"TensorRT refuses the shapes {inputs} for this network")

@@ -1,0 +1,91 @@
+"""The file of kernel timings that builds share.
+
+The file holds TensorRT's own format and nothing else, so that other tools on the same machine can share it.
+It is never lost in silence: a file that TensorRT does not take (another version, another GPU, damage) stops
+the build before it starts, and nothing is written that is shorter than what is there.
+
+A lock file beside it, ``FILE.lock``, keeps builds that run at once from reading half a file or from writing
+over one another's timings: each reads the file again when it is done and adds its own.
+"""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from dinoflow_deploy.atomic import atomic_file
+from dinoflow_deploy.errors import InputError
+from dinoflow_deploy.export.tensorrt.log import Log
+from dinoflow_deploy.export.tensorrt.target import Target
+
+
+def check_timing_cache(path: Path) -> None:
+    """Refuse a path that could not be written when the build is done.
+
+    Raises:
+        InputError: It is a folder, or its folder does not exist.
+    """
+    if path.is_dir():
+        raise InputError(f"the timing cache {path} is a folder: name a file")
+    if not path.parent.is_dir():
+        raise InputError(f"the timing cache {path} lies in no folder: create {path.parent} first")
+
+
+def use_timing_cache(path: Path, config: Any, target: Target, log: Log) -> None:
+    """Let a build start from what is known.
+
+    Args:
+        path: The file; it need not exist yet.
+        config: TensorRT's builder configuration.
+        target: TensorRT and GPU.
+        log: TensorRT's log.
+
+    Raises:
+        InputError: TensorRT does not take the file.
+    """
+    with _locked(path):
+        content = path.read_bytes() if path.exists() else b""
+    with log.listen() as messages:
+        cache = config.create_timing_cache(content)
+        # Timings of another GPU are refused too.
+        taken = cache is not None and config.set_timing_cache(cache, False)
+    said = [*messages.errors, *messages.warnings]
+    if not taken or (content and said):
+        raise InputError(
+            f"the timing cache {path} is not of {target.title} on this GPU: "
+            f"{'; '.join(said) or 'not taken'}. Pass another file, or delete this one if nothing else uses it"
+        )
+
+
+def save_timing_cache(path: Path, config: Any, target: Target, log: Log) -> str | None:
+    """Add what a build has learnt to the file.
+
+    Returns:
+        Why it was not added and the file left as it is, as a warning; ``None`` where it was.
+    """
+    learnt = config.get_timing_cache()
+    with _locked(path), log.listen() as messages:
+        content = path.read_bytes() if path.exists() else b""
+        if content:
+            there = config.create_timing_cache(content)
+            if there is None or not learnt.combine(there, False) or messages.errors:
+                return _kept(path, target, messages.why())
+        merged = bytes(learnt.serialize())
+        if len(merged) < len(content):
+            return _kept(path, target, f"it would shrink from {len(content)} to {len(merged)} bytes")
+        if merged != content:
+            with atomic_file(path) as partial:
+                partial.write_bytes(merged)
+    return None
+
+
+def _kept(path: Path, target: Target, why: str) -> str:
+    return f"the timing cache {path} was left as it is, since {target.title} cannot add to it: {why}"
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.with_name(f"{path.name}.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

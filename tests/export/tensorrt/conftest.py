@@ -1,0 +1,67 @@
+"""TensorRT-RTX builds for real, without a GPU; TensorRT itself is stood in for by ``fake``."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dinoflow_deploy.engines.builtin import builtin_models
+from dinoflow_deploy.export.tensorrt import target
+from dinoflow_deploy.export.tensorrt.options import PlanOptions
+from dinoflow_deploy.machine import Gpu, describe_machine
+from tests.export.tensorrt.fake import FakeTensorRT
+
+GH200 = Gpu("NVIDIA GH200 480GB", 97871 << 20, "9.0", "580.65.06")
+RTX_OPTIONS = PlanOptions(flavour="rtx", plugin="none", compute_capabilities=("8.9",), optimization_level=0)
+
+
+class Recorder:
+    """A listener that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.stages: list[str] = []
+        self.amounts: list[float] = []
+        self.notes: list[str] = []
+
+    def start(self, description: str, total: float | None, unit: str) -> None:
+        self.stages.append(description)
+
+    def advance(self, amount: float = 1.0, **figures: float) -> None:
+        self.amounts.append(amount)
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
+
+    def finish(self) -> None:
+        pass
+
+
+@pytest.fixture
+def nano_bundle() -> Path:
+    """The built-in bundle: nano, fp32, any shape."""
+    return builtin_models()["nano"].bundle
+
+
+@pytest.fixture
+def set_gpus(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Make up the GPUs of this machine."""
+
+    def make(*gpus: Gpu) -> None:
+        machine = replace(describe_machine(), gpus=gpus)
+        monkeypatch.setattr(target, "describe_machine", lambda: machine)
+
+    make()
+    return make
+
+
+@pytest.fixture(params=["10.16", "11.4"])
+def tensorrt(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, set_gpus: Callable[..., None]
+) -> FakeTensorRT:
+    """TensorRT of both versions on a GH200, both made up."""
+    module = FakeTensorRT(request.param)
+    monkeypatch.setitem(sys.modules, "tensorrt", module)
+    set_gpus(GH200)
+    return module

@@ -1,0 +1,30 @@
+import signal
+import threading
+from threading import Event
+
+import pytest
+
+from dinoflow_deploy.export.tensorrt.interruptible import run_interruptibly
+
+
+def test_the_result_and_the_error_are_the_work_s_own() -> None:
+    assert run_interruptibly(lambda: threading.current_thread().name, Event()) == "tensorrt-build"
+    with pytest.raises(ZeroDivisionError):
+        run_interruptibly(lambda: 1 // 0, Event())
+
+
+def test_ctrl_c_tells_the_work_to_end_and_waits_for_it() -> None:
+    cancel, ended = Event(), Event()
+
+    def work() -> None:
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        assert cancel.wait(60)
+        ended.set()
+
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run_interruptibly(work, cancel)
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    assert ended.is_set()

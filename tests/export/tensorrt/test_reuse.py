@@ -1,0 +1,172 @@
+"""A plan that is there already is not built again, and one that differs is never taken for it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dinoflow_deploy.engines import Bundle
+from dinoflow_deploy.errors import InputError
+from dinoflow_deploy.export import ExportOptions, bundle_writer, export_bundle
+from dinoflow_deploy.export.options import parse_inputs
+from dinoflow_deploy.export.tensorrt import preparation
+from dinoflow_deploy.export.tensorrt import target as target_module
+from dinoflow_deploy.export.tensorrt.from_bundle import BundleReport, build_from_bundle
+from dinoflow_deploy.export.tensorrt.options import PlanOptions
+from dinoflow_deploy.export.tensorrt.shapes import PlanShapes
+from tests.export.conftest import Exported
+from tests.export.lively import lively_model
+from tests.export.tensorrt.conftest import GH200, Recorder
+from tests.export.tensorrt.fake import FakeTensorRT
+
+PLAN = PlanOptions(plugin="none", verify=False)
+Build = Callable[..., BundleReport]
+
+
+def contents(folder: Path) -> dict[str, tuple[int, bytes]]:
+    return {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.iterdir()}
+
+
+class TestFromABundle:
+    @pytest.fixture
+    def build(self, tensorrt: FakeTensorRT, nano_bundle: Path, tmp_path: Path) -> Build:
+        def run(options: PlanOptions = PLAN, **arguments: Any) -> BundleReport:
+            return build_from_bundle(nano_bundle, tmp_path / "out", options, **arguments)
+
+        run()
+        return run
+
+    def test_the_same_again_is_reused(self, build: Build, tmp_path: Path) -> None:
+        before = contents(tmp_path / "out")
+        progress = Recorder()
+        report = build(progress=progress)
+        assert report.plan.reused
+        assert report.manifest == Bundle.open(tmp_path / "out").manifest
+        assert report.manifest.plans == (report.plan.plan,)
+        assert (report.plan.bytes, report.plan.seconds) == (len(before["tensorrt.plan"][1]), 0)
+        assert progress.stages == []
+        assert contents(tmp_path / "out") == before
+
+    def test_overwriting_builds_again(self, build: Build, tmp_path: Path) -> None:
+        before = contents(tmp_path / "out")
+        assert not build(overwrite=True).plan.reused
+        assert contents(tmp_path / "out") != before
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            ({"optimization_level": 5}, "its plan has another optimization level or workspace"),
+            ({"workspace_gib": 1.0}, "its plan has another optimization level or workspace"),
+            ({"hardware_compatibility": "same-cc"}, "has hardware compatibility none, not same-cc"),
+            (
+                {"shapes": PlanShapes.of(parse_inputs("64x64", "1"))},
+                r"has inputs batch 1, height 64\.\.1088, width 64\.\.1920, not batch 1, height 64, width 64",
+            ),
+        ],
+    )
+    def test_another_setting_is_named(
+        self, change: dict[str, Any], message: str, build: Build, tmp_path: Path
+    ) -> None:
+        before = contents(tmp_path / "out")
+        with pytest.raises(InputError, match=rf"out exists and is another bundle: .*{message}.*--overwrite"):
+            build(replace(PLAN, **change))
+        assert contents(tmp_path / "out") == before
+
+    def test_another_version_gpu_or_door_is_named(
+        self, build: Build, tensorrt: FakeTensorRT, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        door = replace(build().plan.door, name="cpp", digest="a" * 64)
+        monkeypatch.setattr(preparation, "choose_door", lambda *_: door)
+        tensorrt.__version__ = "11.9.0.1"
+        gpu = replace(GH200, name="NVIDIA B200", compute_capability="10.0")
+        machine = replace(target_module.describe_machine(), gpus=(gpu,))
+        monkeypatch.setattr(target_module, "describe_machine", lambda: machine)
+        with pytest.raises(InputError) as caught:
+            build()
+        for part in (
+            "not 11.9.0.1",
+            "its plan has compute capabilities 9.0, not 10.0",
+            "its plan has gpu NVIDIA GH200 480GB, not NVIDIA B200",
+            "its plan has plugin none, not cpp",
+        ):
+            assert part in str(caught.value)
+
+    def test_a_plan_that_was_not_verified_is_none_that_was(
+        self, build: Build, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(preparation, "require", lambda *_: None)
+        with pytest.raises(InputError, match="its plan was not verified"):
+            build(replace(PLAN, verify=True))
+
+    def test_a_damaged_plan_is_not_reused(self, build: Build, tmp_path: Path) -> None:
+        (tmp_path / "out" / "tensorrt.plan").write_bytes(b"damaged")
+        with pytest.raises(
+            InputError, match=r"tensorrt\.plan is not the file that was exported.*--overwrite"
+        ):
+            build()
+
+    def test_a_bundle_without_a_plan_and_a_folder_that_is_none(
+        self, build: Build, nano_bundle: Path, tmp_path: Path
+    ) -> None:
+        with pytest.raises(InputError, match="it holds no plan for TensorRT"):
+            build_from_bundle(tmp_path / "out", nano_bundle, PLAN)
+        (tmp_path / "folder").mkdir()
+        (tmp_path / "folder" / "notes.txt").touch()
+        with pytest.raises(InputError, match="is not empty: pass --overwrite"):
+            build_from_bundle(nano_bundle, tmp_path / "folder", PLAN)
+
+
+class TestFromWeights:
+    @pytest.fixture
+    def export(
+        self, tensorrt: FakeTensorRT, nano: Exported, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> Callable[..., bundle_writer.ExportReport]:
+        traced = nano.onnx
+        monkeypatch.setattr(bundle_writer, "export_onnx", lambda *_: traced)
+        inputs = Bundle.open(nano.folder).manifest.inputs
+
+        def run(model: Any = nano.model, plan: PlanOptions = PLAN, **arguments: Any) -> Any:
+            options = ExportOptions(**{"inputs": inputs, "verify": False} | arguments)
+            return export_bundle(model, tmp_path / "out", options, None, plan)
+
+        run()
+        monkeypatch.setattr(bundle_writer, "export_onnx", lambda *_: pytest.fail("traced again"))
+        return run
+
+    def test_the_same_weights_are_not_traced_again(
+        self, export: Callable[..., Any], nano: Exported, tmp_path: Path
+    ) -> None:
+        before = contents(tmp_path / "out")
+        report = export()
+        assert report.plan.reused
+        assert report.nodes == len(nano.onnx.graph.node)
+        assert report.manifest == Bundle.open(tmp_path / "out").manifest
+        assert contents(tmp_path / "out") == before
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            ({"model": "another"}, r"its model is nano with weights \w{12}, not nano with weights \w{12}"),
+            ({"precision": "fp16"}, "its precision is fp32, not fp16"),
+            ({"opset": 21}, "its opset is 20, not 21"),
+            ({"plain": True}, "its operator is radius 4, not radius 4, inline"),
+            ({"inputs": parse_inputs("64x64", "1")}, "its inputs is batch 2, height 64, width 112, not"),
+            ({"verify": True}, r"its model\.onnx was not verified"),
+        ],
+    )
+    def test_another_export_is_named(
+        self, change: dict[str, Any], message: str, export: Callable[..., Any]
+    ) -> None:
+        change = {"model": lively_model("nano", seed=1)} if "model" in change else change
+        with pytest.raises(InputError, match=message):
+            export(**change)
+
+    def test_another_version_of_a_tool_is_named(
+        self, export: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        real = bundle_writer.version
+        monkeypatch.setattr(bundle_writer, "version", lambda name: "99" if name == "onnx" else real(name))
+        with pytest.raises(InputError, match=r"its onnx was 1\.\d+\.\d+, not 99"):
+            export()
