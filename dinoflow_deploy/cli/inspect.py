@@ -18,10 +18,10 @@ def inspect(
         ),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
-    allow_code: Annotated[
+    allow_host_code: Annotated[
         bool,
         typer.Option(
-            "--allow-code",
+            "--allow-host-code",
             help="Let TensorRT load native code that a plan carries, such as a plugin: for plans you trust.",
         ),
     ] = False,
@@ -33,7 +33,7 @@ def inspect(
     """
     from dinoflow_deploy.inspection import inspect_artifact
 
-    report = inspect_artifact(artifact, allow_code=allow_code)
+    report = inspect_artifact(artifact, allow_host_code=allow_host_code)
     if as_json:
         typer.echo(json.dumps(report.to_dict(), indent=2))
     else:

@@ -16,14 +16,14 @@ from dinoflow_deploy.inspection.safetensors_file import read_model
 PLAN_SUFFIXES: Final = (".plan", ".engine", ".trt")
 
 
-def inspect_artifact(source: str | Path, *, allow_code: bool = False) -> Report:
+def inspect_artifact(source: str | Path, *, allow_host_code: bool = False) -> Report:
     """Find out what an artefact is, without running it.
 
     Args:
         source: Folder or ``manifest.json`` of a bundle, an ``.onnx``, ``.plan`` (``.engine``, ``.trt``) or
             ``.safetensors`` file, or the name of a built-in model, which stands for its bundle.
-        allow_code: Let TensorRT load native code that a plan carries, such as an embedded plugin. It then
-            runs here: only for plans whose origin you trust.
+        allow_host_code: Let TensorRT load native code that a plan carries, such as an embedded plugin. It
+            then runs here: only for plans whose origin you trust.
 
     Raises:
         InputError: There is no such file, or it is of another kind.
@@ -32,9 +32,9 @@ def inspect_artifact(source: str | Path, *, allow_code: bool = False) -> Report:
     """
     path = _locate(source)
     if path.is_dir():
-        return inspect_bundle(path, allow_code=allow_code)
+        return inspect_bundle(path, allow_host_code=allow_host_code)
     if path.suffix.lower() in PLAN_SUFFIXES:
-        return inspect_plan(path, allow_code=allow_code)
+        return inspect_plan(path, allow_host_code=allow_host_code)
     return _INSPECTORS[path.suffix.lower()](path)
 
 

@@ -9,7 +9,7 @@ from dinoflow_deploy.inspection.plan_file import read_plan
 from dinoflow_deploy.inspection.report import FileDetails, GraphDetails, LeftOut, PlanDetails, Report
 
 
-def inspect_bundle(folder: Path, *, allow_code: bool) -> Report:
+def inspect_bundle(folder: Path, *, allow_host_code: bool) -> Report:
     """Check every file of a bundle against its manifest, and look into them.
 
     Without the package ``onnx`` the report goes as far as the manifest does.
@@ -19,7 +19,7 @@ def inspect_bundle(folder: Path, *, allow_code: bool) -> Report:
     """
     bundle = Bundle.open(folder)
     graph, left_out = _graph(bundle)
-    plans, more = _plans(bundle, allow_code=allow_code)
+    plans, more = _plans(bundle, allow_host_code=allow_host_code)
     return Report(
         path=str(folder),
         kind="bundle",
@@ -42,14 +42,14 @@ def _graph(bundle: Bundle) -> tuple[GraphDetails | None, tuple[LeftOut, ...]]:
     return read_graph(bundle.onnx_path), ()
 
 
-def _plans(bundle: Bundle, *, allow_code: bool) -> tuple[tuple[PlanDetails, ...], tuple[LeftOut, ...]]:
+def _plans(bundle: Bundle, *, allow_host_code: bool) -> tuple[tuple[PlanDetails, ...], tuple[LeftOut, ...]]:
     found: list[PlanDetails] = []
     left_out: list[LeftOut] = []
     for recorded in bundle.manifest.plans:
         if recorded.file not in bundle.manifest.files:
             manifest = bundle.folder / MANIFEST_NAME
             raise FileFormatError(f"{manifest}: 'plans' names {recorded.file}, which 'files' does not list")
-        plan, more = read_plan(bundle.folder / recorded.file, recorded, allow_code=allow_code)
+        plan, more = read_plan(bundle.folder / recorded.file, recorded, allow_host_code=allow_host_code)
         found.append(plan)
         left_out += more
     return tuple(found), tuple(left_out)

@@ -71,10 +71,14 @@ def _profile(engine: Any, tensors: tuple[TensorDetails, ...], index: int) -> Pro
 
 
 def _layers(trt: Any, engine: Any) -> list[Any]:
-    """The inspector's layers: objects, or names alone where the plan was built without detailed profiling."""
+    """The inspector's layers: objects, names alone or nothing, by the profiling verbosity of the build."""
     inspector = engine.create_engine_inspector()
-    layers = json.loads(inspector.get_engine_information(trt.LayerInformationFormat.JSON))["Layers"]
-    return list(layers)
+    text = inspector.get_engine_information(trt.LayerInformationFormat.JSON)
+    try:
+        information = json.loads(text)
+    except ValueError:
+        return []
+    return list(information.get("Layers", ()))
 
 
 def _precision(layers: list[dict[str, Any]]) -> Counts:

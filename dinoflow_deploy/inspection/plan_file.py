@@ -11,19 +11,19 @@ from dinoflow_deploy.inspection.plan_loading import load_plan
 from dinoflow_deploy.inspection.report import FileDetails, LeftOut, PlanDetails, PlanHeader, Report
 
 
-def inspect_plan(path: Path, *, allow_code: bool) -> Report:
+def inspect_plan(path: Path, *, allow_host_code: bool) -> Report:
     """Find out what a plan by itself is.
 
     Args:
         path: The file.
-        allow_code: Let TensorRT load native code that the plan carries.
+        allow_host_code: Let TensorRT load native code that the plan carries.
 
     Raises:
         FileFormatError: It is damaged, or not the file that the manifest beside it lists.
     """
     manifest, left_out = _manifest_beside(path)
     recorded = _recorded(manifest, path)
-    plan, more = read_plan(path, recorded, allow_code=allow_code)
+    plan, more = read_plan(path, recorded, allow_host_code=allow_host_code)
     return Report(
         path=str(path),
         kind="plan",
@@ -35,7 +35,7 @@ def inspect_plan(path: Path, *, allow_code: bool) -> Report:
 
 
 def read_plan(
-    path: Path, recorded: PlanInfo | None, *, allow_code: bool
+    path: Path, recorded: PlanInfo | None, *, allow_host_code: bool
 ) -> tuple[PlanDetails, tuple[LeftOut, ...]]:
     """Find out about a plan's file what can be found out here.
 
@@ -47,7 +47,7 @@ def read_plan(
     left_out = []
     if header is None:
         left_out.append(LeftOut(f"the header of {path.name}", "only that of TensorRT-RTX 1 is known here"))
-    loaded, reason = load_plan(path, _flavours(header, recorded), allow_code=allow_code)
+    loaded, reason = load_plan(path, _flavours(header, recorded), allow_host_code=allow_host_code)
     if loaded is None:
         left_out.append(LeftOut(f"layers, tensors and memory of {path.name}", reason))
     engine = None if loaded is None else describe_engine(loaded)

@@ -10,6 +10,8 @@ from dinoflow_deploy.engines.tensorrt.flavours import Flavour
 from dinoflow_deploy.errors import MissingPackageError
 
 _NO_DRIVER: Final = "CUDA driver version is insufficient"
+_NO_GPU: Final = "it finds no NVIDIA GPU, or its driver is too old"
+_WITHOUT_CODE: Final = " (native code in it was not allowed: --allow-host-code, if you trust the plan)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +30,14 @@ class LoadedPlan:
 
 
 def load_plan(
-    path: Path, flavours: tuple[Flavour, ...], *, allow_code: bool
+    path: Path, flavours: tuple[Flavour, ...], *, allow_host_code: bool
 ) -> tuple[LoadedPlan | None, str]:
     """Load a plan into the first TensorRT that takes it.
 
     Args:
         path: The file.
         flavours: The TensorRTs that may have built it.
-        allow_code: Let TensorRT load native code that the plan carries.
+        allow_host_code: Let TensorRT load native code that the plan carries.
 
     Returns:
         The plan, or ``None`` and why none of them loads it here.
@@ -47,19 +49,21 @@ def load_plan(
         except (MissingPackageError, ImportError, OSError) as error:
             reasons.append(str(error))
             continue
-        loaded, reason = _deserialise(trt, path.read_bytes(), allow_code=allow_code)
+        loaded, reason = _deserialise(trt, path.read_bytes(), allow_host_code=allow_host_code)
         if loaded is not None:
             return loaded, ""
+        if reason != _NO_GPU and not allow_host_code:
+            reason += _WITHOUT_CODE
         reasons.append(f"{flavour.title} {trt.__version__} cannot load it here: {reason}")
     return None, "; ".join(reasons)
 
 
-def _deserialise(trt: ModuleType, plan: bytes, *, allow_code: bool) -> tuple[LoadedPlan | None, str]:
+def _deserialise(trt: ModuleType, plan: bytes, *, allow_host_code: bool) -> tuple[LoadedPlan | None, str]:
     listener = _listener(trt)
     listener.errors.clear()
     try:
         runtime = trt.Runtime(listener)
-        runtime.engine_host_code_allowed = allow_code
+        runtime.engine_host_code_allowed = allow_host_code
         engine = runtime.deserialize_cuda_engine(plan)
     except (RuntimeError, TypeError) as error:  # the bindings' own, where nothing could be made
         return None, _why([*listener.errors, str(error)])
@@ -72,7 +76,7 @@ def _why(errors: list[str]) -> str:
     # Said on every machine without a GPU, whatever else is wrong.
     others = [error for error in dict.fromkeys(errors) if _NO_DRIVER not in error]
     if errors and not others:
-        return "it finds no NVIDIA GPU, or its driver is too old"
+        return _NO_GPU
     return "; ".join(others) or "it gives no reason"
 
 

@@ -140,7 +140,7 @@ def _engine(layers: list[Any]) -> Strict:
 
     def information(form: LayerInformationFormat) -> str:
         assert form is LayerInformationFormat.JSON
-        return json.dumps({"Layers": layers, "Bindings": list(tensors)})
+        return json.dumps({"Layers": layers, "Bindings": list(tensors)}) if layers else ""
 
     def profile_shape(name: str, profile: int) -> list[tuple[int, ...]]:
         assert tensors[name][0] is TensorIOMode.INPUT, "only inputs have profiles"

@@ -80,12 +80,15 @@ def test_what_it_reads_as_text(install: Install, plan: Path) -> None:
     assert ("plugins", "volume") in lines
 
 
-def test_a_plan_with_layer_names_alone_says_so(install: Install, plan: Path) -> None:
-    install(["conv1", "conv2"])
+@pytest.mark.parametrize("layers", [["conv1", "conv2"], []])
+def test_a_plan_without_details_of_its_layers_says_so(
+    layers: list[str], install: Install, plan: Path
+) -> None:
+    install(layers)
     report = inspect_artifact(plan)
     engine = report.plans[0].engine
     assert engine is not None
-    assert (engine.layers, engine.precision) == (2, {})
+    assert (engine.layers, engine.precision) == (len(layers), {})
     assert any("built without detailed profiling information" in line for _, line in report_lines(report))
 
 
@@ -94,7 +97,8 @@ def test_code_in_a_plan_is_loaded_only_where_it_is_allowed(install: Install, pla
     plan.write_bytes(b"code" + bytes(100))
     report = inspect_artifact(plan)
     assert report.plans[0].engine is None
-    assert inspect_artifact(plan, allow_code=True).plans[0].engine is not None
+    assert "--allow-host-code, if you trust the plan" in report.left_out[-1].reason
+    assert inspect_artifact(plan, allow_host_code=True).plans[0].engine is not None
 
 
 def test_a_plan_that_no_tensorrt_takes_gives_every_reason(install: Install, plan: Path) -> None:
@@ -102,7 +106,7 @@ def test_a_plan_that_no_tensorrt_takes_gives_every_reason(install: Install, plan
     plan.write_bytes(b"other" + bytes(100))
     header, layers = inspect_artifact(plan).left_out
     assert header.what == "the header of tensorrt.plan"
-    assert "TensorRT 11.4.0.106 cannot load it here: this plan is of another version; " in layers.reason
+    assert "TensorRT 11.4.0.106 cannot load it here: this plan is of another version (" in layers.reason
     assert re.search(r"needs the package 'tensorrt_rtx', which is not installed: pip install", layers.reason)
 
 
