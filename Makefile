@@ -11,7 +11,7 @@ RUN_READY := $(VENV)/.run-ready
 DEV_READY := $(VENV)/.dev-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test lint format wheel clean
+.PHONY: help demo install test lint format ptx wheel clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -32,6 +32,9 @@ lint: $(DEV_READY) ## ruff, formatting, mypy --strict
 format: $(DEV_READY) ## let ruff fix and format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+ptx: $(DEV_READY) ## compile the plugin's PTX again, after a change of its kernel
+	$(BIN)/python -m dinoflow_deploy.export.plugin.ptx
 
 # Without build/, from which setuptools would pack what an earlier build left behind.
 wheel: $(DEV_READY) ## build dist/*.whl

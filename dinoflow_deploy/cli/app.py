@@ -18,6 +18,7 @@ from dinoflow_deploy.cli.data import data
 from dinoflow_deploy.cli.doctor import doctor
 from dinoflow_deploy.cli.export import export
 from dinoflow_deploy.cli.interrupt import INTERRUPTED
+from dinoflow_deploy.cli.plugin import plugin
 from dinoflow_deploy.cli.selftest import selftest
 from dinoflow_deploy.cli.train import train
 from dinoflow_deploy.cli.video import video
@@ -79,6 +80,7 @@ app.command()(bench)
 app.add_typer(data, name="data")
 app.command()(doctor)
 app.command()(export)
+app.add_typer(plugin, name="plugin")
 app.command()(selftest)
 app.command()(train)
 app.command()(video)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+import torch
 
 from dinoflow_deploy.datasets import SceneConfig, SyntheticScenes
 from tests.engines.conftest import difference_model
@@ -129,3 +130,19 @@ def test_batch_norm(tmp_path: Path) -> None:
     record = record_of("batch_norm", tmp_path, "--steps", "1", "--seeds", "1", "--pairs", "1")
     assert list(record["epe"]) == ["8 pairs", "4 pairs", "2 pairs", "1 pair", "frozen"]
     assert all(0 < epe < 50 for found in record["epe"].values() for epe in found)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is CUDA")
+def test_correlation_kernel_without_a_gpu_says_so(tmp_path: Path) -> None:
+    done = run("correlation_kernel", tmp_path)
+    assert done.returncode == 1
+    assert "finds no CUDA device" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch without CUDA")
+def test_correlation_kernel(tmp_path: Path) -> None:
+    record = record_of("correlation_kernel", tmp_path, "--rounds", "2")
+    assert all(entry["of_allowed"] <= 1 for entry in record["numbers"])
+    assert len(record["times"]) == 9

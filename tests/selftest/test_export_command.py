@@ -61,3 +61,10 @@ def test_ctrl_c_is_no_failure(monkeypatch, code: int) -> None:
     monkeypatch.setattr(export_command, "_done", lambda _: done)
     with pytest.raises(KeyboardInterrupt):
         ExportCommand.of(Case("nano", "fp16", "onnxruntime", "cpu"), SIZE).run(Path("w"), Path("here"))
+
+
+def test_the_command_line_knows_every_option() -> None:
+    """Refused for its value alone, which is checked after the names of options."""
+    command = ExportCommand.of(Case("nano", "fp16", "rtx", "cpu", "none"), SIZE)
+    with pytest.raises(ExportError, match="there is no file absent"):
+        command.run(Path("absent"), Path("nowhere"))

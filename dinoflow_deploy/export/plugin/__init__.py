@@ -1,1 +1,1 @@
-"""The local correlation as a TensorRT plugin."""
+"""The CUDA kernel of the local correlation, and the two doors through which TensorRT reaches it."""

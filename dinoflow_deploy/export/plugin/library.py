@@ -1,0 +1,119 @@
+"""Compiled plugins, in the user's cache.
+
+The cache is ``dinoflow-deploy/plugins`` in ``XDG_CACHE_HOME`` (``~/.cache``). Each folder in it is named by
+what its library was made of, and says so in ``build.json``.
+"""
+
+import hashlib
+import json
+import os
+import platform
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from dinoflow_deploy.engines.tensorrt.flavours import Flavour
+from dinoflow_deploy.export.plugin.files import LIBRARY_FILES, digest_of
+
+LIBRARY_NAME: Final = "libdinoflow_local_correlation.so"
+_RECORD_NAME: Final = "build.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """What a library is made of.
+
+    Attributes:
+        sources: SHA-256 over its source files.
+        flavour: Name of the TensorRT that it is for.
+        tensorrt: Version of that TensorRT.
+        headers: Version of the headers.
+        architectures: Compute capabilities times ten with machine code in it, ascending.
+        nvcc: Version of the compiler.
+        machine: Processor architecture.
+    """
+
+    sources: str
+    flavour: str
+    tensorrt: str
+    headers: str
+    architectures: tuple[int, ...]
+    nvcc: str
+    machine: str
+
+    @property
+    def key(self) -> str:
+        """Name of its folder in the cache."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """A compiled plugin.
+
+    Attributes:
+        path: The shared library.
+        digest: Its SHA-256.
+        build: What it is made of.
+    """
+
+    path: Path
+    digest: str
+    build: Build
+
+    def __str__(self) -> str:
+        build = self.build
+        architectures = ", ".join(f"sm_{number}" for number in build.architectures)
+        return (
+            f"{self.path} (for {build.flavour} {build.tensorrt} on {build.machine}; {architectures} by nvcc "
+            f"{build.nvcc}, headers {build.headers})"
+        )
+
+
+def cache_folder() -> Path:
+    """Where compiled plugins are kept."""
+    chosen = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    # A relative path is to be ignored, says the XDG base directory specification.
+    return (chosen if chosen.is_absolute() else Path.home() / ".cache") / "dinoflow-deploy" / "plugins"
+
+
+def cached_libraries() -> list[Library]:
+    """Every whole library in the cache that this version's sources make, on this kind of machine."""
+    found = (read_library(record.parent) for record in sorted(cache_folder().glob(f"*/{_RECORD_NAME}")))
+    sources, machine = digest_of(LIBRARY_FILES), platform.machine()
+    return [
+        library
+        for library in found
+        if library is not None and (library.build.sources, library.build.machine) == (sources, machine)
+    ]
+
+
+def find_library(flavour: Flavour, version: str) -> Library | None:
+    """A library in the cache for this TensorRT, whatever compiled it; none if there is none."""
+    wanted = (flavour.name, version)
+    fitting = (
+        library for library in cached_libraries() if (library.build.flavour, library.build.tensorrt) == wanted
+    )
+    return max(fitting, key=lambda library: library.path.stat().st_mtime, default=None)
+
+
+def write_record(folder: Path, build: Build) -> None:
+    """Complete a folder that holds a library."""
+    record = {**asdict(build), "sha256": _sha256(folder / LIBRARY_NAME)}
+    (folder / _RECORD_NAME).write_text(json.dumps(record, indent=2) + "\n")
+
+
+def read_library(folder: Path) -> Library | None:
+    """The library of a folder; none if there is none, or if it is not the one that was written."""
+    path = folder / LIBRARY_NAME
+    try:
+        record = json.loads((folder / _RECORD_NAME).read_text())
+        digest = record.pop("sha256")
+        build = Build(**{**record, "architectures": tuple(record["architectures"])})
+        return Library(path, digest, build) if digest == _sha256(path) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

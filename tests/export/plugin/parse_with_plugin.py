@@ -1,0 +1,91 @@
+"""Builds with TensorRT-RTX through a door, and prints what came of it as JSON; run by test_parser.py.
+
+In a process of its own, since TensorRT-RTX ends the process where its parser cannot open its library.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import onnx
+import tensorrt_rtx_bindings as trt
+from onnx import AttributeProto, ModelProto, TensorProto
+
+from dinoflow_deploy.engines.builtin import builtin_models
+from dinoflow_deploy.engines.bundle import ONNX_NAME
+from dinoflow_deploy.engines.input_range import InputRange
+from dinoflow_deploy.engines.tensorrt.flavours import RTX
+from dinoflow_deploy.errors import ExportError
+from dinoflow_deploy.export.plugin.doors import (
+    Door,
+    check_plugin_layer,
+    choose_door,
+    network_flags,
+    open_door,
+)
+from tests.export.test_operator import operator_model
+
+DYNAMIC = ("batch", 32, "height", "width")
+PROFILE = ((1, 32, 4, 4), (1, 32, 28, 64), (4, 32, 68, 120))
+
+
+def models() -> Iterator[tuple[str, ModelProto, tuple[tuple[int, ...], ...] | None]]:
+    """Name, model and profile."""
+    for name in ("FLOAT", "FLOAT16", "BFLOAT16"):
+        element_type = TensorProto.DataType.Value(name)
+        yield f"{name} dynamic", operator_model(4, element_type, DYNAMIC, 22), PROFILE
+        yield f"{name} static", operator_model(8, element_type, (2, 33, 7, 5), 22), None
+    nano = onnx.load(builtin_models()["nano"].bundle / ONNX_NAME)
+    yield "nano", nano, ((1, 3, 64, 64), (1, 3, 448, 1024), (1, 3, 1088, 1920))
+    no_radius = operator_model(4)
+    no_radius.graph.node[0].attribute.remove(attribute(no_radius, "radius"))
+    yield "no radius", no_radius, None
+    yield "radius 9", operator_model(9), None
+    elsewhere = operator_model(4)
+    attribute(elsewhere, "plugin_namespace").s = b"elsewhere"
+    yield "other namespace", elsewhere, None
+
+
+def attribute(model: ModelProto, name: str) -> AttributeProto:
+    return next(item for item in model.graph.node[0].attribute if item.name == name)
+
+
+def outcome(door: Door, model: ModelProto, profile: tuple[tuple[int, ...], ...] | None) -> dict[str, Any]:
+    logger = trt.Logger(trt.Logger.INTERNAL_ERROR)
+    builder = trt.Builder(logger)
+    config = builder.create_builder_config()
+    open_door(door, trt, builder, config)
+    flags = 1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED) | network_flags(door, trt)
+    network = builder.create_network(flags)
+    parser = trt.OnnxParser(network, logger)
+    if not parser.parse(model.SerializeToString()):
+        return {"refused": parser.get_error(0).desc()}
+    try:
+        check_plugin_layer(network, door)
+    except ExportError as error:
+        return {"unchecked": str(error)}
+    kinds = [network.get_layer(index).type.name for index in range(network.num_layers)]
+    if profile is not None:
+        shapes = builder.create_optimization_profile()
+        for index in range(network.num_inputs):
+            shapes.set_shape(network.get_input(index).name, *profile)
+        config.add_optimization_profile(shapes)
+    plan = builder.build_serialized_network(network, config)
+    return {
+        "plugins": kinds.count("PLUGIN_V3"),
+        "shape": list(network.get_output(0).shape),
+        "holds_library": door.library is not None and door.library.read_bytes() in bytes(plan),
+    }
+
+
+def main() -> None:
+    door = choose_door("cpp", trt, RTX, InputRange.unlimited())
+    results = {name: outcome(door, model, profile) for name, model, profile in models()}
+    nothing = choose_door("none", trt, RTX, InputRange.unlimited())
+    results["none"] = outcome(nothing, operator_model(4, TensorProto.FLOAT16, DYNAMIC), PROFILE)
+    json.dump({"library": str(door.library), "results": results}, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

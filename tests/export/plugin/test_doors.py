@@ -1,0 +1,127 @@
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from dinoflow_deploy.engines.input_range import AxisRange, InputRange
+from dinoflow_deploy.engines.tensorrt.flavours import RTX, TENSORRT
+from dinoflow_deploy.errors import ExportError, InputError
+from dinoflow_deploy.export.plugin import doors
+from dinoflow_deploy.export.plugin.ptx import ptx_digest
+from tests.export.plugin.conftest import StandIn
+
+DYNAMIC = InputRange.unlimited()
+STATIC = InputRange(AxisRange.fixed(1), AxisRange.fixed(448), AxisRange.fixed(1024))
+
+
+def module(**flags: int) -> Any:
+    return SimpleNamespace(
+        __name__="tensorrt", __version__="11.4.0", NetworkDefinitionCreationFlag=SimpleNamespace(**flags)
+    )
+
+
+TRT = module(PREFER_AOT_PYTHON_PLUGINS=2)
+
+
+@pytest.fixture
+def no_headers(stand_in: StandIn) -> StandIn:
+    (stand_in.root / "include" / "NvInferVersion.h").unlink()
+    return stand_in
+
+
+def test_cpp_builds_once_and_keeps_the_digest(stand_in: StandIn) -> None:
+    door = doors.choose_door("cpp", TRT, TENSORRT, DYNAMIC)
+    assert (door.name, len(door.digest)) == ("cpp", 64)
+    assert door.library is not None
+    assert door.library.is_file()
+    again = doors.choose_door("auto", TRT, TENSORRT, DYNAMIC)
+    assert (again.library, again.digest) == (door.library, door.digest)
+    assert len(stand_in.calls) == 1
+
+
+def test_auto_takes_the_cached_library_without_compiler_or_headers(
+    stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = doors.choose_door("cpp", TRT, TENSORRT, DYNAMIC)
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("CUDACXX", "/nowhere/nvcc")
+    monkeypatch.setenv("TENSORRT_ROOT", "/nowhere")
+    assert doors.choose_door("auto", TRT, TENSORRT, DYNAMIC).library == built.library
+
+
+def test_auto_without_headers(no_headers: StandIn) -> None:
+    door = doors.choose_door("auto", TRT, TENSORRT, STATIC)
+    assert (door.name, door.library, door.digest) == ("aot", None, ptx_digest())
+    assert "C++ headers were not found" in door.reason
+    door = doors.choose_door("auto", TRT, TENSORRT, DYNAMIC)
+    assert (door.name, door.digest) == ("none", "")
+    assert "C++ headers were not found" in door.reason
+    assert "these are dynamic" in door.reason
+    assert "\n" not in door.reason
+
+
+def test_cpp_that_cannot_be_had_is_an_error(no_headers: StandIn) -> None:
+    with pytest.raises(ExportError, match="libnvinfer-headers-dev"):
+        doors.choose_door("cpp", TRT, TENSORRT, STATIC)
+
+
+@pytest.mark.parametrize(
+    ("trt", "flavour", "inputs", "reason"),
+    [
+        (TRT, TENSORRT, DYNAMIC, "leaks GPU memory whenever shapes change"),
+        (TRT, RTX, STATIC, "TensorRT-RTX has no ahead-of-time plugins"),
+        (module(), TENSORRT, STATIC, "TensorRT 11.4.0 has no ahead-of-time plugins: update it"),
+    ],
+    ids=["dynamic", "rtx", "old"],
+)
+def test_aot_that_cannot_be_had_is_an_error(trt: Any, flavour: Any, inputs: InputRange, reason: str) -> None:
+    with pytest.raises(InputError, match=reason):
+        doors.choose_door("aot", trt, flavour, inputs)
+
+
+def test_unknown_door_is_refused() -> None:
+    with pytest.raises(InputError, match="'c': use auto, cpp, aot, none"):
+        doors.choose_door("c", TRT, TENSORRT, STATIC)
+
+
+def test_flags_by_name(stand_in: StandIn) -> None:
+    for bit in (2, 3):
+        trt = module(PREFER_AOT_PYTHON_PLUGINS=bit)
+        assert doors.network_flags(doors.choose_door("aot", trt, TENSORRT, STATIC), trt) == 1 << bit
+        assert doors.network_flags(doors.choose_door("cpp", trt, TENSORRT, STATIC), trt) == 0
+        assert doors.network_flags(doors.choose_door("none", trt, TENSORRT, STATIC), trt) == 0
+
+
+class Registry:
+    def __init__(self, accepts: bool) -> None:
+        self.loaded: list[str] = []
+        self.accepts = accepts
+
+    def load_library(self, path: str) -> object | None:
+        self.loaded.append(path)
+        return object() if self.accepts else None
+
+
+@pytest.mark.parametrize("accepts", [True, False])
+def test_opening_cpp_loads_and_embeds_the_library(stand_in: StandIn, accepts: bool) -> None:
+    door = doors.choose_door("cpp", TRT, TENSORRT, DYNAMIC)
+    registry = Registry(accepts)
+    builder = SimpleNamespace(get_plugin_registry=lambda: registry)
+    config = SimpleNamespace()
+    if accepts:
+        doors.open_door(door, TRT, builder, config)
+        assert config.plugins_to_serialize == registry.loaded == [str(door.library)]
+    else:
+        with pytest.raises(ExportError, match="did not load the plugin"):
+            doors.open_door(door, TRT, builder, config)
+
+
+def test_a_network_without_the_plugin_is_refused() -> None:
+    layers = [SimpleNamespace(type=SimpleNamespace(name=name)) for name in ("CONVOLUTION", "PLUGIN_V3")]
+    with_plugin = SimpleNamespace(num_layers=2, get_layer=lambda index: layers[index])
+    without = SimpleNamespace(num_layers=1, get_layer=lambda index: layers[index])
+    door = doors.Door("cpp", "")
+    doors.check_plugin_layer(with_plugin, door)
+    doors.check_plugin_layer(without, doors.Door("none", ""))
+    with pytest.raises(ExportError, match=r"plugin \(cpp\) was not taken"):
+        doors.check_plugin_layer(without, door)
