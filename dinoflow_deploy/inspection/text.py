@@ -27,6 +27,7 @@ def report_lines(report: Report) -> Lines:
         yield "", f"not in the manifest: {', '.join(report.unlisted)}"
     if report.graph:
         yield from _graph_lines(report.graph)
+    yield from _operator_lines(report.graph, report.manifest)
     if report.model:
         yield from _model_lines(report.model)
     for plan in report.plans:
@@ -45,15 +46,15 @@ def _manifest_lines(manifest: Manifest) -> Lines:
         f"{images.channel_order}, {low:g} to {high:g}"
         + (", normalised inside the model" if images.inside_model else ""),
     )
-    yield from _parity_lines(manifest.parity, "the export was not verified")
+    yield from _parity_lines("parity", manifest.parity, "the export was not verified")
     yield "made with", ", ".join(f"{name} {version}" for name, version in manifest.tools.items())
 
 
-def _parity_lines(parity: Parity | None, absent: str) -> Lines:
+def _parity_lines(label: str, parity: Parity | None, absent: str) -> Lines:
     if parity is None:
-        yield "parity", absent
+        yield label, absent
         return
-    yield "parity", f"{parity.engine} against {parity.reference}, {parity.pairs} pairs, end-point difference:"
+    yield label, f"{parity.engine} against {parity.reference}, {parity.pairs} pairs, end-point difference:"
     yield (
         "",
         (
@@ -71,18 +72,23 @@ def _graph_lines(graph: GraphDetails) -> Lines:
     yield "onnx", f"written by {graph.producer or 'unknown'}, IR version {graph.ir_version}, opsets {opsets}"
     yield from counts_lines("nodes", graph.nodes, graph.precision)
     yield from weights_lines(graph.weights)
-    yield from _operator_lines(graph)
 
 
-def _operator_lines(graph: GraphDetails) -> Lines:
-    if not graph.operators:
-        yield "operator", "no dinoflow::LocalCorrelation: inline in standard operators, or there is none"
-    for operator in graph.operators:
+def _operator_lines(graph: GraphDetails | None, manifest: Manifest | None) -> Lines:
+    for operator in graph.operators if graph else ():
         attributes = ", ".join(f"{name} {value}" for name, value in operator.attributes.items())
         body = "no body, so it needs a plugin"
         if operator.body_nodes is not None:
             body = f"its body has {operator.body_nodes} nodes"
         yield "operator", f"dinoflow::LocalCorrelation ({attributes}); {body}"
+    if manifest and not (graph and graph.operators):
+        stated = manifest.operator
+        form = (
+            "inline, in standard operators" if stated.inline else f"one node {stated.domain}::{stated.name}"
+        )
+        yield "operator", f"local correlation of radius {stated.radius}: {form}"
+    elif graph and not graph.operators:
+        yield "operator", "no dinoflow::LocalCorrelation: inline in standard operators, or there is none"
 
 
 def _model_lines(model: ModelDetails) -> Lines:
@@ -116,8 +122,8 @@ def _recorded_lines(plan: PlanInfo) -> Lines:
             f"optimization level {plan.optimization_level}"
         ),
     )
-    yield "shapes", str(plan.inputs)
-    yield from _parity_lines(plan.parity, "the plan was not run after it was built")
+    yield "", f"takes {plan.inputs}"
+    yield from _parity_lines("", plan.parity, "the plan was not run after it was built")
 
 
 def _title(flavour: str) -> str:

@@ -1,13 +1,14 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dinoflow_deploy.engines.bundle import Manifest
 from dinoflow_deploy.errors import FileFormatError, InputError
-from dinoflow_deploy.inspection import inspect_artifact
+from dinoflow_deploy.inspection import inspect_artifact, report_lines
 from tests.inspection.conftest import NANO
 
 WITHOUT_ONNX = """
@@ -98,6 +99,18 @@ def test_without_onnx_the_manifest_is_shown_and_the_rest_named() -> None:
     assert "needs the package 'onnx', which is not installed: pip install" in left_out["reason"]
     # A machine that only looks at a model is not told to download torch.
     assert "torch" not in left_out["reason"]
+
+
+@pytest.mark.parametrize(
+    ("inline", "expected"),
+    [(True, "inline, in standard operators"), (False, "one node dinoflow::LocalCorrelation")],
+)
+def test_without_a_graph_the_operator_is_the_manifests(inline: bool, expected: str) -> None:
+    report = inspect_artifact("nano")
+    assert report.manifest is not None
+    manifest = replace(report.manifest, operator=replace(report.manifest.operator, inline=inline))
+    lines = list(report_lines(replace(report, graph=None, manifest=manifest)))
+    assert ("operator", f"local correlation of radius 4: {expected}") in lines
 
 
 def test_without_onnx_an_onnx_file_by_itself_is_an_error() -> None:
