@@ -1,12 +1,12 @@
 """Loading a plan into TensorRT to look at it. It needs TensorRT and its kind of GPU."""
 
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
 from dinoflow_deploy.engines.tensorrt.flavours import Flavour
+from dinoflow_deploy.engines.tensorrt.log import log_of
 from dinoflow_deploy.errors import MissingPackageError
 
 _NO_DRIVER: Final = "CUDA driver version is insufficient"
@@ -59,39 +59,17 @@ def load_plan(
 
 
 def _deserialise(trt: ModuleType, plan: bytes, *, allow_host_code: bool) -> tuple[LoadedPlan | None, str]:
-    listener = _listener(trt)
-    listener.errors.clear()
-    try:
-        runtime = trt.Runtime(listener)
-        runtime.engine_host_code_allowed = allow_host_code
-        engine = runtime.deserialize_cuda_engine(plan)
-    except (RuntimeError, TypeError) as error:  # the bindings' own, where nothing could be made
-        return None, _why([*listener.errors, str(error)])
+    log = log_of(trt)
+    with log.listen() as messages:
+        try:
+            runtime = trt.Runtime(log.logger)
+            runtime.engine_host_code_allowed = allow_host_code
+            engine = runtime.deserialize_cuda_engine(plan)
+        except (RuntimeError, TypeError) as error:  # the bindings' own, where nothing could be made
+            if not messages.errors:
+                messages.errors.append(str(error))
+            engine = None
     if engine is None:
-        return None, _why(listener.errors)
+        reason = messages.why()
+        return None, _NO_GPU if _NO_DRIVER in reason else reason
     return LoadedPlan(trt, runtime, engine), ""
-
-
-def _why(errors: list[str]) -> str:
-    # Said on every machine without a GPU, whatever else is wrong.
-    others = [error for error in dict.fromkeys(errors) if _NO_DRIVER not in error]
-    if errors and not others:
-        return _NO_GPU
-    return "; ".join(others) or "it gives no reason"
-
-
-@cache
-def _listener(trt: ModuleType) -> Any:
-    """What TensorRT talks to; kept, since TensorRT holds on to the first one of a process."""
-
-    # The class can only be written where the module is at hand.
-    class Listener(trt.ILogger):  # type: ignore[name-defined, misc]
-        def __init__(self) -> None:
-            trt.ILogger.__init__(self)
-            self.errors: list[str] = []
-
-        def log(self, severity: Any, text: str) -> None:
-            if severity in (trt.ILogger.ERROR, trt.ILogger.INTERNAL_ERROR):
-                self.errors.append(text.strip())
-
-    return Listener()

@@ -110,6 +110,29 @@ def test_a_plan_that_no_tensorrt_takes_gives_every_reason(install: Install, plan
     assert re.search(r"needs the package 'tensorrt_rtx', which is not installed: pip install", layers.reason)
 
 
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("CUDA driver version is insufficient for CUDA runtime version", "it finds no NVIDIA GPU"),
+        (None, "factory function returned nullptr"),
+    ],
+)
+def test_a_runtime_that_cannot_be_made_is_a_reason(
+    said: str | None, reason: str, install: Install, plan: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(logger: Any) -> None:
+        if said:
+            logger.log(module.ILogger.INTERNAL_ERROR, said)
+        raise TypeError("pybind11::init(): factory function returned nullptr")
+
+    module = install()
+    monkeypatch.setattr(module, "Runtime", refuse)
+    left_out = inspect_artifact(plan).left_out
+    assert f"TensorRT 11.4.0.106 cannot load it here: {reason}" in left_out[-1].reason.replace(
+        "pybind11::init(): ", ""
+    )
+
+
 @pytest.mark.tensorrt
 def test_a_real_plan_on_a_gpu(tmp_path: Path) -> None:
     """An engine of one convolution in fp16, built and looked at."""
