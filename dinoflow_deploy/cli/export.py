@@ -23,7 +23,7 @@ class Precision(StrEnum):
 
 def export(
     model: Annotated[str, typer.Option(help=_MODEL)],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the bundle.")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder of the bundle.")] = None,
     head: Annotated[
         str | None, typer.Option(metavar="FILE", help="Decoder weights; default: the published ones.")
     ] = None,
@@ -51,6 +51,14 @@ def export(
         bool, typer.Option("--no-verify", help="Do not compare the export with PyTorch.")
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a folder that exists.")] = False,
+    error_table: Annotated[
+        bool,
+        typer.Option(
+            "--error-table",
+            help="Export nothing: print what fp16 and bf16 cost, block by block; --size: of the frames, "
+            "128x192 by default.",
+        ),
+    ] = False,
 ) -> None:
     """Export a model to a bundle that every engine runs, and prove that it still computes the same flow."""
     from dinoflow_deploy.cli.progress import TerminalProgress
@@ -63,6 +71,14 @@ def export(
     from dinoflow_deploy.export import ExportOptions, ModelSource, export_bundle
     from dinoflow_deploy.export.options import parse_inputs
 
+    source = ModelSource(model, head, backbone_weights, _renames(rename or []))
+    if error_table:
+        from dinoflow_deploy.cli.error_table import print_error_tables
+
+        print_error_tables(source, size, output)
+        return
+    if output is None:
+        raise typer.BadParameter("--output names the folder of the bundle: give it, or --error-table")
     options = ExportOptions(
         precision=precision.value,
         inputs=parse_inputs(size, batch),
@@ -71,7 +87,6 @@ def export(
         verify=not no_verify,
         overwrite=overwrite,
     )
-    source = ModelSource(model, head, backbone_weights, _renames(rename or []))
     with TerminalProgress() as progress:
         report = export_bundle(source, output, options, progress)
     _print(report)
