@@ -1,5 +1,7 @@
 """Why a case cannot be tried on this machine: what is missing, found out once."""
 
+import subprocess
+import sys
 from functools import cache
 
 from dinoflow_deploy.engines.tensorrt.flavours import RTX, TENSORRT, Flavour
@@ -23,7 +25,7 @@ def obstacle(case: Case) -> str | None:
         case "rtx":
             return _missing(RTX)
         case _:
-            return _missing(TENSORRT) or _tensorrt()
+            return _missing(TENSORRT) or _tensorrt() or (_cpp_plugin() if case.plugin == "cpp" else None)
 
 
 def _missing(flavour: Flavour) -> str | None:
@@ -41,6 +43,22 @@ def _torch_cuda() -> str | None:
 @cache
 def _tensorrt() -> str | None:
     return next(iter(run_probe("TensorRT").values()))
+
+
+@cache
+def _cpp_plugin() -> str | None:
+    """What compiling the plugin lacks; one that is compiled already needs nothing."""
+    shown = _plugin_show()
+    lines = [line.partition("MISSING: ") for line in shown.stdout.splitlines()]
+    lacks = "; ".join(what for _, missing, what in lines if missing)
+    if not shown.returncode or (lacks and "nothing yet" not in shown.stdout):
+        return None
+    return f"the C++ plugin cannot be compiled: {lacks or ' '.join(shown.stderr.split())}"
+
+
+def _plugin_show() -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "dinoflow_deploy", "plugin", "show", "--flavour", TENSORRT.name]
+    return subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
 
 
 def _onnx_runtime(on_gpu: bool) -> str | None:

@@ -15,21 +15,26 @@ ANSWERS = {
 }
 
 
+def clear() -> None:
+    for name in ("_torch_cuda", "_tensorrt", "_cpp_plugin", "_providers"):
+        getattr(obstacles, name).cache_clear()
+
+
 @pytest.fixture
 def machine(monkeypatch):
     """Make up what is installed and what works."""
 
     def make(*missing: str, **answers: dict[str, str | None]) -> None:
-        for name in ("_torch_cuda", "_tensorrt", "_providers"):
-            getattr(obstacles, name).cache_clear()
+        clear()
         known = ANSWERS | {name.replace("_", " "): answer for name, answer in answers.items()}
         monkeypatch.setattr(obstacles, "run_probe", known.__getitem__)
+        shown = subprocess.CompletedProcess([], 0, "compiled  nothing yet\n", "")
+        monkeypatch.setattr(obstacles, "_plugin_show", lambda: shown)
         for module in (obstacles, flavours):
             monkeypatch.setattr(module, "is_installed", lambda name: name not in missing)
 
     yield make
-    for name in ("_torch_cuda", "_tensorrt", "_providers"):
-        getattr(obstacles, name).cache_clear()
+    clear()
 
 
 @pytest.fixture

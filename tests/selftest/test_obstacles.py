@@ -1,5 +1,8 @@
+import subprocess
+
 import pytest
 
+from dinoflow_deploy.selftest import obstacles
 from dinoflow_deploy.selftest.cases import Case
 from dinoflow_deploy.selftest.obstacles import obstacle
 
@@ -56,3 +59,33 @@ def test_the_ahead_of_time_plugin_is_not_tried_with_dynamic_shapes(machine) -> N
     machine()
     assert "static shapes only" in str(obstacle(Case("nano", "fp16", "tensorrt", "cuda", "aot")))
     assert obstacle(Case("nano", "fp16", "tensorrt", "cuda", "aot", static=True)) is None
+
+
+@pytest.mark.parametrize(
+    ("code", "printed", "errors", "found"),
+    [
+        (0, "compiled  nothing yet\nnvcc      13.0.88", "", None),
+        (1, "compiled  /cache/lib.so\nnvcc      MISSING: no nvcc: install it", "", None),
+        (
+            1,
+            "compiled  nothing yet\nnvcc      MISSING: no nvcc: install it\nheaders   MISSING: no headers",
+            "",
+            "the C++ plugin cannot be compiled: no nvcc: install it; no headers",
+        ),
+        (1, "", "error: no\ncache", "the C++ plugin cannot be compiled: error: no cache"),
+    ],
+)
+def test_the_cpp_plugin_needs_a_compiler_unless_it_is_compiled(
+    machine, monkeypatch, code: int, printed: str, errors: str, found: str | None
+) -> None:
+    machine()
+    shown = subprocess.CompletedProcess([], code, printed, errors)
+    monkeypatch.setattr(obstacles, "_plugin_show", lambda: shown)
+    assert obstacle(Case("nano", "fp16", "tensorrt", "cuda", "cpp")) == found
+    assert obstacle(PLAN) is None, "other plugins do not"
+
+
+def test_the_command_that_shows_the_plugin_is_there() -> None:
+    shown = obstacles._plugin_show()
+    assert "compiled" in shown.stdout
+    assert "PTX" in shown.stdout
