@@ -267,6 +267,19 @@ class Bundle:
         return self.folder / ONNX_NAME
 
 
+def planned_flavours(folder: Path) -> tuple[str, ...]:
+    """The flavours that a bundle holds a plan for, from its manifest alone.
+
+    Nothing if it is not a bundle or damaged, which :meth:`Bundle.open` reports.
+    """
+    try:
+        text = (folder / MANIFEST_NAME).read_text(encoding="utf-8")
+        manifest = Manifest.from_json(text, folder / MANIFEST_NAME)
+    except (OSError, UnicodeDecodeError, FileFormatError):
+        return ()
+    return tuple(plan.flavour for plan in manifest.plans)
+
+
 def _check_file(path: Path, recorded: FileInfo) -> None:
     if not path.is_file():
         raise FileFormatError(f"{path} is missing from its bundle: copy the whole folder, or export again")

@@ -10,12 +10,12 @@ from typing import Any
 
 from dinoflow_deploy.engines.base import FlowEngine
 from dinoflow_deploy.engines.bundle import ONNX_NAME, Bundle, FileInfo, Manifest, PlanInfo
+from dinoflow_deploy.engines.tensorrt.log import Log, Messages, log_of
 from dinoflow_deploy.errors import BuildCancelledError, ExportError
 from dinoflow_deploy.export.manifests import with_plan, write_manifest
 from dinoflow_deploy.export.parity import ParityRow
 from dinoflow_deploy.export.plugin.doors import check_plugin_layer, network_flags, open_door
 from dinoflow_deploy.export.tensorrt.interruptible import run_interruptibly
-from dinoflow_deploy.export.tensorrt.log import Log, Messages, log_of
 from dinoflow_deploy.export.tensorrt.monitor import PERCENT, Phases, progress_monitor
 from dinoflow_deploy.export.tensorrt.network import layer_types, parse_onnx
 from dinoflow_deploy.export.tensorrt.options import PlanOptions

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Final
 
 from dinoflow_deploy.engines.input_range import InputRange
+from dinoflow_deploy.engines.tensorrt.log import log_of
 from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.export.plugin.doors import Door, choose_door
 from dinoflow_deploy.export.tensorrt.key import plan_key
-from dinoflow_deploy.export.tensorrt.log import log_of
 from dinoflow_deploy.export.tensorrt.options import PlanOptions
 from dinoflow_deploy.export.tensorrt.settings import start_builder
 from dinoflow_deploy.export.tensorrt.target import Target, find_target

@@ -3,8 +3,8 @@
 from typing import Any
 
 from dinoflow_deploy.engines.input_range import InputRange
+from dinoflow_deploy.engines.tensorrt.log import Log
 from dinoflow_deploy.errors import ExportError
-from dinoflow_deploy.export.tensorrt.log import Log
 from dinoflow_deploy.export.tensorrt.network import is_dynamic
 from dinoflow_deploy.export.tensorrt.options import PlanOptions
 from dinoflow_deploy.export.tensorrt.target import Target, hardware_compatibility

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from dinoflow_deploy.atomic import atomic_file
+from dinoflow_deploy.engines.tensorrt.log import Log
 from dinoflow_deploy.errors import InputError
-from dinoflow_deploy.export.tensorrt.log import Log
 from dinoflow_deploy.export.tensorrt.target import Target
 
 

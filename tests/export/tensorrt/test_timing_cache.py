@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from dinoflow_deploy.engines.tensorrt.flavours import TENSORRT
+from dinoflow_deploy.engines.tensorrt.log import log_of
 from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.export.tensorrt.from_bundle import build_from_bundle
-from dinoflow_deploy.export.tensorrt.log import log_of
 from dinoflow_deploy.export.tensorrt.options import PlanOptions
 from dinoflow_deploy.export.tensorrt.settings import start_builder
 from dinoflow_deploy.export.tensorrt.target import Target, find_target

@@ -1,6 +1,6 @@
 """What TensorRT says, collected, so that it arrives in our messages."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -42,7 +42,7 @@ class Log:
 
     @contextmanager
     def listen(self) -> Iterator[Messages]:
-        """Collect what is said from here on."""
+        """Collect what is said from here on, in every thread: TensorRT does not say whom it answers."""
         messages = Messages()
         self._listeners.append(messages)
         try:
@@ -73,7 +73,7 @@ def meaningful(text: str) -> str:
     return "; ".join(said or lines)
 
 
-def _logger(trt: ModuleType, hear: Any) -> Any:
+def _logger(trt: ModuleType, hear: Callable[[Any, str], None]) -> Any:
     # The class can only be written where the module is at hand.
     class Logger(trt.ILogger):  # type: ignore[name-defined, misc]
         def __init__(self) -> None:
