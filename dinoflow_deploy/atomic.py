@@ -68,7 +68,7 @@ def check_folder(target: Path, *, overwrite: bool) -> None:
 
     Raises:
         InputError: ``target`` is not a folder; or it is not empty and ``overwrite`` is false; or it is a
-            mount point, or the current folder or one above it.
+            mount point, or the current folder or one above it; or this user may not write there.
     """
     if target.exists() and not target.is_dir():
         raise InputError(f"{target} exists and is not a folder: choose another output path")
@@ -82,6 +82,20 @@ def check_folder(target: Path, *, overwrite: bool) -> None:
         raise InputError(
             f"{target} is the current folder or holds it, and cannot be replaced: choose a folder inside it"
         )
+    check_writable(target)
+
+
+def check_writable(target: Path) -> None:
+    """Refuse a file or folder that this user could not make at the end.
+
+    Raises:
+        InputError: The nearest folder above ``target`` that exists is a file, or not to be written in.
+    """
+    above = next(path for path in target.resolve().parents if path.exists())
+    if not above.is_dir():
+        raise InputError(f"{target} cannot be made: {above} is not a folder")
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise InputError(f"{target} cannot be made: you may not write in {above}; choose another folder")
 
 
 def _place(new: Path, target: Path, overwrite: bool) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dinoflow_deploy.atomic import atomic_file, atomic_folder
+from dinoflow_deploy.atomic import atomic_file, atomic_folder, check_writable
 from dinoflow_deploy.errors import InputError
 
 FAILURES = (ValueError("no"), KeyboardInterrupt(), SystemExit(1))
@@ -189,6 +189,19 @@ def test_the_current_folder_is_refused_before_the_work(
     with pytest.raises(InputError, match="is the current folder or holds it"):
         atomic_folder(Path(path), overwrite=True).__enter__()
     assert names(tmp_path) == ["here"]
+
+
+def test_a_place_that_cannot_be_is_refused_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"file/made/bundle cannot be made: .*file is not a folder"):
+        check_writable(tmp_path / "file/made/bundle")
+    check_writable(tmp_path / "made/bundle")
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(InputError, match="bundle cannot be made: you may not write in"):
+        atomic_folder(tmp_path / "made/bundle", overwrite=False).__enter__()
+    assert names(tmp_path) == ["file"]
 
 
 def test_a_mount_point_is_refused_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

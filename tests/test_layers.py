@@ -24,18 +24,31 @@ MAY_IMPORT = {
     "bench": {"engines", "flow", "datasets", "machine"},
     "export": {"engines", "machine", "engines.pytorch", "flow", "datasets", "train.model"},
     "train": {"engines", "flow", "datasets", "hub", "train.model"},
-    "cli": {"bench", "datasets", "doctor", "engines", "export", "flow", "hub", "selftest", "train", "video"},
+    "cli": {
+        "bench",
+        "datasets",
+        "doctor",
+        "engines",
+        "export",
+        "flow",
+        "hub",
+        "inspection",
+        "selftest",
+        "train",
+        "video",
+    },
     "selftest": {"bench", "engines", "export", "machine", "probes", "train.model"},
     "hub": set(),
     "machine": set(),
     "probes": {"engines"},
+    "inspection": {"engines"},
     "doctor": {"engines", "machine", "probes"},
     "demo": {"datasets", "engines", "flow", "video"},
     "__main__": {"cli"},
     # The top package re-exports these, lazily.
     "": {"engines"},
 }
-NO_TORCH = ("flow", "datasets", "engines", "video", "bench")
+NO_TORCH = ("flow", "datasets", "engines", "video", "bench", "inspection")
 
 
 def test_imports_follow_the_layers() -> None:

@@ -46,6 +46,7 @@ class BenchOptions:
         rounds: Turns of each engine for speed.
         seconds: Length of a turn.
         speed: Whether to measure speed.
+        allow_missing: Leave out pairs with missing files, and list the files, in place of raising.
     """
 
     models: tuple[str, ...]
@@ -60,6 +61,7 @@ class BenchOptions:
     rounds: int = 5
     seconds: float = 2.0
     speed: bool = True
+    allow_missing: bool = False
 
     def __post_init__(self) -> None:
         """Check ranges."""
@@ -128,6 +130,7 @@ class _Evaluated:
             evaluated=self.state.done,
             engines=self.state.results(),
             examples=self.examples(),
+            missing=tuple(map(str, self.dataset.missing)),
         )
 
 
@@ -173,7 +176,13 @@ def run_benchmark(
         FileFormatError: A file of a data set or model is missing or damaged.
     """
     stop = stop or Event()
-    opened = {name: open_dataset(name, root) for name, root in options.datasets.items()}
+    opened = {
+        name: open_dataset(name, root, allow_missing=options.allow_missing)
+        for name, root in options.datasets.items()
+    }
+    for name, dataset in opened.items():
+        for path in dataset.missing:
+            progress.note(f"{name}: missing, and left out with the pairs that need it: {path}")
     run = _Run(options, progress, stop, save)
     with ExitStack() as stack:
         engines = {}

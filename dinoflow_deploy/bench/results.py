@@ -76,6 +76,7 @@ class DatasetResult:
         evaluated: How many were.
         engines: In the order they were asked for.
         examples: The worst, median and best of the pairs evaluated.
+        missing: Files that are not there; the pairs that need them are left out and not counted.
     """
 
     dataset: str
@@ -85,6 +86,7 @@ class DatasetResult:
     evaluated: int
     engines: tuple[EngineAccuracy, ...]
     examples: tuple[Example, ...] = ()
+    missing: tuple[str, ...] = ()
 
     @property
     def partial(self) -> bool:

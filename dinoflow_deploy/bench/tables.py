@@ -87,6 +87,8 @@ def csv_text(result: BenchResult) -> str:
 def dataset_tables(dataset: DatasetResult) -> Iterator[Table]:
     """Tables of one data set: measured, published, differences between engines."""
     pairs = f"{dataset.evaluated} of {dataset.pairs} pairs" + (", partial" if dataset.partial else "")
+    if dataset.missing:
+        pairs += f", left out those with {len(dataset.missing)} missing file(s)"
     measured = [_accuracy_row(engine) for engine in dataset.engines]
     yield Table(f"{dataset.dataset}: {pairs}, measured", _ACCURACY_COLUMNS, tuple(measured), _CONVENTIONS)
     figures = published(dataset.dataset)

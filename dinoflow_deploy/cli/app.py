@@ -17,6 +17,7 @@ from dinoflow_deploy.cli.bench import bench
 from dinoflow_deploy.cli.data import data
 from dinoflow_deploy.cli.doctor import doctor
 from dinoflow_deploy.cli.export import export
+from dinoflow_deploy.cli.inspect import inspect
 from dinoflow_deploy.cli.interrupt import INTERRUPTED
 from dinoflow_deploy.cli.plugin import plugin
 from dinoflow_deploy.cli.selftest import selftest
@@ -80,6 +81,7 @@ app.command()(bench)
 app.add_typer(data, name="data")
 app.command()(doctor)
 app.command()(export)
+app.command()(inspect)
 app.add_typer(plugin, name="plugin")
 app.command()(selftest)
 app.command()(train)

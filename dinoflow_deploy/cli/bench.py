@@ -33,6 +33,9 @@ def bench(
     size: Annotated[str, typer.Option(metavar="HxW", help="Frames that speed is measured on.")] = "448x1024",
     batch: Annotated[int, typer.Option(min=1, metavar="N", help="Pairs per call.")] = 1,
     limit: Annotated[int | None, typer.Option(min=1, metavar="N", help=_LIMIT, show_default="all")] = None,
+    allow_missing: Annotated[
+        bool, typer.Option("--allow-missing", help="Leave out pairs with missing files, and list the files.")
+    ] = False,
     workers: Annotated[int, typer.Option(min=1, metavar="N", help="Threads that read pairs.")] = 2,
     rounds: Annotated[int, typer.Option(min=1, metavar="N", help="Turns of each engine for speed.")] = 5,
     seconds: Annotated[float, typer.Option(metavar="S", help="Length of a turn.")] = 2.0,
@@ -80,6 +83,7 @@ def bench(
         rounds=rounds,
         seconds=seconds,
         speed=not no_speed,
+        allow_missing=allow_missing,
     )
     for file in (json_file, csv_file, markdown_file):
         if file is not None:

@@ -61,7 +61,7 @@ class HardwareCompatibility(StrEnum):
 def export(
     context: typer.Context,
     model: Annotated[str, typer.Option(help=_MODEL)],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the bundle.")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder of the bundle.")] = None,
     head: Annotated[
         str | None, typer.Option(metavar="FILE", help="Decoder weights; default: the published ones.")
     ] = None,
@@ -169,16 +169,32 @@ def export(
             rich_help_panel=_TENSORRT,
         ),
     ] = None,
+    error_table: Annotated[
+        bool,
+        typer.Option(
+            "--error-table",
+            help="Export nothing: print what fp16 and bf16 cost, block by block; --size: of the frames, "
+            "128x192 by default.",
+        ),
+    ] = False,
 ) -> None:
     """Export a model to a bundle that every engine runs, and prove that it still computes the same flow.
 
     With --target tensorrt the bundle also holds a TensorRT plan. One that is there already, from the same
     weights and settings, is reused.
     """
+    from dinoflow_deploy.cli.error_table import print_error_tables
     from dinoflow_deploy.cli.export_options import Shapes, check_given, parse_renames
     from dinoflow_deploy.export import ExportOptions, PlanOptions
     from dinoflow_deploy.export.tensorrt.options import parse_compute_capabilities
 
+    if error_table:
+        check_given(context, plan=False, bundle=False)
+        weights = (model, head, backbone_weights, parse_renames(rename or []))
+        print_error_tables(weights, size, output)
+        return
+    if output is None:
+        raise typer.BadParameter("--output names the folder of the bundle: give it, or --error-table")
     is_plan, is_bundle = target is TargetName.TENSORRT, Path(model).is_dir()
     check_given(context, plan=is_plan, bundle=is_bundle)
     shapes = Shapes(size, dynamic, minimum, optimum, maximum, batch)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import typer
 
+from dinoflow_deploy.atomic import atomic_file, check_writable
 from dinoflow_deploy.errors import InputError
 
 
@@ -23,17 +24,16 @@ def check_new_file(path: Path, *, overwrite: bool) -> None:
     """Refuse a file that could not be written at the end of long work.
 
     Raises:
-        InputError: It exists and is not to be replaced, or its folder does not exist.
+        InputError: It exists and is not to be replaced, or its folder is not there or not to be written in.
     """
     if path.exists() and not overwrite:
         raise InputError(f"{path} exists: pass --overwrite to replace it, or another name")
     if not path.resolve().parent.is_dir():
         raise InputError(f"{path} cannot be written: there is no folder {path.parent}")
+    check_writable(path)
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a file, whole or not at all."""
-    from dinoflow_deploy.atomic import atomic_file
-
     with atomic_file(path) as partial:
         partial.write_text(text, encoding="utf-8")

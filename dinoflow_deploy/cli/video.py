@@ -24,6 +24,8 @@ _INPUTS = (
     "Without --output, the last of several is the output, unless all are images."
 )
 
+_COMPUTING = {"model", "backend", "device", "max_flow", "max_side", "start", "frames", "stride", "fps"}
+
 
 class Render(StrEnum):
     """Ways to draw flow."""
@@ -43,6 +45,7 @@ class FlowFormat(StrEnum):
 
 
 def video(
+    context: typer.Context,
     inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help=_INPUTS)],
     output: Annotated[
         Path | None,
@@ -115,7 +118,7 @@ def video(
                 report = flow_video(source, engine, output, options, progress=progress, stop=stop)
     if json_file is not None:
         _write_json(json_file, report)
-    _print_report(report, named)
+    _print_report(report, [*named, *_as_given(context)])
     raise typer.Exit(_exit_code(report))
 
 
@@ -166,6 +169,13 @@ def _print_report(report: "VideoReport", inputs: list[str]) -> None:
         other = output.with_stem(f"{output.stem}-side-by-side")
         arguments = [*inputs, "--output", str(other), "--render", "side-by-side"]
         typer.echo(f"next: dinoflow-deploy video {shlex.join(arguments)}")
+
+
+def _as_given(context: typer.Context) -> list[str]:
+    """The options given that decide what is computed: the next command must not compute something else."""
+    params = context.command.params
+    given = [each for each in params if each.name in _COMPUTING and context.params[each.name] != each.default]
+    return [word for each in given for word in (each.opts[0], str(context.params[each.name]))]
 
 
 def _write_json(path: Path, report: "VideoReport") -> None:

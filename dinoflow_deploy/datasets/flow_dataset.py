@@ -142,7 +142,7 @@ def _missing_text(title: str, missing: list[Path], left_out: int, left: int) -> 
     count = "1 file is" if len(missing) == 1 else f"{len(missing)} files are"
     advice = (
         f"restore them, or leave out the pairs that need them, {left_out} of {left_out + left}, with "
-        "allow_missing (--allow-missing)"
+        "allow_missing, or --allow-missing of bench and data check"
         if left
         else "no pair is complete"
     )

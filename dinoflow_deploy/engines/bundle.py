@@ -199,6 +199,19 @@ class Manifest:
         return json.dumps(asdict(self), indent=2) + "\n"
 
     @classmethod
+    def read(cls, path: Path) -> "Manifest":
+        """Read a manifest from its file.
+
+        Raises:
+            FileFormatError: See ``from_json``.
+        """
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise FileFormatError(f"{path} is not UTF-8 text: {error}") from error
+        return cls.from_json(text, path)
+
+    @classmethod
     def from_json(cls, text: str, path: Path) -> "Manifest":
         """Read a manifest.
 
@@ -245,20 +258,17 @@ class Bundle:
         """Read the manifest and check every file against it.
 
         Raises:
-            FileFormatError: The folder is not a bundle, or a file is missing or not the exported one.
+            FileFormatError: The folder is not a bundle, or files are missing or not the exported ones.
         """
         path = folder / MANIFEST_NAME
         if not path.is_file():
             raise FileFormatError(f"{folder} is not a bundle: it holds no {MANIFEST_NAME}")
-        try:
-            text = path.read_text(encoding="utf-8")
-        except UnicodeDecodeError as error:
-            raise FileFormatError(f"{path} is not UTF-8 text: {error}") from error
-        manifest = Manifest.from_json(text, path)
+        manifest = Manifest.read(path)
         if ONNX_NAME not in manifest.files:
             raise FileFormatError(f"{path}: 'files' does not list {ONNX_NAME}")
-        for name, recorded in manifest.files.items():
-            _check_file(folder / name, recorded)
+        problems = [problem_with(folder / name, recorded) for name, recorded in manifest.files.items()]
+        if found := [problem for problem in problems if problem]:
+            raise FileFormatError("\n".join(found))
         return cls(folder, manifest)
 
     @property
@@ -273,19 +283,20 @@ def planned_flavours(folder: Path) -> tuple[str, ...]:
     Nothing if it is not a bundle or damaged, which :meth:`Bundle.open` reports.
     """
     try:
-        text = (folder / MANIFEST_NAME).read_text(encoding="utf-8")
-        manifest = Manifest.from_json(text, folder / MANIFEST_NAME)
-    except (OSError, UnicodeDecodeError, FileFormatError):
+        manifest = Manifest.read(folder / MANIFEST_NAME)
+    except (OSError, FileFormatError):
         return ()
     return tuple(plan.flavour for plan in manifest.plans)
 
 
-def _check_file(path: Path, recorded: FileInfo) -> None:
+def problem_with(path: Path, recorded: FileInfo) -> str | None:
+    """Why a file is not the one that a manifest lists; ``None`` where it is."""
     if not path.is_file():
-        raise FileFormatError(f"{path} is missing from its bundle: copy the whole folder, or export again")
+        return f"{path} is missing from its bundle: copy the whole folder, or export again"
     found = FileInfo.of(path)
-    if found != recorded:
-        raise FileFormatError(
-            f"{path} is not the file that was exported: {found.bytes} bytes with SHA-256 {found.sha256[:12]} "
-            f"where the manifest says {recorded.bytes} and {recorded.sha256[:12]}: copy it or export again"
-        )
+    if found == recorded:
+        return None
+    return (
+        f"{path} is not the file that was exported: {found.bytes} bytes with SHA-256 {found.sha256[:12]} "
+        f"where the manifest says {recorded.bytes} and {recorded.sha256[:12]}: copy it or export again"
+    )

@@ -13,7 +13,7 @@ from typing import Final
 import onnx
 
 import dinoflow_deploy
-from dinoflow_deploy.atomic import atomic_folder
+from dinoflow_deploy.atomic import atomic_folder, check_folder
 from dinoflow_deploy.engines.bundle import ONNX_NAME, Bundle, FileInfo, Manifest, ModelInfo, OperatorInfo
 from dinoflow_deploy.engines.pytorch import PyTorchEngine
 from dinoflow_deploy.export.cpu_engine import EMULATED, cpu_engine
@@ -87,8 +87,11 @@ def export_bundle(
     output, options, progress = Path(output), options or ExportOptions(), progress or NoProgress()
     if options.verify:
         require("onnxruntime", "verifying an export (--no-verify leaves it out)")
+    reusable = plan is not None and may_be_reused(output, overwrite=options.overwrite)
+    if not reusable:
+        check_folder(output, overwrite=options.overwrite)
     prepared = prepare(plan, options.inputs, inline=options.plain) if plan else None
-    if prepared and may_be_reused(output, overwrite=options.overwrite):
+    if prepared and reusable:
         return _reused(_loaded(model), output, options, prepared)
     with atomic_folder(output, overwrite=options.overwrite) as folder:
         source = _loaded(model)
@@ -100,18 +103,22 @@ def export_bundle(
         if options.verify:
             manifest, rows = _verified(manifest, source, folder, options, progress)
             write_manifest(manifest, folder)
-        built = None
-        if prepared:
-            built = build_plan(
-                folder,
-                prepared.options,
-                progress,
-                prepared=prepared,
-                reference=lambda: _pytorch(source),
-                cancel=cancel,
-            )
-            manifest = Bundle.open(folder).manifest
+        built = _build_plan(source, folder, prepared, progress, cancel) if prepared else None
+        manifest = Bundle.open(folder).manifest
     return ExportReport(output, manifest, nodes, tuple(rows), built)
+
+
+def _build_plan(
+    model: FlowModel, folder: Path, prepared: Preparation, progress: Progress, cancel: Event | None
+) -> PlanReport:
+    return build_plan(
+        folder,
+        prepared.options,
+        progress,
+        prepared=prepared,
+        reference=lambda: _pytorch(model),
+        cancel=cancel,
+    )
 
 
 def _reused(model: FlowModel, output: Path, options: ExportOptions, prepared: Preparation) -> ExportReport:

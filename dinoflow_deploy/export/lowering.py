@@ -29,7 +29,7 @@ class OnnxLowering(TorchFunctionMode):
         if func is F.grid_sample:
             return _grid_sample(*args, **(kwargs or {}))
         if func is F.scaled_dot_product_attention:
-            return _attention(*args, **(kwargs or {}))
+            return attention(*args, **(kwargs or {}))
         return func(*args, **(kwargs or {}))
 
 
@@ -49,7 +49,8 @@ def _grid_sample(
     )
 
 
-def _attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+def attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Softmax attention of ``[B, heads, N, head width]``, as the exported graph writes it."""
     scale = query.shape[-1] ** -0.25
     scores = (query * scale) @ (key * scale).transpose(2, 3)
     mixed: Tensor = scores.softmax(-1) @ value

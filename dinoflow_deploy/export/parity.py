@@ -90,7 +90,7 @@ def verify(
     progress.start(f"comparing with {reference.describe().backend}", len(fitting), "shapes")
     rows, differences = [], []
     for shape in fitting:
-        frames1, frames2 = _frames(*shape)
+        frames1, frames2 = scene_frames(*shape)
         expected = reference.batch(frames1, frames2)
         difference = np.linalg.norm(engine.batch(frames1, frames2).astype(np.float64) - expected, axis=-1)
         row = _row(shape, expected, difference)
@@ -116,7 +116,8 @@ def _nearest(length: int, axis: AxisRange) -> int:
     return min(max(length, axis.min), axis.max or length)
 
 
-def _frames(batch: int, height: int, width: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def scene_frames(batch: int, height: int, width: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Frame pairs of synthetic scenes, each ``uint8 [batch, height, width, 3]``; the same at every call."""
     # Motion within the reach of the cost volume, 64 px at radius 4, and within the frame.
     config = SceneConfig(height=height, width=width, max_motion=min(32.0, height / 4, width / 4))
     scenes = SyntheticScenes(config, seed=_SEED, length=batch)

@@ -4,9 +4,10 @@ import gc
 import os
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from tempfile import TemporaryDirectory
 
 import torch
 from torch import distributed, nn
@@ -111,24 +112,33 @@ def _choose_device(device: str) -> torch.device:
 
 def launch(processes: int) -> int:
     """Run this command again in several processes on this machine, as torchrun does; gives its exit code."""
-    from torch.distributed.elastic.multiprocessing.api import SignalException
-    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.elastic.multiprocessing.api import DefaultLogsSpecs
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-    config = LaunchConfig(
-        min_nodes=1,
-        max_nodes=1,
-        nproc_per_node=processes,
-        run_id=str(uuid.uuid4()),
-        rdzv_backend="c10d",
-        rdzv_endpoint="localhost:0",
-        max_restarts=0,
-    )
     # Processes that each compute on every core wait for one another: ten times slower on two cores.
     threads = max(1, len(os.sched_getaffinity(0)) // processes)
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
+    # By default torchrun leaves its folder behind.
+    with TemporaryDirectory(prefix="torchelastic_") as folder:
+        config = LaunchConfig(
+            min_nodes=1,
+            max_nodes=1,
+            nproc_per_node=processes,
+            run_id=str(uuid.uuid4()),
+            rdzv_backend="c10d",
+            rdzv_endpoint="localhost:0",
+            max_restarts=0,
+            logs_specs=DefaultLogsSpecs(log_dir=folder),
+        )
+        return _exit_code(elastic_launch(config, sys.executable))
+
+
+def _exit_code(launched: Callable[..., object]) -> int:
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+
     try:
-        elastic_launch(config, sys.executable)("-m", "dinoflow_deploy", *sys.argv[1:])
+        launched("-m", "dinoflow_deploy", *sys.argv[1:])
     except ChildFailedError:
         # The process that failed has said why.
         return 1

@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from dinoflow_deploy.atomic import atomic_file, atomic_folder, check_folder
+from dinoflow_deploy.atomic import atomic_file, atomic_folder, check_folder, check_writable
 from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.video.frame_source import FrameSource
 from dinoflow_deploy.video.options import VideoOptions
@@ -31,9 +31,11 @@ def check_outputs(
         report_file: What else will be written.
 
     Raises:
-        InputError: A wrong suffix; something exists and may not be replaced; it is what is read; or one
-            output would replace another.
+        InputError: A wrong suffix; something exists and may not be replaced; it is what is read; one output
+            would replace another; or this user may not write there.
     """
+    if output.is_dir():
+        raise InputError(f"{output} is a folder: give a file name")
     one_pair = options.selection.size(source.count) == 2
     if output.suffix.lower() != ".mp4" and not (one_pair and output.suffix.lower() == ".png"):
         raise InputError(f"{output}: the output is H.264 in mp4: name it '{output.with_suffix('.mp4').name}'")
@@ -72,6 +74,7 @@ def _check_file(path: Path, options: VideoOptions, source: FrameSource) -> None:
         raise InputError(f"{path} exists: pass --overwrite to replace it, or give another name")
     if path.exists() and any(path.samefile(file) for file in source.files):
         raise InputError(f"{path} is an input: give the output another name")
+    check_writable(path)
     if options.save_flow is None:
         return
     # The folder for the flow is replaced as a whole, with what was written into it before.

@@ -73,6 +73,14 @@ def test_the_model_is_passed_on(tmp_path, constant_engine):
     assert "built-in" not in result.stderr
 
 
+def test_the_next_command_computes_the_same(tmp_path, constant_engine):
+    write_clip(tmp_path / "in.mp4")
+    given = "--model my.onnx --device cpu --max-flow 2.5 --max-side 48 --start 1 --frames 9 --stride 2"
+    result = video("in.mp4", *given.split(), "--json", "report.json")
+    following = f"in.mp4 {given} --output in-flow-side-by-side.mp4 --render side-by-side\n"
+    assert f"next: dinoflow-deploy video {following}" in result.stdout
+
+
 def write_images(folder: Path, names: list[str]) -> list[Path]:
     for number, name in enumerate(names):
         cv2.imwrite(str(folder / name), np.full((32, 48, 3), 20 * number, np.uint8))

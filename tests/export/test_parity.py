@@ -10,7 +10,7 @@ from onnx import numpy_helper
 from dinoflow_deploy.engines import load_engine
 from dinoflow_deploy.engines.pytorch import PyTorchEngine
 from dinoflow_deploy.errors import DinoFlowError, EngineError, ExportError
-from dinoflow_deploy.export.bundle_writer import _runnable
+from dinoflow_deploy.export.cpu_engine import cpu_engine
 from dinoflow_deploy.export.parity import TOLERANCES, Tolerance, verify
 from dinoflow_deploy.progress import NoProgress
 from tests.export.conftest import STATIC_SHAPE, Exported, GetExport
@@ -20,10 +20,7 @@ SHAPES = ((1, 64, 64), (3, 64, 112), (1, 144, 64))
 
 
 def test_flow_is_that_of_pytorch_at_shapes_other_than_the_traced(exported: Exported) -> None:
-    with (
-        _runnable(exported.folder, exported.precision) as path,
-        load_engine(path, "onnxruntime", "cpu") as engine,
-    ):
+    with cpu_engine(exported.folder, exported.precision) as engine:
         reference = PyTorchEngine(exported.model, device="cpu")
         parity, rows = verify(engine, reference, exported.precision, NoProgress(), SHAPES)
     shapes = [(row.batch, row.height, row.width) for row in rows]
@@ -52,7 +49,11 @@ def test_the_static_and_the_dynamic_export_compute_the_same(get_export: GetExpor
 @pytest.mark.parametrize(
     ("value", "error", "message"),
     [
-        (1.5, ExportError, "the exported model's flow is not PyTorch's"),
+        (
+            1.5,
+            ExportError,
+            "the flow of onnxruntime CPUExecutionProvider is not that of pytorch fp32 on cpu: it differs by",
+        ),
         (np.nan, EngineError, "the flow is not finite"),
     ],
 )

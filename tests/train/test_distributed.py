@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 import os
-import socket
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -16,6 +15,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.distributed import TCPStore
 
 from dinoflow_deploy.errors import DeviceError
 from dinoflow_deploy.train import trainer
@@ -37,10 +37,9 @@ def pool() -> Iterator[ProcessPoolExecutor]:
 
 
 def _in_two_processes(pool: ProcessPoolExecutor, function: Callable[..., Any], *arguments: Any) -> list[Any]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    parts = [pool.submit(_as_rank, rank, port, function, *arguments) for rank in range(2)]
+    # Held here, as torchrun's agent does: a port that is free now may be another program's when rank 0 is up.
+    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    parts = [pool.submit(_as_rank, rank, store.port, function, *arguments) for rank in range(2)]
     return [part.result(timeout=300) for part in parts]
 
 
@@ -54,7 +53,9 @@ def _as_rank(rank: int, port: int, function: Callable[..., Any], *arguments: Any
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": port,
     }
-    os.environ |= {name: str(value) for name, value in place.items()} | {"TORCHELASTIC_RUN_ID": "test"}
+    torchrun = {"RUN_ID": "test", "USE_AGENT_STORE": "True", "RESTART_COUNT": "0"}
+    os.environ |= {name: str(value) for name, value in place.items()}
+    os.environ |= {f"TORCHELASTIC_{name}": value for name, value in torchrun.items()}
     with process_group("cpu") as process:
         return function(process, *arguments)
 

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -34,8 +36,19 @@ def test_what_exists_is_kept_unless_asked(tmp_path):
 
 def test_a_folder_is_no_output(tmp_path):
     (tmp_path / "out.mp4").mkdir()
-    with pytest.raises(InputError, match="is a folder"):
-        check_outputs(tmp_path / "out.mp4", VideoOptions(overwrite=True), CLIP)
+    for folder in (tmp_path / "out.mp4", tmp_path, Path()):
+        with pytest.raises(InputError, match="is a folder"):
+            check_outputs(folder, VideoOptions(overwrite=True), CLIP)
+
+
+@pytest.mark.parametrize("locked", ["out", "report", "flow"])
+def test_where_nothing_may_be_written_is_refused_before_the_work(tmp_path, monkeypatch, locked):
+    # Told, not tried: root may write everywhere.
+    monkeypatch.setattr("os.access", lambda path, mode: path != tmp_path / locked)
+    (tmp_path / locked).mkdir()
+    options = VideoOptions(save_flow=tmp_path / "flow/new/flow")
+    with pytest.raises(InputError, match=f"cannot be made: you may not write in .*{locked}; choose another"):
+        check_outputs(tmp_path / "out/new/out.mp4", options, CLIP, tmp_path / "report/report.json")
 
 
 def test_a_flow_folder_is_replaced_only_if_it_holds_flow_alone(tmp_path):

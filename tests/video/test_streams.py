@@ -121,10 +121,12 @@ def test_a_video_over_http(tmp_path):
 
 
 def test_a_server_that_is_not_there():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    with pytest.raises(VideoError, match=f":{port}/live cannot be opened: Connection refused"):
-        open_source([f"rtsp://127.0.0.1:{port}/live"])
+    # Bound, so that no other program takes the port, and not listening.
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        port = bound.getsockname()[1]
+        with pytest.raises(VideoError, match=f":{port}/live cannot be opened: Connection refused"):
+            open_source([f"rtsp://127.0.0.1:{port}/live"])
 
 
 def test_an_unknown_scheme():

@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from dinoflow_deploy.atomic import atomic_file
+from dinoflow_deploy.atomic import atomic_file, check_writable
 from dinoflow_deploy.bench.benchmark import Shown
 from dinoflow_deploy.bench.report.charts import Axis, even_axis, line_chart
 from dinoflow_deploy.bench.report.pictures import PairPictures, draw_pair, error_colors
@@ -29,6 +29,7 @@ def report_path(folder: Path, *, overwrite: bool) -> Path:
         raise InputError(f"--report {folder} is a file: name a folder")
     if not folder.resolve().parent.is_dir():
         raise InputError(f"--report {folder} cannot be made: there is no folder {folder.parent}")
+    check_writable(path)
     if path.exists() and not overwrite:
         raise InputError(f"{path} exists: pass --overwrite to replace it, or another folder")
     return path

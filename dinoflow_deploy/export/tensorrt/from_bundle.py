@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
-from dinoflow_deploy.atomic import atomic_folder
+from dinoflow_deploy.atomic import atomic_folder, check_folder
 from dinoflow_deploy.engines.bundle import Bundle, Manifest
 from dinoflow_deploy.export.manifests import without_plan, write_manifest
 from dinoflow_deploy.export.tensorrt.build import build_plan
@@ -61,10 +61,13 @@ def build_from_bundle(
     """
     bundle = Bundle.open(source)
     manifest = bundle.manifest
+    reusable = may_be_reused(output, overwrite=overwrite)
+    if not reusable:
+        check_folder(output, overwrite=overwrite)
     prepared = prepare(
         options, manifest.inputs, inline=manifest.operator.inline, precision=manifest.precision
     )
-    if may_be_reused(output, overwrite=overwrite):
+    if reusable:
         found = reuse(output, manifest, prepared, verified=False)
         return BundleReport(output, found.manifest, reused_report(found, prepared))
     with atomic_folder(output, overwrite=overwrite) as folder:

@@ -152,7 +152,11 @@ class FlowHead(nn.Module):
         fused = self.weighted_fusion(taps).transpose(1, 2)
         # Not chunk: its number of chunks would bind an exported graph to the traced batch.
         feature1, feature2 = fused.reshape(2, -1, fused.shape[1], rows, columns).unbind(0)
-        return local_correlation(feature1, feature2, self.config.radius), feature2 - feature1
+        return self.cost_volume(feature1, feature2), feature2 - feature1
+
+    def cost_volume(self, feature1: Tensor, feature2: Tensor) -> Tensor:
+        """The local correlation of two frames' features, as ``local_correlation`` gives it."""
+        return local_correlation(feature1, feature2, self.config.radius)
 
     def decode(self, volume: Tensor, difference: Tensor) -> Tensor:
         """Flow at full resolution from what ``compare`` gives."""

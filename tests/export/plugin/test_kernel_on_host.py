@@ -3,7 +3,7 @@
 import shutil
 import struct
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from dinoflow_deploy.train.model.correlation import local_correlation
 Shape = tuple[int, int, int, int]
 RunCases = Callable[[list[tuple[Tensor, Tensor, int]]], list[Tensor]]
 
+DRIVER = Path(__file__).with_name("kernel_on_host.cpp")
 TYPES = {torch.float32: 4, torch.float16: 2, torch.bfloat16: 3}
 SHAPES = [(1, 1, 1, 1), (2, 3, 2, 5), (3, 7, 5, 1), (1, 33, 3, 34), (2, 64, 1, 9), (1, 70, 4, 65)]
 """B, C, H, W: one cell; sides below the radius; channels and columns around the multiples of 32 of a tile."""
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not 
 
 @pytest.fixture(scope="session")
 def run_cases(tmp_path_factory: pytest.TempPathFactory) -> RunCases:
-    program = compile_on_host(KERNEL_SOURCE, tmp_path_factory.mktemp("host"))
+    program = compile_on_host(DRIVER, folder=tmp_path_factory.mktemp("host"))
     return lambda cases: run_program(program, cases)
 
 
@@ -66,7 +67,7 @@ def test_a_step_outside_is_caught(tmp_path: Path, sound: str, broken: str) -> No
     changed.write_text(source.replace(sound, broken))
     case = (*features((1, 3, 2, 33), torch.float32), 4)
     with pytest.raises(subprocess.CalledProcessError) as caught:
-        run_program(compile_on_host(changed, tmp_path), [case])
+        run_program(compile_on_host(DRIVER, folder=tmp_path, kernel=changed), [case])
     assert b"AddressSanitizer" in caught.value.stderr
 
 
@@ -76,14 +77,16 @@ def features(shape: Shape, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     return first, second
 
 
-def compile_on_host(source: Path, folder: Path) -> Path:
-    program = folder / "kernel_on_host"
+def compile_on_host(
+    *sources: Path, folder: Path, kernel: Path = KERNEL_SOURCE, system_folders: Sequence[Path] = ()
+) -> Path:
+    program = folder / "on_host"
     subprocess.run(
         [
-            *("g++", "-std=c++17", "-O1", "-g1", "-Wall", "-Wno-unknown-pragmas"),
-            *("-fsanitize=address,bounds", "-fno-sanitize-recover=all", f'-DKERNEL_SOURCE="{source}"'),
-            f"-I{KERNEL_SOURCE.parent}",
-            *(Path(__file__).with_name("kernel_on_host.cpp"), "-o", program),
+            *("g++", "-std=c++20", "-O1", "-g1", "-Wall", "-Wno-unknown-pragmas"),
+            *("-fsanitize=address,bounds", "-fno-sanitize-recover=all", f'-DKERNEL_SOURCE="{kernel}"'),
+            *(f"-I{KERNEL_SOURCE.parent}", *(f"-isystem{place}" for place in system_folders)),
+            *(*sources, "-o", program),
         ],
         check=True,
     )

@@ -11,7 +11,7 @@ from dinoflow_deploy.engines import Bundle
 from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.export import ExportOptions, bundle_writer, export_bundle
 from dinoflow_deploy.export.options import parse_inputs
-from dinoflow_deploy.export.tensorrt import preparation
+from dinoflow_deploy.export.tensorrt import from_bundle, preparation
 from dinoflow_deploy.export.tensorrt import target as target_module
 from dinoflow_deploy.export.tensorrt.from_bundle import BundleReport, build_from_bundle
 from dinoflow_deploy.export.tensorrt.options import PlanOptions
@@ -108,12 +108,13 @@ class TestFromABundle:
             build()
 
     def test_a_bundle_without_a_plan_and_a_folder_that_is_none(
-        self, build: Build, nano_bundle: Path, tmp_path: Path
+        self, build: Build, nano_bundle: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         with pytest.raises(InputError, match="it holds no plan for TensorRT"):
             build_from_bundle(tmp_path / "out", nano_bundle, PLAN)
         (tmp_path / "folder").mkdir()
         (tmp_path / "folder" / "notes.txt").touch()
+        monkeypatch.setattr(from_bundle, "prepare", lambda *_, **__: pytest.fail("looked for TensorRT"))
         with pytest.raises(InputError, match="is not empty: pass --overwrite"):
             build_from_bundle(nano_bundle, tmp_path / "folder", PLAN)
 

@@ -1,0 +1,103 @@
+"""What ``dinoflow-deploy export --error-table`` prints."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from dinoflow_deploy.bench.tables import Table
+
+if TYPE_CHECKING:
+    from dinoflow_deploy.export.error_table import ErrorTable, FlowError
+
+_BLOCK_NOTE = (
+    "One block in low precision, the others in fp32. largest: largest magnitude of a value in it (fp16 ends "
+    "at 65504). score: of an attention score. error: RMS of the error of the block's output over RMS of the "
+    "output. px: end-point difference of the flow to fp32. everything: the model as it is exported."
+)
+_ISLAND_NOTE = (
+    "px: end-point difference of the flow to fp32, mean and largest. alone: this part in low precision, the "
+    "rest in fp32. switched: the exported model with this part in the type that it does not have there."
+)
+
+
+def print_error_tables(
+    weights: tuple[str, str | None, str | None, dict[str, str]], size: str | None, output: Path | None
+) -> None:
+    """Measure a model in fp16 and bf16 and print both tables.
+
+    Args:
+        weights: What makes a ``ModelSource``.
+        size: ``"HEIGHTxWIDTH"`` of the frames in px, or ``None`` for the usual one.
+        output: Folder that was asked for: refused, since nothing is exported.
+    """
+    from dinoflow_deploy.cli.progress import TerminalProgress
+    from dinoflow_deploy.optional import require
+
+    require("torch", "measuring what low precision costs")
+    from dinoflow_deploy.export import ModelSource
+    from dinoflow_deploy.export.error_table import DEFAULT_SIZE, measure_errors
+    from dinoflow_deploy.export.options import parse_inputs
+
+    if output is not None:
+        raise typer.BadParameter("--error-table exports nothing: leave out --output")
+    inputs = parse_inputs(size, "1") if size else None
+    height, width = (inputs.height.min, inputs.width.min) if inputs else DEFAULT_SIZE
+    with TerminalProgress() as progress:
+        table = measure_errors(ModelSource(*weights).load(), (height, width), progress)
+    typer.echo(error_tables(table))
+
+
+def error_tables(table: "ErrorTable") -> str:
+    """Both tables in Markdown, which also reads well on a terminal."""
+    height, width = table.size
+    where = f"{table.model}, {height}x{width}, mean flow {table.flow_px:.3g} px"
+    blocks = tuple(
+        (
+            block.name,
+            f"{block.largest:.3g}",
+            "-" if block.score is None else f"{block.score:.3g}",
+            *(
+                cell
+                for name in block.flow
+                for cell in (f"{block.relative[name]:.1e}", *_cells(block.flow[name]))
+            ),
+        )
+        for block in table.blocks
+    )
+    islands = tuple(
+        (
+            island.name,
+            "fp32" if island.is_float32 else "low",
+            *(
+                cell
+                for name in island.alone
+                for cell in (*_cells(island.alone[name]), *_cells(island.switched[name]))
+            ),
+        )
+        for island in table.islands
+    )
+    return "\n\n".join(
+        (
+            Table(f"blocks: {where}", _block_header(table), blocks, _BLOCK_NOTE).markdown(),
+            Table(f"parts: {where}", _island_header(table), islands, _ISLAND_NOTE).markdown(),
+        )
+    )
+
+
+def _block_header(table: "ErrorTable") -> tuple[str, ...]:
+    columns = (
+        f"{name} {figure}" for name in table.blocks[0].flow for figure in ("error", "mean px", "max px")
+    )
+    return ("block", "largest", "score", *columns)
+
+
+def _island_header(table: "ErrorTable") -> tuple[str, ...]:
+    columns = (
+        f"{name} {kind}" for name in table.islands[0].alone for kind in ("alone", "max", "switched", "max")
+    )
+    return ("part", "exported", *columns)
+
+
+def _cells(error: "FlowError") -> tuple[str, str]:
+    return f"{error.mean_px:.2g}", f"{error.max_px:.2g}"

@@ -1,0 +1,60 @@
+"""``dinoflow-deploy inspect``: what a bundle, plan, ONNX file or weights file is."""
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from dinoflow_deploy.inspection import Report
+
+
+def inspect(
+    artifact: Annotated[
+        str,
+        typer.Argument(
+            metavar="ARTIFACT",
+            help="A bundle, a TensorRT plan, an .onnx or .safetensors file, or a built-in model.",
+        ),
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+    allow_host_code: Annotated[
+        bool,
+        typer.Option(
+            "--allow-host-code",
+            help="Let TensorRT load native code that a plan carries, such as a plugin: for plans you trust.",
+        ),
+    ] = False,
+) -> None:
+    """Print what an artefact is: inputs, precision, operator and plugin, memory, versions, parity.
+
+    Every file of a bundle is checked against its manifest. Nothing is run and no GPU is needed; the layers
+    of a plan are shown where TensorRT and its GPU are there. What is left out is listed with the reason.
+    """
+    from dinoflow_deploy.inspection import inspect_artifact
+
+    report = inspect_artifact(artifact, allow_host_code=allow_host_code)
+    if as_json:
+        typer.echo(json.dumps(report.to_dict(), indent=2))
+    else:
+        _show(report)
+
+
+def _show(report: "Report") -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from dinoflow_deploy.inspection import report_lines
+
+    console, table = Console(highlight=False), Table.grid(padding=(0, 2))
+    for label, line in report_lines(report):
+        # Text, because a table would read the brackets of a shape as styles.
+        table.add_row(Text(label, "bold"), Text(line))
+    console.print(table)
+    if report.left_out:
+        console.print(Text("\nLeft out", "bold"))
+    for part in report.left_out:
+        console.print(Text(f"  {part.what}:"))
+        # Never wrapped: it may hold a command to copy.
+        console.print(Text(f"      {part.reason}"), soft_wrap=True)

@@ -1,0 +1,81 @@
+"""From a path to a report."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from dinoflow_deploy.engines.builtin import builtin_models
+from dinoflow_deploy.engines.bundle import MANIFEST_NAME, FileInfo
+from dinoflow_deploy.errors import InputError
+from dinoflow_deploy.inspection.bundle import inspect_bundle
+from dinoflow_deploy.inspection.onnx_package import require_onnx
+from dinoflow_deploy.inspection.plan_file import inspect_plan
+from dinoflow_deploy.inspection.report import FileDetails, Report
+from dinoflow_deploy.inspection.safetensors_file import read_model
+
+PLAN_SUFFIXES: Final = (".plan", ".engine", ".trt")
+
+
+def inspect_artifact(source: str | Path, *, allow_host_code: bool = False) -> Report:
+    """Find out what an artefact is, without running it.
+
+    Args:
+        source: Folder or ``manifest.json`` of a bundle, an ``.onnx``, ``.plan`` (``.engine``, ``.trt``) or
+            ``.safetensors`` file, or the name of a built-in model, which stands for its bundle.
+        allow_host_code: Let TensorRT load native code that a plan carries, such as an embedded plugin. It
+            then runs here: only for plans whose origin you trust.
+
+    Raises:
+        InputError: There is no such file, or it is of another kind.
+        FileFormatError: A file is damaged, missing from its bundle, or not what its name says.
+        MissingPackageError: It is an ONNX file by itself, and ``onnx`` is not installed.
+    """
+    path = _locate(source)
+    if path.is_dir():
+        return inspect_bundle(path, allow_host_code=allow_host_code)
+    if path.suffix.lower() in PLAN_SUFFIXES:
+        return inspect_plan(path, allow_host_code=allow_host_code)
+    return _INSPECTORS[path.suffix.lower()](path)
+
+
+def _locate(source: str | Path) -> Path:
+    models = builtin_models()
+    if isinstance(source, str) and source in models:
+        return models[source].bundle
+    path = Path(source).expanduser()
+    if not path.exists():
+        raise InputError(
+            f"there is no file, folder or built-in model '{source}' (built-in: {', '.join(models)})"
+        )
+    if path.name == MANIFEST_NAME:
+        return path.parent
+    known = (*_INSPECTORS, *PLAN_SUFFIXES)
+    if not path.is_dir() and path.suffix.lower() not in known:
+        raise InputError(
+            f"{path} is nothing that is known here: give the folder of a bundle, or a file that ends in "
+            f"{', '.join(known)}"
+        )
+    return path
+
+
+def _inspect_onnx(path: Path) -> Report:
+    require_onnx()
+    from dinoflow_deploy.inspection.onnx_graph import read_graph
+
+    graph = read_graph(path)
+    external = [path.parent / name for name in graph.external_files]
+    return Report(path=str(path), kind="onnx", files=_files(path, *external), graph=graph)
+
+
+def _inspect_safetensors(path: Path) -> Report:
+    return Report(path=str(path), kind="safetensors", model=read_model(path), files=_files(path))
+
+
+def _files(*paths: Path) -> tuple[FileDetails, ...]:
+    return tuple(FileDetails.of(path.name, FileInfo.of(path), recorded=False) for path in paths)
+
+
+_INSPECTORS: Final[dict[str, Callable[[Path], Report]]] = {
+    ".onnx": _inspect_onnx,
+    ".safetensors": _inspect_safetensors,
+}

@@ -1,0 +1,60 @@
+"""The first bytes of a plan, as TensorRT-RTX 1.7 writes them.
+
+```
+ 0  "vtrt"                      20  high half of the length
+ 4  0                           24  version: major, minor, patch, build, a byte each
+ 8  2, the header's format      28  "vtrt"
+16  length of the whole file    32  what it was built for, a bit each
+```
+
+NVIDIA does not document them. They were found by building plans of every compute capability with TensorRT-RTX
+1.7.1.116, whose own reader then refused a plan of another length or version. The headers of TensorRT for
+data-centre GPUs could not be looked at, so nothing is said about plans that begin in another way.
+"""
+
+import struct
+from typing import Final
+
+from dinoflow_deploy.errors import FileFormatError
+from dinoflow_deploy.inspection.report import PlanHeader
+
+HEADER_BYTES: Final = 64
+_MAGIC: Final = b"vtrt"
+_FORMAT: Final = 2
+_MAJOR: Final = 1
+_CAPABILITIES: Final = ("7.5", "8.0", "8.6", "8.9", "12.0", "12.1")
+_LAYOUT: Final = struct.Struct("<4s4xQQ4B4sI")
+
+
+def read_header(start: bytes, length: int, where: str) -> PlanHeader | None:
+    """What a plan says about itself.
+
+    Args:
+        start: Its first bytes, at least 64 where it is that long.
+        length: Length of the file.
+        where: Its name for errors.
+
+    Returns:
+        ``None`` for a layout that is not the one above.
+
+    Raises:
+        FileFormatError: It is shorter or longer than it says, or too short for any plan.
+    """
+    if length < HEADER_BYTES:
+        raise FileFormatError(f"{where} is no TensorRT plan: {length} bytes are too few for one")
+    magic, layout, stated, *version, again, targets = _LAYOUT.unpack_from(start)
+    if (magic, again, layout, version[0]) != (_MAGIC, _MAGIC, _FORMAT, _MAJOR):
+        return None
+    if stated != length:
+        raise FileFormatError(
+            f"{where} is damaged: {length} bytes, where its header says {stated}: copy it or build it again"
+        )
+    return PlanHeader("rtx", ".".join(map(str, version)), _capabilities(targets))
+
+
+def _capabilities(bits: int) -> tuple[str, ...]:
+    numbers = [number for number in range(32) if bits >> number & 1]
+    return tuple(
+        _CAPABILITIES[number] if number < len(_CAPABILITIES) else f"unknown (bit {number})"
+        for number in numbers
+    )

@@ -1,0 +1,130 @@
+"""A report as lines for a person, each with a label."""
+
+from collections.abc import Iterator
+
+from dinoflow_deploy.engines.bundle import Manifest, Parity, PlanInfo
+from dinoflow_deploy.engines.tensorrt.flavours import find_flavour
+from dinoflow_deploy.inspection.engine_text import engine_lines
+from dinoflow_deploy.inspection.report import GraphDetails, ModelDetails, PlanDetails, Report
+from dinoflow_deploy.inspection.wording import counts_lines, digest, size, tensor_lines, weights_lines
+
+Lines = Iterator[tuple[str, str]]
+
+
+def report_lines(report: Report) -> Lines:
+    """What an artefact is, as pairs of label and text; what was left out is not among them.
+
+    Args:
+        report: Of ``inspect_artifact``.
+    """
+    yield report.kind, f"{report.path}, {size(report.bytes)}"
+    if report.manifest:
+        yield from _manifest_lines(report.manifest)
+    for file in report.files:
+        state = ", as the manifest says" if file.recorded else ""
+        yield "file", f"{file.name}, {size(file.bytes)}, SHA-256 {digest(file.sha256)}{state}"
+    if report.unlisted:
+        yield "", f"not in the manifest: {', '.join(report.unlisted)}"
+    if report.graph:
+        yield from _graph_lines(report.graph)
+    yield from _operator_lines(report.graph, report.manifest)
+    if report.model:
+        yield from _model_lines(report.model)
+    for plan in report.plans:
+        yield from _plan_lines(plan)
+
+
+def _manifest_lines(manifest: Manifest) -> Lines:
+    model = manifest.model
+    yield "model", f"{model.name}, {manifest.precision}, opset {manifest.opset}"
+    yield "", f"from weights with SHA-256 {digest(model.weights_sha256)}"
+    yield "shapes", f"{manifest.inputs}; sides are multiples of {manifest.stride}"
+    images = manifest.normalisation
+    low, high = images.range
+    yield (
+        "images",
+        f"{images.channel_order}, {low:g} to {high:g}"
+        + (", normalised inside the model" if images.inside_model else ""),
+    )
+    yield from _parity_lines("parity", manifest.parity, "the export was not verified")
+    yield "made with", ", ".join(f"{name} {version}" for name, version in manifest.tools.items())
+
+
+def _parity_lines(label: str, parity: Parity | None, absent: str) -> Lines:
+    if parity is None:
+        yield label, absent
+        return
+    yield label, f"{parity.engine} against {parity.reference}, {parity.pairs} pairs, end-point difference:"
+    yield (
+        "",
+        (
+            f"mean {parity.mean_px:.2g} px, 99% {parity.p99_px:.2g} px, max {parity.max_px:.2g} px, "
+            f"limit {parity.tolerance_px:g} px"
+        ),
+    )
+
+
+def _graph_lines(graph: GraphDetails) -> Lines:
+    yield from tensor_lines(graph.tensors)
+    if not graph.is_flow_model:
+        yield "", "not a flow model: that has the inputs image1 and image2 and the output flow"
+    opsets = ", ".join(f"{name} {version}" for name, version in graph.opsets.items())
+    yield "onnx", f"written by {graph.producer or 'unknown'}, IR version {graph.ir_version}, opsets {opsets}"
+    yield from counts_lines("nodes", graph.nodes, graph.precision)
+    yield from weights_lines(graph.weights)
+
+
+def _operator_lines(graph: GraphDetails | None, manifest: Manifest | None) -> Lines:
+    for operator in graph.operators if graph else ():
+        attributes = ", ".join(f"{name} {value}" for name, value in operator.attributes.items())
+        body = "no body, so it needs a plugin"
+        if operator.body_nodes is not None:
+            body = f"its body has {operator.body_nodes} nodes"
+        yield "operator", f"dinoflow::LocalCorrelation ({attributes}); {body}"
+    if manifest and not (graph and graph.operators):
+        stated = manifest.operator
+        form = (
+            "inline, in standard operators" if stated.inline else f"one node {stated.domain}::{stated.name}"
+        )
+        yield "operator", f"local correlation of radius {stated.radius}: {form}"
+    elif graph and not graph.operators:
+        yield "operator", "no dinoflow::LocalCorrelation: inline in standard operators, or there is none"
+
+
+def _model_lines(model: ModelDetails) -> Lines:
+    if model.config is None:
+        yield "config", "none: a decoder or backbone alone, or weights of something else"
+    for name, value in (model.config or {}).items():
+        parts = [f"{key} {each}" for key, each in value.items()] if isinstance(value, dict) else [str(value)]
+        yield name, ", ".join(parts)
+    yield from weights_lines(model.weights)
+
+
+def _plan_lines(plan: PlanDetails) -> Lines:
+    yield "plan", plan.file
+    if plan.header:
+        targets = ", ".join(plan.header.compute_capabilities)
+        yield "", f"header: {_title(plan.header.flavour)} {plan.header.version}, for {targets}"
+    if plan.recorded:
+        yield from _recorded_lines(plan.recorded)
+    if plan.engine:
+        yield from engine_lines(plan.engine)
+
+
+def _recorded_lines(plan: PlanInfo) -> Lines:
+    yield "", f"manifest: {_title(plan.flavour)} {plan.version}, for {', '.join(plan.compute_capabilities)}"
+    where = f"{plan.gpu}, driver {plan.driver}" if plan.gpu else "a machine without a GPU"
+    yield "", f"built on {where}"
+    yield (
+        "",
+        (
+            f"plugin {plan.plugin}, hardware compatibility {plan.hardware_compatibility}, "
+            f"optimization level {plan.optimization_level}"
+        ),
+    )
+    yield "", f"takes {plan.inputs}"
+    yield from _parity_lines("", plan.parity, "the plan was not run after it was built")
+
+
+def _title(flavour: str) -> str:
+    return find_flavour(flavour).title

@@ -1,0 +1,121 @@
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dinoflow_deploy.engines.bundle import Manifest
+from dinoflow_deploy.errors import FileFormatError, InputError
+from dinoflow_deploy.inspection import inspect_artifact, report_lines
+from tests.inspection.conftest import NANO
+
+WITHOUT_ONNX = """
+import json, sys
+sys.modules["onnx"] = None
+from dinoflow_deploy.inspection import inspect_artifact
+print(json.dumps(inspect_artifact(sys.argv[1]).to_dict()))
+"""
+
+
+def test_a_built_in_name_stands_for_its_bundle() -> None:
+    report = inspect_artifact("nano")
+    assert report == inspect_artifact(NANO.bundle) == inspect_artifact(NANO.bundle / "manifest.json")
+    assert report.kind == "bundle"
+    assert report.manifest == Manifest.read(NANO.bundle / "manifest.json")
+    assert report.left_out == ()
+    assert {file.name: file.recorded for file in report.files} == {"manifest.json": False, "model.onnx": True}
+    assert report.bytes == sum(path.stat().st_size for path in NANO.bundle.iterdir())
+    assert json.loads(json.dumps(report.to_dict()))["bytes"] == report.bytes
+
+
+def test_a_file_that_the_manifest_does_not_list_is_shown(nano_bundle: Path) -> None:
+    (nano_bundle / "notes.txt").write_text("mine")
+    assert inspect_artifact(nano_bundle).unlisted == ("notes.txt",)
+
+
+def test_every_damaged_and_missing_file_is_named_at_once(nano_bundle: Path) -> None:
+    path = nano_bundle / "manifest.json"
+    content = json.loads(path.read_text())
+    content["files"]["rtx.plan"] = {"bytes": 1, "sha256": "0" * 64}
+    path.write_text(json.dumps(content))
+    model = nano_bundle / "model.onnx"
+    model.write_bytes(model.read_bytes()[:-1])
+    with pytest.raises(FileFormatError) as caught:
+        inspect_artifact(nano_bundle)
+    lines = str(caught.value).splitlines()
+    assert lines[0].startswith(f"{model} is not the file that was exported")
+    assert lines[1].startswith(f"{nano_bundle / 'rtx.plan'} is missing")
+
+
+def test_a_plan_that_is_no_file_of_the_bundle_is_refused(nano_bundle: Path) -> None:
+    path = nano_bundle / "manifest.json"
+    content = json.loads(path.read_text())
+    content["plans"] = [
+        {
+            "file": "rtx.plan",
+            "flavour": "rtx",
+            "version": "1.7.1.116",
+            "compute_capabilities": ["8.9"],
+            "gpu": None,
+            "driver": None,
+            "inputs": content["inputs"],
+            "plugin": "none",
+            "hardware_compatibility": "none",
+            "optimization_level": 3,
+            "key": "0" * 64,
+            "parity": None,
+        }
+    ]
+    path.write_text(json.dumps(content))
+    with pytest.raises(FileFormatError, match=r"manifest\.json: 'plans' names rtx\.plan, which 'files' does"):
+        inspect_artifact(nano_bundle)
+
+
+def test_a_folder_that_is_no_bundle_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileFormatError, match=r"is not a bundle: it holds no manifest\.json"):
+        inspect_artifact(tmp_path)
+
+
+def test_what_is_not_known_is_refused_with_what_is(tmp_path: Path) -> None:
+    (tmp_path / "clip.mp4").write_bytes(b"")
+    with pytest.raises(InputError, match=r"clip\.mp4 is nothing that is known.* \.onnx, .*, \.plan"):
+        inspect_artifact(tmp_path / "clip.mp4")
+    with pytest.raises(InputError, match=r"no file, folder or built-in model 'nanno' \(built-in: nano\)"):
+        inspect_artifact("nanno")
+
+
+def test_without_onnx_the_manifest_is_shown_and_the_rest_named() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_ONNX, "nano"], capture_output=True, text=True, check=True
+    )
+    report = json.loads(done.stdout)
+    assert report["graph"] is None
+    assert report["manifest"]["operator"]["radius"] == 4
+    assert report["files"][1]["recorded"] is True
+    (left_out,) = report["left_out"]
+    assert "nodes" in left_out["what"]
+    assert "needs the package 'onnx', which is not installed: pip install" in left_out["reason"]
+    # A machine that only looks at a model is not told to download torch.
+    assert "torch" not in left_out["reason"]
+
+
+@pytest.mark.parametrize(
+    ("inline", "expected"),
+    [(True, "inline, in standard operators"), (False, "one node dinoflow::LocalCorrelation")],
+)
+def test_without_a_graph_the_operator_is_the_manifests(inline: bool, expected: str) -> None:
+    report = inspect_artifact("nano")
+    assert report.manifest is not None
+    manifest = replace(report.manifest, operator=replace(report.manifest.operator, inline=inline))
+    lines = list(report_lines(replace(report, graph=None, manifest=manifest)))
+    assert ("operator", f"local correlation of radius 4: {expected}") in lines
+
+
+def test_without_onnx_an_onnx_file_by_itself_is_an_error() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_ONNX, NANO.bundle / "model.onnx"], capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert "MissingPackageError: looking into an ONNX file needs the package 'onnx'" in done.stderr

@@ -1,0 +1,160 @@
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from dinoflow_deploy.inspection import inspect_artifact, report_lines
+from dinoflow_deploy.inspection.report import EngineDetails, TensorDetails
+from tests.inspection.fake_tensorrt import LAYERS, fake_tensorrt
+
+Install = Callable[..., ModuleType]
+
+
+@pytest.fixture
+def install(monkeypatch: pytest.MonkeyPatch) -> Install:
+    """Put the made-up TensorRT where ``import tensorrt`` finds it, and TensorRT-RTX where nobody does."""
+
+    def put(layers: list[Any] = LAYERS) -> ModuleType:
+        module = fake_tensorrt(layers)
+        monkeypatch.setitem(sys.modules, "tensorrt", module)
+        for name in ("tensorrt_rtx", "tensorrt_rtx_bindings"):
+            monkeypatch.setitem(sys.modules, name, None)
+        return module
+
+    return put
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Path:
+    path = tmp_path / "tensorrt.plan"
+    path.write_bytes(b"engine" + bytes(100))
+    return path
+
+
+def engine_of(path: Path) -> EngineDetails:
+    (plan,) = inspect_artifact(path).plans
+    assert plan.engine is not None
+    return plan.engine
+
+
+def test_layers_are_counted_by_precision_and_kind(install: Install, plan: Path) -> None:
+    install()
+    engine = engine_of(plan)
+    assert engine.precision == {
+        "fp16": {"CaskConvolution": 2},
+        "fp32": {"kgen": 1, "PluginV3": 1},
+        "unknown": {"NoOp": 1, "Signal": 1},
+        "bf16": {"kgen": 1},
+    }
+    assert engine.layers == 7
+    assert engine.plugins == ("volume",)
+
+
+def test_tensors_profiles_and_memory(install: Install, plan: Path) -> None:
+    install()
+    engine = engine_of(plan)
+    assert engine.tensors == (
+        TensorDetails("image1", "input", "fp32", (-1, 3, -1, -1)),
+        TensorDetails("image2", "input", "fp16", (-1, 3, -1, -1)),
+        TensorDetails("flow", "output", "fp32", (-1, 2, -1, -1)),
+    )
+    first, second = engine.profiles
+    assert first.shapes["image1"] == ((1, 3, 64, 64), (1, 3, 448, 1024), (4, 3, 1088, 1920))
+    assert (first.device_memory_bytes, second.device_memory_bytes) == (700_000_000, 5_000_000)
+    assert (engine.device_memory_bytes, engine.weights_bytes) == (700_000_000, 30_000_000)
+    assert (engine.version, engine.hardware_compatibility) == ("11.4.0.106", "SAME_COMPUTE_CAPABILITY")
+
+
+def test_what_it_reads_as_text(install: Install, plan: Path) -> None:
+    install()
+    lines = list(report_lines(inspect_artifact(plan)))
+    assert ("profile", lines[lines.index(("output", "flow, fp32 [-1, 2, -1, -1]")) + 1][1]) in lines
+    text = "\n".join(line for _, line in lines)
+    assert "0: image1 1x3x64x64 .. 1x3x448x1024 .. 4x3x1088x1920, image2 1x3x64x64" in text
+    assert "700.0 MB for a context, 30.0 MB weights, 2 auxiliary streams" in text
+    assert ("layers", "7: 2 fp16, 2 fp32, 2 unknown, 1 bf16") in lines
+    assert ("plugins", "volume") in lines
+
+
+@pytest.mark.parametrize("layers", [["conv1", "conv2"], []])
+def test_a_plan_without_details_of_its_layers_says_so(
+    layers: list[str], install: Install, plan: Path
+) -> None:
+    install(layers)
+    report = inspect_artifact(plan)
+    engine = report.plans[0].engine
+    assert engine is not None
+    assert (engine.layers, engine.precision) == (len(layers), {})
+    assert any("built without detailed profiling information" in line for _, line in report_lines(report))
+
+
+def test_code_in_a_plan_is_loaded_only_where_it_is_allowed(install: Install, plan: Path) -> None:
+    install()
+    plan.write_bytes(b"code" + bytes(100))
+    report = inspect_artifact(plan)
+    assert report.plans[0].engine is None
+    assert "--allow-host-code, if you trust the plan" in report.left_out[-1].reason
+    assert inspect_artifact(plan, allow_host_code=True).plans[0].engine is not None
+
+
+def test_a_plan_that_no_tensorrt_takes_gives_every_reason(install: Install, plan: Path) -> None:
+    install()
+    plan.write_bytes(b"other" + bytes(100))
+    header, layers = inspect_artifact(plan).left_out
+    assert header.what == "the header of tensorrt.plan"
+    assert "TensorRT 11.4.0.106 cannot load it here: this plan is of another version (" in layers.reason
+    assert re.search(r"needs the package 'tensorrt_rtx', which is not installed: pip install", layers.reason)
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("CUDA driver version is insufficient for CUDA runtime version", "it finds no NVIDIA GPU"),
+        (None, "factory function returned nullptr"),
+    ],
+)
+def test_a_runtime_that_cannot_be_made_is_a_reason(
+    said: str | None, reason: str, install: Install, plan: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(logger: Any) -> None:
+        if said:
+            logger.log(module.ILogger.INTERNAL_ERROR, said)
+        raise TypeError("pybind11::init(): factory function returned nullptr")
+
+    module = install()
+    monkeypatch.setattr(module, "Runtime", refuse)
+    left_out = inspect_artifact(plan).left_out
+    assert f"TensorRT 11.4.0.106 cannot load it here: {reason}" in left_out[-1].reason.replace(
+        "pybind11::init(): ", ""
+    )
+
+
+@pytest.mark.tensorrt
+def test_a_real_plan_on_a_gpu(tmp_path: Path) -> None:
+    """An engine of one convolution in fp16, built and looked at."""
+    import numpy as np
+
+    if not Path("/proc/driver/nvidia").exists():
+        pytest.skip("no NVIDIA driver")
+    trt = pytest.importorskip("tensorrt")
+    builder = trt.Builder(trt.Logger(trt.Logger.ERROR))
+    network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
+    value = network.add_input("x", trt.float16, (1, 8, -1, 32))
+    weights = np.ones((8, 8, 3, 3), np.float16)
+    network.mark_output(network.add_convolution_nd(value, 8, (3, 3), weights).get_output(0))
+    config, profile = builder.create_builder_config(), builder.create_optimization_profile()
+    config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
+    profile.set_shape("x", (1, 8, 16, 32), (1, 8, 32, 32), (1, 8, 64, 32))
+    config.add_optimization_profile(profile)
+    path = tmp_path / "real.plan"
+    path.write_bytes(bytes(builder.build_serialized_network(network, config)))
+    engine = engine_of(path)
+    assert engine.version == trt.__version__
+    assert engine.tensors[0] == TensorDetails("x", "input", "fp16", (1, 8, -1, 32))
+    assert engine.profiles[0].shapes == {"x": ((1, 8, 16, 32), (1, 8, 32, 32), (1, 8, 64, 32))}
+    assert sum(engine.precision.get("fp16", {}).values()) >= 1
+    assert sum(sum(kinds.values()) for kinds in engine.precision.values()) == engine.layers
