@@ -277,18 +277,6 @@ class Bundle:
         return self.folder / ONNX_NAME
 
 
-def planned_flavours(folder: Path) -> tuple[str, ...]:
-    """The flavours that a bundle holds a plan for, from its manifest alone.
-
-    Nothing if it is not a bundle or damaged, which :meth:`Bundle.open` reports.
-    """
-    try:
-        manifest = Manifest.read(folder / MANIFEST_NAME)
-    except (OSError, FileFormatError):
-        return ()
-    return tuple(plan.flavour for plan in manifest.plans)
-
-
 def problem_with(path: Path, recorded: FileInfo) -> str | None:
     """Why a file is not the one that a manifest lists; ``None`` where it is."""
     if not path.is_file():

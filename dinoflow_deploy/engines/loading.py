@@ -7,7 +7,7 @@ from typing import Any, Final
 from dinoflow_deploy.engines.backends import BACKENDS, Backend
 from dinoflow_deploy.engines.base import FlowEngine
 from dinoflow_deploy.engines.builtin import builtin_models
-from dinoflow_deploy.engines.bundle import planned_flavours
+from dinoflow_deploy.engines.tensorrt.choice import planned_flavours
 from dinoflow_deploy.errors import InputError
 
 _SUFFIXES: Final = {".onnx": "onnx", ".safetensors": "safetensors", ".plan": "plan"}

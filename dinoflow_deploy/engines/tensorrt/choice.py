@@ -1,11 +1,24 @@
-"""Whether a plan is what "auto" should run."""
+"""Which plans a bundle holds, and whether one is what "auto" should run."""
 
 from pathlib import Path
 
-from dinoflow_deploy.engines.bundle import planned_flavours
+from dinoflow_deploy.engines.bundle import MANIFEST_NAME, Manifest
 from dinoflow_deploy.engines.devices import Device
 from dinoflow_deploy.engines.tensorrt.cuda import gpu_is_usable
 from dinoflow_deploy.engines.tensorrt.flavours import FLAVOURS
+from dinoflow_deploy.errors import FileFormatError
+
+
+def planned_flavours(folder: Path) -> tuple[str, ...]:
+    """The flavours that a bundle holds a plan for, from its manifest alone.
+
+    Nothing if it is not a bundle or damaged, which :meth:`Bundle.open` reports.
+    """
+    try:
+        manifest = Manifest.read(folder / MANIFEST_NAME)
+    except (OSError, FileFormatError):
+        return ()
+    return tuple(plan.flavour for plan in manifest.plans)
 
 
 def can_run_here(path: Path, device: str) -> bool:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dinoflow_deploy import load_engine
-from dinoflow_deploy.engines.bundle import planned_flavours
+from dinoflow_deploy.engines.tensorrt.choice import planned_flavours
 from dinoflow_deploy.errors import EngineError, InputError
 from tests.engines.conftest import WriteBundle
 from tests.engines.tensorrt.conftest import WritePlan, expected
