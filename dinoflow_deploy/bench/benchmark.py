@@ -46,6 +46,7 @@ class BenchOptions:
         rounds: Turns of each engine for speed.
         seconds: Length of a turn.
         speed: Whether to measure speed.
+        cuda_graph: Have every engine replay a recorded CUDA graph, which only TensorRT's can.
         allow_missing: Leave out pairs with missing files, and list the files, in place of raising.
     """
 
@@ -61,6 +62,7 @@ class BenchOptions:
     rounds: int = 5
     seconds: float = 2.0
     speed: bool = True
+    cuda_graph: bool = False
     allow_missing: bool = False
 
     def __post_init__(self) -> None:
@@ -92,9 +94,14 @@ class BenchOptions:
                 label = f"{model} {backend}" if label in found else label
                 if label in found:
                     raise InputError(f"{model} on {backend} is given twice: name each once")
-                options = {"precision": self.precision} if self.precision and backend == "pytorch" else {}
-                found[label] = EngineSource(model, backend, self.device, options)
+                found[label] = EngineSource(model, backend, self.device, self._options(backend))
         return found
+
+    def _options(self, backend: str) -> dict[str, Any]:
+        options: dict[str, Any] = {"cuda_graph": True} if self.cuda_graph else {}
+        if self.precision and backend == "pytorch":
+            options["precision"] = self.precision
+        return options
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from dinoflow_deploy.cli.values import check_new_file, parse_size, write_text
 if TYPE_CHECKING:
     from dinoflow_deploy.bench.results import BenchResult
 
+_BACKEND = "auto, tensorrt, onnxruntime, pytorch, onnxruntime-tensorrt; every model runs on each."
 _DATASET = "Names, comma-separated, as `data check` takes them; without one, speed alone."
 _ROOT = "Folder of the data sets; NAME=DIR for one of its own."
 _LIMIT = "Pairs of each data set, spread evenly over it."
@@ -20,11 +21,14 @@ def bench(
     model: Annotated[
         list[str] | None,
         typer.Option(
-            help="Built-in name, bundle, .onnx or .safetensors; may be repeated.", show_default="nano"
+            help="Built-in name, bundle, .onnx, .plan or .safetensors; may be repeated.", show_default="nano"
         ),
     ] = None,
-    backend: Annotated[str, typer.Option(help="auto, or names, comma-separated.")] = "auto",
+    backend: Annotated[str, typer.Option(metavar="NAME,...", help=_BACKEND)] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    cuda_graph: Annotated[
+        bool, typer.Option("--cuda-graph", help="Replay a recorded CUDA graph: TensorRT, one fixed size.")
+    ] = False,
     precision: Annotated[
         str | None, typer.Option(metavar="fp32|fp16|bf16", help="What every engine must compute in.")
     ] = None,
@@ -74,6 +78,7 @@ def bench(
         models=tuple(model or ["nano"]),
         backends=tuple(_names(backend)),
         device=device,
+        cuda_graph=cuda_graph,
         precision=precision,
         datasets=_roots(_names(dataset), root or []),
         size=parse_size(size),

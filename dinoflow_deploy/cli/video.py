@@ -24,7 +24,10 @@ _INPUTS = (
     "Without --output, the last of several is the output, unless all are images."
 )
 
-_COMPUTING = {"model", "backend", "device", "max_flow", "max_side", "start", "frames", "stride", "fps"}
+_COMPUTING = {
+    *("model", "backend", "device", "cuda_graph"),
+    *("max_flow", "max_side", "start", "frames", "stride", "fps"),
+}
 
 
 class Render(StrEnum):
@@ -52,10 +55,15 @@ def video(
         typer.Option("--output", "-o", show_default="INPUT-flow.mp4", help="The mp4; a png for two images."),
     ] = None,
     model: Annotated[
-        str, typer.Option(help="Built-in name, bundle, .onnx or .safetensors file.")
+        str, typer.Option(help="Built-in name, bundle, .onnx, .plan or .safetensors file.")
     ] = DEFAULT_MODEL,
-    backend: Annotated[str, typer.Option(help="auto, onnxruntime or pytorch.")] = "auto",
+    backend: Annotated[
+        str, typer.Option(help="auto, tensorrt, onnxruntime, pytorch or onnxruntime-tensorrt.")
+    ] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    cuda_graph: Annotated[
+        bool, typer.Option("--cuda-graph", help="Replay a recorded CUDA graph: TensorRT, one fixed size.")
+    ] = False,
     render: Annotated[Render, typer.Option(help="What the output shows.")] = Render.FLOW,
     max_flow: Annotated[
         float | None,
@@ -112,7 +120,8 @@ def video(
         output = output or default_output(named)
         # Everything that can be refused is refused before a model is loaded.
         check_outputs(output, options, source, json_file)
-        with load_engine(model, backend=backend, device=device) as engine:
+        how = {"cuda_graph": True} if cuda_graph else {}
+        with load_engine(model, backend=backend, device=device, **how) as engine:
             _print_engine(model, engine)
             with TerminalProgress() as progress, stop_on_interrupt("completing the file") as stop:
                 report = flow_video(source, engine, output, options, progress=progress, stop=stop)
@@ -175,7 +184,8 @@ def _as_given(context: typer.Context) -> list[str]:
     """The options given that decide what is computed: the next command must not compute something else."""
     params = context.command.params
     given = [each for each in params if each.name in _COMPUTING and context.params[each.name] != each.default]
-    return [word for each in given for word in (each.opts[0], str(context.params[each.name]))]
+    words = [(each.opts[0], context.params[each.name]) for each in given]
+    return [word for name, value in words for word in ([name] if value is True else [name, str(value)])]
 
 
 def _write_json(path: Path, report: "VideoReport") -> None:

@@ -16,19 +16,25 @@ class Backend:
 
     Attributes:
         name: What ``load_engine`` and ``--backend`` take.
-        runs: Kinds of source that it runs: ``"bundle"``, ``"onnx"``, ``"safetensors"``, ``"plan"``.
-        package: The package that it needs.
+        runs: Kinds of source that it runs: ``"bundle"``, ``"planned"`` (a bundle that holds a plan),
+            ``"onnx"``, ``"safetensors"``, ``"plan"``.
+        package: The package that it needs; ``None`` where the engine itself knows which.
         module: Where its engine is defined; imported only when it is used.
         engine: Name of the class, made with ``(path, device=..., convert_colors=..., **options)``.
         options: Further keyword arguments of the class.
+        automatic: Whether "auto" may choose it: ``"always"``, ``"never"``, or ``"module:function"``, which is
+            called with the path and the name of the device and says so.
+        hint: What to do where it does not run a source, with ``{source}`` for the source.
     """
 
     name: str
     runs: tuple[str, ...]
-    package: str
+    package: str | None
     module: str
     engine: str
     options: tuple[str, ...]
+    automatic: str = "always"
+    hint: str = ""
 
     def load(self, path: Path, *, device: str, convert_colors: bool, options: dict[str, Any]) -> FlowEngine:
         """Make the engine.
@@ -39,16 +45,37 @@ class Backend:
         """
         for name in options:
             if name not in self.options:
+                others = [backend.name for backend in BACKENDS if name in backend.options]
+                elsewhere = f", and {', '.join(others)} takes '{name}'" if others else ""
                 raise InputError(
                     f"the backend '{self.name}' has no option '{name}': it takes {', '.join(self.options)}"
+                    f"{elsewhere}"
                 )
-        require(self.package, f"the backend '{self.name}'")
+        if self.package is not None:
+            require(self.package, f"the backend '{self.name}'")
         engine = getattr(import_module(self.module), self.engine)
         made: FlowEngine = engine(path, device=device, convert_colors=convert_colors, **options)
         return made
 
+    def may_be_chosen(self, path: Path, device: str) -> bool:
+        """Whether "auto" may choose it for a source that it runs."""
+        if ":" not in self.automatic:
+            return self.automatic == "always"
+        module, function = self.automatic.split(":")
+        return bool(getattr(import_module(module), function)(path, device))
+
 
 BACKENDS: Final = (
+    Backend(
+        name="tensorrt",
+        runs=("planned", "plan"),
+        package=None,
+        module="dinoflow_deploy.engines.tensorrt.engine",
+        engine="TensorRTEngine",
+        options=("flavour", "cuda_graph", "allow_host_code"),
+        automatic="dinoflow_deploy.engines.tensorrt.choice:can_run_here",
+        hint="dinoflow-deploy export --model {source} --target tensorrt --output NEW builds a plan for it",
+    ),
     Backend(
         name="onnxruntime",
         runs=("bundle", "onnx"),
@@ -64,6 +91,15 @@ BACKENDS: Final = (
         module="dinoflow_deploy.engines.pytorch",
         engine="PyTorchEngine",
         options=("precision",),
+    ),
+    Backend(
+        name="onnxruntime-tensorrt",
+        runs=("bundle", "onnx"),
+        package="onnxruntime",
+        module="dinoflow_deploy.engines.onnxruntime_tensorrt",
+        engine="OnnxRuntimeTensorRTEngine",
+        options=("intra_op_threads",),
+        automatic="never",
     ),
 )
 """In the order in which "auto" prefers them."""

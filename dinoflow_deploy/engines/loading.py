@@ -7,10 +7,12 @@ from typing import Any, Final
 from dinoflow_deploy.engines.backends import BACKENDS, Backend
 from dinoflow_deploy.engines.base import FlowEngine
 from dinoflow_deploy.engines.builtin import builtin_models
+from dinoflow_deploy.engines.tensorrt.choice import planned_flavours
 from dinoflow_deploy.errors import InputError
 
 _SUFFIXES: Final = {".onnx": "onnx", ".safetensors": "safetensors", ".plan": "plan"}
 _KINDS: Final = {
+    "planned": "a bundle with a TensorRT plan",
     "bundle": "a bundle",
     "onnx": "an ONNX file",
     "safetensors": "a PyTorch model",
@@ -29,13 +31,16 @@ def load_engine(
     """Load a model on a backend and a device.
 
     Args:
-        source: Folder of a bundle, an ``.onnx`` or ``.safetensors`` file, or the name of a built-in model. A
-            built-in name wins over a file of that name: write ``./nano`` for the file.
-        backend: ``"onnxruntime"``, ``"pytorch"``, or ``"auto"``: the first of these that runs the source.
+        source: Folder of a bundle, an ``.onnx``, ``.plan`` or ``.safetensors`` file, or the name of a
+            built-in model. A built-in name wins over a file of that name: write ``./nano`` for the file.
+        backend: ``"tensorrt"``, ``"onnxruntime"``, ``"pytorch"``, or ``"auto"``: the first of these that runs
+            the source; for a bundle, TensorRT if the bundle holds a plan whose TensorRT is installed and
+            there is a GPU, else ONNX Runtime. ``"onnxruntime-tensorrt"``, ONNX Runtime's TensorRT provider,
+            is never chosen by ``"auto"``.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, or ``"auto"``: CUDA where the backend can use it.
         convert_colors: Take grey ``[H, W]`` or ``[H, W, 1]`` and RGBA ``[H, W, 4]`` frames too.
         options: What one backend takes beyond this: ``intra_op_threads`` for onnxruntime, ``precision`` for
-            pytorch.
+            pytorch; ``flavour``, ``cuda_graph`` and ``allow_host_code`` for tensorrt.
 
     Returns:
         The engine; its ``describe()`` says what "auto" chose. Close it, or use it in a ``with`` statement.
@@ -47,7 +52,7 @@ def load_engine(
         MissingPackageError: The backend's package is not installed.
     """
     forms = _forms(source)
-    chosen, kind = _choose_backend(source, forms, backend)
+    chosen, kind = _choose_backend(source, forms, backend, device)
     return chosen.load(forms[kind], device=device, convert_colors=convert_colors, options=options)
 
 
@@ -55,10 +60,10 @@ def _forms(source: str | Path) -> dict[str, Path]:
     """The kinds of source that are there under this name, each with its path."""
     models = builtin_models()
     if isinstance(source, str) and source in models:
-        return {"bundle": models[source].bundle, "safetensors": models[source].weights}
+        return {**_bundle_forms(models[source].bundle), "safetensors": models[source].weights}
     path = Path(source).expanduser()
     if path.is_dir():
-        return {"bundle": path}
+        return _bundle_forms(path)
     if not path.exists():
         raise InputError(_unknown(str(source), list(models)))
     if path.suffix.lower() not in _SUFFIXES:
@@ -69,6 +74,10 @@ def _forms(source: str | Path) -> dict[str, Path]:
     return {_SUFFIXES[path.suffix.lower()]: path}
 
 
+def _bundle_forms(folder: Path) -> dict[str, Path]:
+    return {"planned": folder, "bundle": folder} if planned_flavours(folder) else {"bundle": folder}
+
+
 def _unknown(source: str, names: list[str]) -> str:
     message = f"there is no file, folder or built-in model '{source}'"
     close = get_close_matches(source, names, n=1)
@@ -76,19 +85,27 @@ def _unknown(source: str, names: list[str]) -> str:
     return f"{message} (built-in: {', '.join(names) or 'none'}){hint}"
 
 
-def _choose_backend(source: str | Path, forms: dict[str, Path], name: str) -> tuple[Backend, str]:
+def _choose_backend(
+    source: str | Path, forms: dict[str, Path], name: str, device: str
+) -> tuple[Backend, str]:
     names = [backend.name for backend in BACKENDS]
     if name not in ("auto", *names):
         raise InputError(f"the backend '{name}' is not known: use auto, {', '.join(names)}")
     fitting = [(backend, kind) for backend in BACKENDS for kind in backend.runs if kind in forms]
-    what = " or ".join(_KINDS[kind] for kind in forms)
-    if not fitting:
-        raise InputError(
-            f"{source} is {what}, and no backend of this release ({', '.join(names)}) runs it: "
-            "pass the bundle it was built from"
-        )
+    if name == "auto":
+        may = [each for each in fitting if each[0].may_be_chosen(forms[each[1]], device)]
+        # Where none may, the only one is taken, which says what it lacks.
+        return (may or fitting)[0]
     for backend, kind in fitting:
-        if name in ("auto", backend.name):
+        if name == backend.name:
             return backend, kind
-    others = ", ".join(backend.name for backend, _ in fitting)
-    raise InputError(f"the backend '{name}' does not run {source}, which is {what}: use {others}")
+    raise InputError(_unfit(source, forms, name, list(dict.fromkeys(backend.name for backend, _ in fitting))))
+
+
+def _unfit(source: str | Path, forms: dict[str, Path], name: str, others: list[str]) -> str:
+    # A bundle with a plan is a bundle too: it is called what it is most.
+    kinds = [kind for kind in forms if kind != "bundle" or "planned" not in forms]
+    what = " or ".join(_KINDS[kind] for kind in kinds)
+    hint = next(backend.hint for backend in BACKENDS if backend.name == name)
+    advice = f"; or {hint.format(source=source)}" if hint and "bundle" in forms else ""
+    return f"the backend '{name}' does not run {source}, which is {what}: use {', '.join(others)}{advice}"

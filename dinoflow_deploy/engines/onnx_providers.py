@@ -6,9 +6,11 @@ libraries or the driver are missing starts on the CPU without an error, so the o
 
 import base64
 import ctypes
+import importlib
 import io
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -16,8 +18,11 @@ from typing import Any, Final
 import numpy as np
 import onnxruntime
 
+from dinoflow_deploy.optional import is_installed
+
 CPU: Final = "CPUExecutionProvider"
 CUDA: Final = "CUDAExecutionProvider"
+TENSORRT: Final = "TensorrtExecutionProvider"
 
 # A 3x3 convolution with a kernel of ones, y = Conv(x, w), x float32 [1, 1, 3, 3]: it needs cuBLAS and cuDNN.
 # As bytes because the package onnx, which would write it, is not there where a model is only run.
@@ -30,8 +35,21 @@ _WARNING: Final = 2
 
 
 def provider_options(provider: str, index: int = 0) -> list[tuple[str, dict[str, str]]]:
-    """The provider as ``InferenceSession`` takes it; fp32 on CUDA means fp32, not TF32."""
-    return [(provider, {"device_id": str(index), "use_tf32": "0"} if provider == CUDA else {})]
+    """The provider as ``InferenceSession`` takes it; fp32 on CUDA means fp32, not TF32.
+
+    TensorRT's keeps the plans that it builds, and what it learns while building, in the user's cache.
+    """
+    own: dict[str, dict[str, str]] = {CUDA: {"use_tf32": "0"}}
+    if provider == TENSORRT:
+        own[TENSORRT] = _tensorrt_caches()
+    return [(provider, {"device_id": str(index), **own[provider]} if provider in own else {})]
+
+
+def plan_cache() -> Path:
+    """Where ONNX Runtime's TensorRT provider keeps its plans: in ``XDG_CACHE_HOME``, else ``~/.cache``."""
+    # The specification has relative paths ignored.
+    chosen = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (chosen if chosen.is_absolute() else Path.home() / ".cache") / "dinoflow-deploy" / "onnxruntime"
 
 
 @cache
@@ -64,11 +82,15 @@ def provider_problem(provider: str, index: int = 0) -> str | None:
 
 
 def preload_libraries(provider: str) -> None:
-    """Load CUDA and cuDNN from their Python packages, where ONNX Runtime would not look."""
-    if provider == CUDA and hasattr(onnxruntime, "preload_dlls"):
+    """Load CUDA, cuDNN and TensorRT from their Python packages, where ONNX Runtime would not look."""
+    if provider in (CUDA, TENSORRT) and hasattr(onnxruntime, "preload_dlls"):
         # It prints what it does not find, and what is missing is reported by the probe.
         with redirect_stdout(io.StringIO()):
             onnxruntime.preload_dlls()
+    if provider == TENSORRT and is_installed("tensorrt"):
+        # Importing it loads its libraries; one that does not load is what the probe reports.
+        with suppress(ImportError, OSError):
+            importlib.import_module("tensorrt")
 
 
 @contextmanager
@@ -79,6 +101,17 @@ def quiet_default_logger() -> Iterator[None]:
         yield
     finally:
         onnxruntime.set_default_logger_severity(_WARNING)
+
+
+def _tensorrt_caches() -> dict[str, str]:
+    folder = plan_cache()
+    folder.mkdir(parents=True, exist_ok=True)
+    return {
+        "trt_engine_cache_enable": "1",
+        "trt_engine_cache_path": str(folder),
+        "trt_timing_cache_enable": "1",
+        "trt_timing_cache_path": str(folder),
+    }
 
 
 def _library_problem(provider: str) -> str | None:

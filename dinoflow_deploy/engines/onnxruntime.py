@@ -1,7 +1,7 @@
 """The ONNX Runtime engine: an exported model on the CPU or on a CUDA device."""
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import onnxruntime
@@ -43,6 +43,8 @@ class OnnxRuntimeEngine(FlowEngine):
         EngineError: ONNX Runtime cannot run the model.
     """
 
+    backend: ClassVar[str] = "onnxruntime"
+
     def __init__(
         self,
         path: Path,
@@ -53,22 +55,27 @@ class OnnxRuntimeEngine(FlowEngine):
     ) -> None:
         bundle = Bundle.open(path) if path.is_dir() else None
         onnx_path = bundle.onnx_path if bundle else path
-        chosen = _choose_device(Device.parse(device))
-        self._session = _open_session(onnx_path, chosen, intra_op_threads)
+        chosen, provider = self._choose(Device.parse(device))
+        self._session = _open_session(onnx_path, chosen, provider, intra_op_threads)
         _check_names(self._session, onnx_path)
         precision, self._type = _input_type(self._session, onnx_path)
         super().__init__(
             EngineDescription(
                 model=bundle.manifest.model.name if bundle else path.stem,
-                backend="onnxruntime",
+                backend=self.backend,
                 device=str(chosen),
-                provider=_PROVIDERS[chosen.kind],
+                provider=provider,
                 precision=bundle.manifest.precision if bundle else precision,
                 source=str(path),
                 inputs=bundle.manifest.inputs if bundle else _input_range(self._session, onnx_path),
             ),
             convert_colors=convert_colors,
         )
+
+    def _choose(self, device: Device) -> tuple[Device, str]:
+        """The device that is meant, and the provider that computes there."""
+        chosen = _choose_device(device)
+        return chosen, _PROVIDERS[chosen.kind]
 
     def _run(self, images1: Tensor, images2: Tensor) -> Tensor:
         feeds = {
@@ -103,7 +110,7 @@ def _choose_device(device: Device) -> Device:
     )
 
 
-def _open_session(path: Path, device: Device, threads: int | None) -> Any:
+def _open_session(path: Path, device: Device, provider: str, threads: int | None) -> Any:
     options = onnxruntime.SessionOptions()
     # What goes wrong is raised; printing it too would only repeat it.
     options.log_severity_level = FATAL
@@ -111,8 +118,7 @@ def _open_session(path: Path, device: Device, threads: int | None) -> Any:
         if threads < 1:
             raise InputError(f"intra_op_threads is {threads}: it must be at least 1")
         options.intra_op_num_threads = threads
-    provider = _PROVIDERS[device.kind]
-    if provider == CUDA:
+    if provider != CPU:
         options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     try:
         session = onnxruntime.InferenceSession(
@@ -120,8 +126,8 @@ def _open_session(path: Path, device: Device, threads: int | None) -> Any:
         )
     except Exception as error:
         raise _load_error(error, path, device) from error
-    if provider == CUDA:
-        _check_all_on_cuda(session, path)
+    if provider != CPU:
+        _check_all_on_provider(session, path, provider)
     return session
 
 
@@ -137,18 +143,18 @@ def _load_error(error: Exception, path: Path, device: Device) -> EngineError | F
     return EngineError(f"ONNX Runtime cannot load {path} on {device}: {_one_line(error)}")
 
 
-def _check_all_on_cuda(session: Any, path: Path) -> None:
+def _check_all_on_provider(session: Any, path: Path, provider: str) -> None:
     if not hasattr(session, "get_provider_graph_assignment_info"):
         raise DeviceError(
-            f"ONNX Runtime {onnxruntime.__version__} cannot say which nodes run on CUDA: "
+            f"ONNX Runtime {onnxruntime.__version__} cannot say which nodes run where: "
             "pip install --upgrade 'onnxruntime-gpu>=1.24'"
         )
-    left = nodes_elsewhere(session, CUDA)
+    left = nodes_elsewhere(session, provider)
     if left:
         shown = ", ".join(left[:5]) + (", ..." if len(left) > 5 else "")
         raise DeviceError(
-            f"{len(left)} nodes of {path} would run on the CPU, since CUDA has no kernel for them: {shown}. "
-            "Export the model as fp32, or use the device 'cpu'"
+            f"{len(left)} nodes of {path} would run on the CPU, since {provider} has no kernel for them: "
+            f"{shown}. Export the model as fp32, or use the backend 'onnxruntime' on the device 'cpu'"
         )
 
 

@@ -59,6 +59,8 @@ def test_files_hold_what_is_printed(root, tmp_path) -> None:
         (("--dataset", "sintel-clean", "--root", "/nowhere"), 1, "/nowhere"),
         (("--model", "nothing"), 1, "no file, folder or built-in model 'nothing'"),
         (("--backend", "tensorflow"), 1, "'tensorflow' is not known"),
+        (("--cuda-graph", "--device", "cpu"), 1, "has no option 'cuda_graph'"),
+        (("--backend", "tensorrt"), 1, "--target tensorrt --output NEW builds a plan for it"),
         (("--size", "64"), 2, "--size is 64"),
         (("--resume",), 2, "--json"),
         (("--json", "/nowhere/a.json"), 1, "there is no folder /nowhere"),

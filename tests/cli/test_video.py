@@ -25,8 +25,8 @@ def constant_engine(monkeypatch, tmp_path):
     """The command with a model whose flow is known, in an empty folder."""
     asked = []
 
-    def load(model, *, backend, device):
-        asked.append((model, backend, device))
+    def load(model, *, backend, device, **options):
+        asked.append((model, backend, device, *options.items()))
         return ConstantEngine()
 
     monkeypatch.setattr(engines, "load_engine", load, raising=False)
@@ -71,6 +71,13 @@ def test_the_model_is_passed_on(tmp_path, constant_engine):
     result = video("in.mp4", "--model", "my.onnx", "--backend", "onnxruntime", "--device", "cpu")
     assert constant_engine == [("my.onnx", "onnxruntime", "cpu")]
     assert "built-in" not in result.stderr
+
+
+def test_a_cuda_graph_is_asked_of_the_engine_and_of_the_next_command(tmp_path, constant_engine):
+    write_clip(tmp_path / "in.mp4")
+    result = video("in.mp4", "--model", "bundle", "--backend", "tensorrt", "--cuda-graph")
+    assert constant_engine == [("bundle", "tensorrt", "auto", ("cuda_graph", True))]
+    assert "in.mp4 --model bundle --backend tensorrt --cuda-graph --output" in result.stdout
 
 
 def test_the_next_command_computes_the_same(tmp_path, constant_engine):

@@ -6,7 +6,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from dinoflow_deploy.engines.bundle import FileInfo, Manifest, ModelInfo, OperatorInfo
+from dinoflow_deploy.engines.bundle import FileInfo, Manifest, ModelInfo, OperatorInfo, PlanInfo
 from dinoflow_deploy.engines.input_range import AxisRange, InputRange
 
 WriteOnnx = Callable[..., Path]
@@ -70,7 +70,10 @@ DYNAMIC = InputRange(AxisRange(1, 1, 16), AxisRange(64, 448, 2048), AxisRange(64
 
 
 def make_manifest(
-    files: dict[str, FileInfo], inputs: InputRange = DYNAMIC, precision: str = "fp32"
+    files: dict[str, FileInfo],
+    inputs: InputRange = DYNAMIC,
+    precision: str = "fp32",
+    plans: tuple[PlanInfo, ...] = (),
 ) -> Manifest:
     return Manifest(
         model=ModelInfo("difference", "0" * 64, {"backbone": "none"}),
@@ -81,6 +84,7 @@ def make_manifest(
         tools={"onnx": onnx.__version__},
         parity=None,
         files=files,
+        plans=plans,
     )
 
 

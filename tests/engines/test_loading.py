@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from dinoflow_deploy import load_engine
+from dinoflow_deploy import load_engine, optional
 from dinoflow_deploy.engines import builtin
+from dinoflow_deploy.engines.tensorrt import flavours
 from dinoflow_deploy.errors import FileFormatError, InputError, MissingPackageError
 from dinoflow_deploy.train.model import FlowModel, FlowModelConfig, save_model
 from tests.engines.conftest import WriteBundle, WriteOnnx
@@ -87,13 +88,31 @@ def test_no_builtin_models_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         load_engine("nano")
 
 
-def test_a_plan_is_refused_with_the_way_out(tmp_path: Path) -> None:
+def test_a_plan_without_tensorrt_says_how_to_install_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flavours, "is_installed", lambda module: False)
+    monkeypatch.setattr(optional, "is_installed", lambda module: False)
     plan = tmp_path / "model.plan"
     plan.write_bytes(b"plan")
-    with pytest.raises(
-        InputError, match=r"a TensorRT plan, and no backend of this release .* pass the bundle"
-    ):
+    with pytest.raises(MissingPackageError, match=r"needs the package 'tensorrt', .* pip install"):
         load_engine(plan)
+
+
+def test_a_bundle_without_a_plan_says_how_to_build_one(write_bundle: WriteBundle) -> None:
+    folder = write_bundle()
+    with pytest.raises(InputError) as refused:
+        load_engine(folder, "tensorrt")
+    assert str(refused.value) == (
+        f"the backend 'tensorrt' does not run {folder}, which is a bundle: use onnxruntime, "
+        f"onnxruntime-tensorrt; or dinoflow-deploy export --model {folder} --target tensorrt --output NEW "
+        "builds a plan for it"
+    )
+
+
+def test_an_option_of_another_backend_says_whose_it_is(small: Path) -> None:
+    with pytest.raises(InputError, match=r"'onnxruntime' has no option 'cuda_graph'.*tensorrt takes"):
+        load_engine("small", device="cpu", cuda_graph=True)
 
 
 def test_what_does_not_go_together_is_refused(small: Path, tmp_path: Path) -> None:
@@ -103,7 +122,9 @@ def test_what_does_not_go_together_is_refused(small: Path, tmp_path: Path) -> No
         InputError, match=r"'onnxruntime' does not run .*, which is a PyTorch model: use pytorch"
     ):
         load_engine(small / "model.safetensors", "onnxruntime")
-    with pytest.raises(InputError, match="backend 'openvino' is not known: use auto, onnxruntime, pytorch"):
+    with pytest.raises(
+        InputError, match="backend 'openvino' is not known: use auto, tensorrt, onnxruntime, pytorch"
+    ):
         load_engine("small", "openvino")
     with pytest.raises(InputError, match="device 'tpu' is not known: use auto, cpu, cuda"):
         load_engine("small", device="tpu")

@@ -1,0 +1,37 @@
+"""Which plans a bundle holds, and whether one is what "auto" should run."""
+
+from pathlib import Path
+
+from dinoflow_deploy.engines.bundle import MANIFEST_NAME, Manifest
+from dinoflow_deploy.engines.devices import Device
+from dinoflow_deploy.engines.tensorrt.cuda import gpu_is_usable
+from dinoflow_deploy.engines.tensorrt.flavours import FLAVOURS
+from dinoflow_deploy.errors import FileFormatError
+
+
+def planned_flavours(folder: Path) -> tuple[str, ...]:
+    """The flavours that a bundle holds a plan for, from its manifest alone.
+
+    Nothing if it is not a bundle or damaged, which :meth:`Bundle.open` reports.
+    """
+    try:
+        manifest = Manifest.read(folder / MANIFEST_NAME)
+    except (OSError, FileFormatError):
+        return ()
+    return tuple(plan.flavour for plan in manifest.plans)
+
+
+def can_run_here(path: Path, device: str) -> bool:
+    """Whether there are a TensorRT for a bundle's plan and a GPU, and the device is not the CPU.
+
+    That the plan is of this version and for this GPU is not asked: a plan that has to be built again is an
+    error that says so, and no reason to run something else in its place.
+
+    Args:
+        path: Folder of a bundle.
+        device: Name of the device that was asked for.
+    """
+    if Device.parse(device).kind == "cpu":
+        return False
+    planned = planned_flavours(path)
+    return any(flavour.name in planned and flavour.is_installed for flavour in FLAVOURS) and gpu_is_usable()

@@ -1,0 +1,173 @@
+"""From a path to a plan, and from a plan to TensorRT's engine."""
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
+
+from dinoflow_deploy.engines.bundle import Bundle, Manifest, PlanInfo
+from dinoflow_deploy.engines.tensorrt.flavours import FLAVOURS, Flavour, find_flavour
+from dinoflow_deploy.engines.tensorrt.log import log_of
+from dinoflow_deploy.engines.tensorrt.mismatch import Machine, causes
+from dinoflow_deploy.errors import EngineError, FileFormatError, InputError
+
+_TENSORS: Final = {"image1": ("INPUT", 3), "image2": ("INPUT", 3), "flow": ("OUTPUT", 2)}
+"""Mode and channels of each tensor of an optical-flow model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A plan on disk.
+
+    Attributes:
+        path: The file.
+        flavour: The TensorRT that runs it.
+        bundle: Folder of its bundle; ``None`` for a bare file.
+        manifest: The bundle's manifest.
+        info: What that says about this plan.
+    """
+
+    path: Path
+    flavour: Flavour
+    bundle: Path | None = None
+    manifest: Manifest | None = None
+    info: PlanInfo | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of the model."""
+        return self.manifest.model.name if self.manifest else self.path.stem
+
+    @property
+    def precision(self) -> str:
+        """What it computes in; a bare plan does not say."""
+        return self.manifest.precision if self.manifest else "unknown"
+
+    @property
+    def holds_our_plugin(self) -> bool:
+        """Whether its manifest says that the C++ plugin is compiled into it."""
+        return self.info is not None and self.info.plugin == "cpp"
+
+    @property
+    def rebuild(self) -> str:
+        """The command that builds it again."""
+        source = shlex.quote(str(self.bundle)) if self.bundle else "BUNDLE"
+        flavour = "" if self.flavour is FLAVOURS[0] else f" --flavour {self.flavour.name}"
+        return f"dinoflow-deploy export --model {source} --target tensorrt{flavour} --output NEW"
+
+
+class LoadedPlan:
+    """TensorRT's engine with the runtime that has to outlive it.
+
+    Attributes:
+        engine: TensorRT's engine.
+    """
+
+    def __init__(self, cuda_engine: Any, runtime: Any) -> None:
+        # Python lets go of them in this order.
+        self.engine = cuda_engine
+        self._runtime = runtime
+
+
+def find_plan(path: Path, flavour: str) -> Plan:
+    """The plan that a path stands for.
+
+    Args:
+        path: A ``.plan`` file, or the folder of a bundle.
+        flavour: ``"tensorrt"``, ``"rtx"``, or ``"auto"``: TensorRT if it is installed and, in a bundle, has a
+            plan there, else TensorRT-RTX by the same rule.
+
+    Raises:
+        FileFormatError: The bundle is damaged, or the file is not there.
+        InputError: The bundle holds no such plan, or the flavour is not known.
+    """
+    wanted = FLAVOURS if flavour == "auto" else (find_flavour(flavour),)
+    if not path.is_dir():
+        if not path.is_file():
+            raise FileFormatError(f"{path} is not there: name a .plan file, or the folder of a bundle")
+        return Plan(path, _first_installed(wanted))
+    bundle = Bundle.open(path)
+    plans = {plan.flavour: plan for plan in bundle.manifest.plans}
+    held = tuple(each for each in wanted if each.name in plans)
+    if not held:
+        raise InputError(_no_plan(path, flavour, plans))
+    chosen = _first_installed(held)
+    info = plans[chosen.name]
+    return Plan(path / info.file, chosen, path, bundle.manifest, info)
+
+
+def deserialize(plan: Plan, trt: ModuleType, compute_capability: str, *, allow_host_code: bool) -> LoadedPlan:
+    """Load a plan onto the current device.
+
+    Args:
+        plan: Which.
+        trt: The module of its flavour.
+        compute_capability: Of the current device, for errors.
+        allow_host_code: Whether native code in it may run.
+
+    Raises:
+        EngineError: TensorRT refuses it; the message says why and how to build it again.
+    """
+    log = log_of(trt)
+    content = plan.path.read_bytes()
+    with log.listen() as messages:
+        runtime = trt.Runtime(log.logger)
+        runtime.engine_host_code_allowed = allow_host_code or plan.holds_our_plugin
+        cuda_engine = runtime.deserialize_cuda_engine(content)
+    if cuda_engine is None:
+        machine = Machine(plan.flavour.title, str(trt.__version__), compute_capability)
+        raise EngineError(_refused(plan, machine, messages.why()))
+    return LoadedPlan(cuda_engine, runtime)
+
+
+def check_tensors(plan: Plan, trt: ModuleType, cuda_engine: Any) -> None:
+    """Hold a plan to being an optical-flow model with float32 images and flow.
+
+    Raises:
+        FileFormatError: It is not.
+    """
+    names = [cuda_engine.get_tensor_name(index) for index in range(cuda_engine.num_io_tensors)]
+    if sorted(names) != sorted(_TENSORS):
+        raise FileFormatError(
+            f"{plan.path} is not an optical-flow model, which computes flow from image1, image2: its tensors "
+            f"are {', '.join(names)}"
+        )
+    for name, (mode, channels) in _TENSORS.items():
+        shape = tuple(cuda_engine.get_tensor_shape(name))
+        found = cuda_engine.get_tensor_mode(name), cuda_engine.get_tensor_dtype(name)
+        if found != (getattr(trt.TensorIOMode, mode), trt.DataType.FLOAT):
+            raise FileFormatError(
+                f"{plan.path} has {name} as {found[0].name.lower()} of type {found[1].name}: it must be "
+                f"{mode.lower()} of type FLOAT (float32), as export --target tensorrt builds it"
+            )
+        if len(shape) != 4 or shape[1] != channels:
+            raise FileFormatError(
+                f"{plan.path} has {name} of shape {list(shape)}: it must be [batch, {channels}, height, "
+                "width]"
+            )
+
+
+def _refused(plan: Plan, machine: Machine, said: str) -> str:
+    known = causes(plan.info, machine, said)
+    # A file that is none of these is not mended by building it with the same versions again, but replaced.
+    why = "; and ".join(known) or "it may be damaged, or no plan"
+    return (
+        f"{machine.title} {machine.version} cannot load {plan.path}: {why}.\n"
+        f"Build it again: {plan.rebuild} ({machine.title} says: {said})"
+    )
+
+
+def _first_installed(flavours: tuple[Flavour, ...]) -> Flavour:
+    """The first that is installed, or the first, which then says how to install it."""
+    return next((flavour for flavour in flavours if flavour.is_installed), flavours[0])
+
+
+def _no_plan(path: Path, flavour: str, plans: dict[str, PlanInfo]) -> str:
+    asked = "" if flavour == "auto" else f" for the flavour '{flavour}'"
+    option = f" --flavour {flavour}" if flavour == "rtx" else ""
+    others = f" (it holds one for {', '.join(plans)})" if plans else ""
+    return (
+        f"{path} holds no TensorRT plan{asked}{others}: dinoflow-deploy export "
+        f"--model {shlex.quote(str(path))} --target tensorrt{option} --output NEW builds one"
+    )

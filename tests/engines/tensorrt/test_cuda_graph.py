@@ -1,0 +1,129 @@
+"""Recording a run and replaying it, on the fakes."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import numpy as np
+import pytest
+
+from dinoflow_deploy.engines.tensorrt.cuda import Cuda
+from dinoflow_deploy.engines.tensorrt.cuda_stream import Stream
+from dinoflow_deploy.engines.tensorrt.engine import TensorRTEngine
+from dinoflow_deploy.errors import DeviceError, EngineError, InputError
+from tests.engines.tensorrt.conftest import WritePlan, expected
+from tests.engines.tensorrt.device_tensor import DeviceTensor
+from tests.engines.tensorrt.fake_cuda import FakeMachine
+from tests.engines.tensorrt.fake_tensorrt import DYNAMIC, STATIC, FakeTensorRT, IExecutionContext
+
+MakeFrames = Callable[..., np.ndarray]
+
+
+@pytest.fixture
+def engine(trt: FakeTensorRT, write_plan: WritePlan):
+    with TensorRTEngine(write_plan(STATIC), cuda_graph=True) as made:
+        yield made
+
+
+def test_the_first_run_is_recorded_and_later_ones_replayed(
+    engine: TensorRTEngine, machine: FakeMachine, frames: MakeFrames
+) -> None:
+    for launches in range(4):
+        first, second = frames(2, 90, 120, seed=launches)
+        np.testing.assert_allclose(engine(first, second), expected(first, second), atol=1e-3)
+        assert (machine.captures, machine.launches) == (1, launches)
+
+
+def test_each_thread_has_a_graph_of_its_own(
+    engine: TensorRTEngine, machine: FakeMachine, trt: FakeTensorRT, frames: MakeFrames
+) -> None:
+    pairs = [frames(2, 96, 128, seed=seed) for seed in range(24)]
+    together = Barrier(4)
+
+    def run(number: int) -> list[np.ndarray]:
+        together.wait(timeout=60)
+        return [engine(*pair) for pair in pairs[6 * number : 6 * number + 6]]
+
+    with ThreadPoolExecutor(4) as pool:
+        flows = [flow for some in pool.map(run, range(4)) for flow in some]
+    for pair, flow in zip(pairs, flows, strict=True):
+        np.testing.assert_allclose(flow, expected(*pair), atol=1e-3)
+    assert machine.captures == trt.state.contexts
+    assert machine.launches == len(pairs) - trt.state.contexts
+
+
+def test_arrays_on_the_device_are_copied_to_where_the_graph_reads(
+    engine: TensorRTEngine, machine: FakeMachine
+) -> None:
+    for seed in range(3):
+        first, second = (DeviceTensor.random(machine, (1, 3, 96, 128), seed + 10 * more) for more in (0, 1))
+        flow = engine.infer_device(first, second)
+        difference = 255 * (second.values - first.values)[:, :2]
+        np.testing.assert_allclose(
+            machine.floats(flow.address, difference.nbytes), difference.ravel(), atol=1e-3
+        )
+        for tensor in (first, second):
+            tensor.free()
+    assert machine.captures == 1
+    del flow
+
+
+def test_a_range_of_shapes_is_refused(trt: FakeTensorRT, write_plan: WritePlan) -> None:
+    with pytest.raises(InputError, match=r"one fixed shape, and .*height 64\.\.256.* --size HEIGHTxWIDTH"):
+        TensorRTEngine(write_plan(DYNAMIC), cuda_graph=True)
+
+
+def test_what_cannot_be_recorded_is_said_and_nothing_kept(
+    engine: TensorRTEngine, machine: FakeMachine, frames: MakeFrames
+) -> None:
+    for function in ("cudaStreamBeginCapture", "cudaGraphInstantiate"):
+        machine.fail = {function: "cudaErrorStreamCaptureInvalidated"}
+        with pytest.raises(EngineError, match=rf"no CUDA graph: .*{function} gave .*; run it without"):
+            engine(*frames(2, 96, 128))
+        machine.fail = {}
+        assert machine.leaks() == []
+
+
+def test_tensorrt_that_fails_while_it_is_recorded_leaves_no_open_recording(
+    engine: TensorRTEngine, machine: FakeMachine, frames: MakeFrames, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enqueue = IExecutionContext.execute_async_v3
+
+    def only_plain(self: IExecutionContext, handle: int) -> bool:
+        if machine.stream(handle).captured is None:
+            return enqueue(self, handle)
+        machine.stream(handle).broken = True
+        return self._refuse("not permitted when stream is capturing")
+
+    monkeypatch.setattr(IExecutionContext, "execute_async_v3", only_plain)
+    with pytest.raises(EngineError, match=r"no CUDA graph: TensorRT failed .* when stream is capturing"):
+        engine(*frames(2, 96, 128))
+    assert machine.leaks() == []
+    # The thread is free to allocate again.
+    assert not hasattr(machine._current, "capturing") or machine._current.capturing is None
+
+
+def test_a_context_that_says_it_cannot_be_recorded(
+    engine: TensorRTEngine, frames: MakeFrames, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TensorRT-RTX alone has this question."""
+    monkeypatch.setattr(IExecutionContext, "is_stream_capturable", lambda self, handle: False, raising=False)
+    with pytest.raises(DeviceError, match="without cuda_graph"):
+        engine(*frames(2, 96, 128))
+
+
+def test_nothing_is_recorded_without_being_asked(
+    trt: FakeTensorRT, machine: FakeMachine, write_plan: WritePlan, frames: MakeFrames
+) -> None:
+    with TensorRTEngine(write_plan(STATIC)) as engine:
+        engine(*frames(2, 96, 128))
+    assert machine.captures == 0
+
+
+def test_allocating_while_recording_is_refused_by_the_fake(trt: FakeTensorRT, machine: FakeMachine) -> None:
+    """As CUDA refuses it: that the engine records without an error shows that it does not."""
+    cuda = Cuda("this test")
+    stream = Stream(cuda)
+    with pytest.raises(EngineError, match="cudaErrorStreamCaptureUnsupported"):
+        stream.capture(lambda: cuda.call("cudaMalloc", 64))
+    stream.close()

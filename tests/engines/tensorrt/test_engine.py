@@ -1,0 +1,246 @@
+"""The engine on the fake runtime, which computes a known flow and refuses what TensorRT and CUDA would."""
+
+import gc
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dinoflow_deploy.engines.tensorrt.engine import TensorRTEngine
+from dinoflow_deploy.errors import DeviceError, EngineError, FileFormatError, InputError
+from tests.engines.tensorrt.conftest import WritePlan, expected
+from tests.engines.tensorrt.fake_cuda import FakeMachine
+from tests.engines.tensorrt.fake_tensorrt import DYNAMIC, STATIC, TENSORS, FakeTensorRT, Profile
+
+MakeFrames = Callable[..., np.ndarray]
+SMALL: Profile = ((1, 64, 64), (1, 64, 64), (4, 96, 128))
+LARGE: Profile = ((1, 128, 128), (1, 128, 256), (2, 256, 256))
+
+
+@pytest.fixture
+def engine(trt: FakeTensorRT, write_plan: WritePlan):
+    with TensorRTEngine(write_plan()) as made:
+        yield made
+
+
+@pytest.mark.parametrize("size", [(64, 64), (50, 70), (96, 128), (250, 255), (16, 16)])
+def test_the_flow_of_frames_of_any_size(engine: TensorRTEngine, frames: MakeFrames, size) -> None:
+    first, second = frames(1, *size)[0], frames(1, *size, seed=1)[0]
+    np.testing.assert_allclose(engine(first, second), expected(first, second), atol=1e-3)
+
+
+def test_a_batch_larger_than_the_plan_takes(engine: TensorRTEngine, frames: MakeFrames) -> None:
+    first, second = frames(9, 80, 100), frames(9, 80, 100, seed=1)
+    np.testing.assert_allclose(engine.batch(first, second), expected(first, second), atol=1e-3)
+
+
+def test_a_static_plan_pads_to_its_shape(
+    trt: FakeTensorRT, write_plan: WritePlan, frames: MakeFrames
+) -> None:
+    first, second = frames(2, 50, 70)
+    with TensorRTEngine(write_plan(STATIC)) as engine:
+        assert str(engine.describe().inputs) == "batch 1, height 96, width 128"
+        np.testing.assert_allclose(engine(first, second), expected(first, second), atol=1e-3)
+        with pytest.raises(InputError, match=r"too large .* --size 112x128 --batch 1$"):
+            engine(*frames(2, 97, 128))
+
+
+def test_results_belong_to_the_caller(engine: TensorRTEngine, frames: MakeFrames) -> None:
+    pairs = [(frames(1, 64, 64, seed=seed)[0], frames(1, 64, 64, seed=seed + 50)[0]) for seed in range(3)]
+    flows = [engine(*pair) for pair in pairs]
+    prepared = engine.prepare(*(frame[np.newaxis] for frame in pairs[0]))
+    raw = engine.infer(prepared)
+    kept = raw.copy()
+    engine.infer(engine.prepare(*(frame[np.newaxis] for frame in pairs[1])))
+    np.testing.assert_array_equal(raw, kept)
+    for pair, flow in zip(pairs, flows, strict=True):
+        np.testing.assert_allclose(flow, expected(*pair), atol=1e-3)
+
+
+def test_memory_grows_with_the_frames_and_is_used_again(
+    engine: TensorRTEngine, machine: FakeMachine, frames: MakeFrames
+) -> None:
+    blocks = []
+    for side in (64, 256, 64, 128, 256):
+        first, second = frames(2, side, side, seed=side)
+        np.testing.assert_allclose(engine(first, second), expected(first, second), atol=1e-3)
+        blocks.append(len(machine.memory))
+    # Three tensors, on the device and on the host.
+    assert blocks == [6, 12, 12, 12, 12]
+    assert len([each for each in machine.memory if each.alive]) == 6
+
+
+def test_one_context_serves_one_thread(engine: TensorRTEngine, trt: FakeTensorRT, frames: MakeFrames) -> None:
+    for _ in range(3):
+        engine(*frames(2, 64, 64))
+    assert trt.state.contexts == 1
+
+
+def test_threads_do_not_disturb_each_other(
+    engine: TensorRTEngine, trt: FakeTensorRT, frames: MakeFrames
+) -> None:
+    pairs = [
+        (
+            frames(1, 64 + 16 * (seed % 5), 64, seed=seed)[0],
+            frames(1, 64 + 16 * (seed % 5), 64, seed=seed + 99)[0],
+        )
+        for seed in range(40)
+    ]
+    with ThreadPoolExecutor(8) as pool:
+        flows = list(pool.map(lambda pair: engine(*pair), pairs))
+    for pair, flow in zip(pairs, flows, strict=True):
+        np.testing.assert_allclose(flow, expected(*pair), atol=1e-3)
+    assert 1 <= trt.state.contexts <= 8
+
+
+def test_the_first_profile_that_holds_a_shape_is_taken(
+    trt: FakeTensorRT, write_plan: WritePlan, frames: MakeFrames, tmp_path: Path
+) -> None:
+    with TensorRTEngine(write_plan(SMALL, LARGE)) as engine:
+        assert str(engine.describe().inputs) == "batch 1..4, height 64..256, width 64..256"
+        for size in ((64, 64), (200, 256), (96, 128), (128, 128), (70, 70)):
+            first, second = frames(2, *size, seed=size[0])
+            np.testing.assert_allclose(engine(first, second), expected(first, second), atol=1e-3)
+        with pytest.raises(InputError) as refused:
+            engine(*frames(2, 64, 256))
+        with pytest.raises(InputError, match="outside the plan's range"):
+            engine.batch(*frames(6, 128, 128).reshape(2, 3, 128, 128, 3))
+    assert str(refused.value) == (
+        "1 pairs of 64x256 (height x width) are outside the plan's range: batch 1..4, height 64..96, width "
+        "64..128 or batch 1..2, height 128..256, width 128..256. Resize the frames, or run: dinoflow-deploy "
+        "export --model BUNDLE --target tensorrt --output NEW --min 64x64,1 --opt 64x64,1 --max 256x256,4"
+    )
+
+
+def test_frames_beyond_the_range_come_with_the_range_and_the_command(
+    trt: FakeTensorRT, write_planned: WritePlan, frames: MakeFrames
+) -> None:
+    folder = write_planned()
+    with TensorRTEngine(folder) as engine, pytest.raises(InputError) as refused:
+        engine(*frames(2, 64, 1000))
+    assert "64x1000 pixels" in str(refused.value)
+    assert "takes batch 1..4, height 64..256, width 64..256" in str(refused.value)
+    assert str(refused.value).endswith(
+        f"dinoflow-deploy export --model {folder} --target tensorrt --output NEW --min 64x64,1 "
+        "--opt 96x128,1 --max 256x1008,4"
+    )
+
+
+def test_what_an_engine_says_of_itself(trt: FakeTensorRT, write_planned: WritePlan, write_plan) -> None:
+    folder = write_planned()
+    with TensorRTEngine(folder, device="cuda") as engine:
+        what = engine.describe()
+    assert (what.model, what.backend, what.device) == ("difference", "tensorrt", "cuda")
+    assert (what.provider, what.precision) == ("TensorRT 11.4.0.106", "fp16")
+    assert what.source == str(folder / "tensorrt.plan")
+    with TensorRTEngine(write_plan(STATIC), cuda_graph=True) as engine:
+        assert engine.describe().provider == "TensorRT 11.4.0.106, CUDA graph"
+        assert engine.describe().precision == "unknown"
+
+
+def test_another_gpu_is_used_and_the_threads_own_given_back(
+    trt: FakeTensorRT, machine: FakeMachine, write_plan: WritePlan, frames: MakeFrames
+) -> None:
+    first, second = frames(2, 64, 64)
+    with TensorRTEngine(write_plan(), device="cuda:1") as engine:
+        assert engine.describe().device == "cuda:1"
+        np.testing.assert_allclose(engine(first, second), expected(first, second), atol=1e-3)
+        assert machine.current == 0
+        used = {memory.device for memory in machine.memory} | {
+            stream.device for handle, stream in machine.streams.items() if handle > 2
+        }
+        assert used == {1}
+    assert machine.current == 0
+
+
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [("cpu", "NVIDIA GPUs only: use the device 'cuda'"), ("cuda:2", "no device 'cuda:2': CUDA finds 2")],
+)
+def test_a_device_that_cannot_be_had(trt: FakeTensorRT, write_plan: WritePlan, device, message) -> None:
+    with pytest.raises(DeviceError, match=message):
+        TensorRTEngine(write_plan(), device=device)
+
+
+def test_no_gpu_is_said(trt: FakeTensorRT, machine: FakeMachine, write_plan: WritePlan) -> None:
+    machine.capabilities = ()
+    with pytest.raises(DeviceError, match=r"needs an NVIDIA GPU and a driver .* cudaErrorNoDevice"):
+        TensorRTEngine(write_plan())
+
+
+def test_a_failure_of_tensorrt_is_told_and_the_next_call_works(
+    engine: TensorRTEngine, trt: FakeTensorRT, machine: FakeMachine, frames: MakeFrames
+) -> None:
+    first, second = frames(2, 64, 64)
+    trt.state.fail.add("execute_async_v3")
+    with pytest.raises(EngineError, match=r"\(1, 3, 64, 64\): a kernel could not be launched"):
+        engine(first, second)
+    # What was made for the call went with it.
+    assert trt.state.living == ["runtime", "engine"]
+    assert machine.leaks() == []
+    trt.state.fail.clear()
+    np.testing.assert_allclose(engine(first, second), expected(first, second), atol=1e-3)
+
+
+def test_a_failure_of_cuda_is_named(engine: TensorRTEngine, machine: FakeMachine, frames: MakeFrames) -> None:
+    machine.fail["cudaStreamSynchronize"] = "cudaErrorIllegalAddress"
+    with pytest.raises(EngineError, match=r"cudaStreamSynchronize gave cudaErrorIllegalAddress .text of"):
+        engine(*frames(2, 64, 64))
+    machine.fail.clear()
+    # The work that was cut off.
+    for stream in machine.streams.values():
+        stream.work.clear()
+
+
+def test_memory_that_is_out_is_said_and_nothing_kept(
+    engine: TensorRTEngine, trt: FakeTensorRT, machine: FakeMachine, frames: MakeFrames
+) -> None:
+    machine.free_bytes = 200_000
+    with pytest.raises(EngineError, match=r"memory of the GPU is out: cuda\w+ gave .*smaller batch.*MiB"):
+        engine(*frames(2, 128, 128))
+    assert machine.leaks() == []
+    trt.state.fail.add("create_execution_context")
+    with pytest.raises(EngineError, match=r"cannot make an execution context: Requested amount"):
+        engine(*frames(2, 64, 64))
+
+
+def test_closing_gives_everything_back_in_order(
+    trt: FakeTensorRT, machine: FakeMachine, write_plan: WritePlan, frames: MakeFrames
+) -> None:
+    engine = TensorRTEngine(write_plan())
+    engine(*frames(2, 64, 64))
+    assert machine.leaks()
+    engine.close()
+    engine.close()
+    assert machine.leaks() == []
+    assert trt.state.living == []
+    with pytest.raises(EngineError, match="closed"):
+        engine(*frames(2, 64, 64))
+
+
+def test_an_engine_that_is_forgotten_keeps_nothing(
+    trt: FakeTensorRT, machine: FakeMachine, write_plan: WritePlan, frames: MakeFrames
+) -> None:
+    engine = TensorRTEngine(write_plan())
+    engine(*frames(2, 64, 64))
+    del engine
+    gc.collect()
+    assert machine.leaks() == []
+    assert trt.state.living == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"image1": ("INPUT", "HALF", 3)}, "image1 as input of type HALF: it must be input of type FLOAT"),
+        ({"flow": ("OUTPUT", "BF16", 2)}, "flow as output of type BF16"),
+        ({"flow": ("INPUT", "FLOAT", 2)}, "flow as input of type FLOAT: it must be output"),
+        ({"flow": ("OUTPUT", "FLOAT", 3)}, r"flow of shape \[-1, 3, -1, -1\]: it must be \[batch, 2,"),
+        ({"mask": ("OUTPUT", "FLOAT", 1)}, "its tensors are image1, image2, flow, mask"),
+    ],
+)
+def test_another_model_is_refused(trt: FakeTensorRT, write_plan: WritePlan, changed, message: str) -> None:
+    with pytest.raises(FileFormatError, match=message):
+        TensorRTEngine(write_plan(DYNAMIC, tensors=TENSORS | changed))
