@@ -112,6 +112,25 @@ def test_casts_stand_at_the_borders_of_the_float32_islands_alone(exported: Expor
     assert sum(counted.values()) == OTHER_CASTS + 4 * depth + coordinates
 
 
+def test_attention_and_layer_norm_have_the_form_that_tensorrt_fuses(exported: Exported) -> None:
+    """Q and K each scaled before their product, a softmax, a product; a layer norm is one node."""
+    nodes = exported.onnx.graph.node
+    made_by = {output: node for node in nodes for output in node.output}
+    counts = Counter(node.op_type for node in nodes)
+    depth = exported.model.config.backbone_config.depth
+    assert counts["LayerNormalization"] == 2 * depth
+    assert not {"Attention", "Pow", "ReduceMean", "Sqrt"} & counts.keys()
+    softmaxes = [node for node in nodes if node.op_type == "Softmax" and ".attention." in node.name]
+    assert len(softmaxes) == depth
+    for softmax in softmaxes:
+        scores = made_by[softmax.input[0]]
+        query, key = (made_by[name] for name in scores.input)
+        assert (scores.op_type, query.op_type, key.op_type) == ("MatMul", "Mul", "Transpose")
+        assert made_by[key.input[0]].op_type == "Mul"
+        (mixing,) = (node for node in nodes if softmax.output[0] in node.input)
+        assert mixing.op_type == "MatMul"
+
+
 def test_nodes_are_named_after_the_modules_they_come_from(exported: Exported) -> None:
     names = [node.name for node in exported.onnx.graph.node]
     assert len(set(names)) == len(names)
