@@ -50,7 +50,7 @@ class ILogger:
     INFO = Severity.INFO
     VERBOSE = Severity.VERBOSE
 
-    def log(self, severity: Severity, text: str) -> None:
+    def log(self, severity: Severity, msg: str) -> None:
         raise NotImplementedError
 
 
