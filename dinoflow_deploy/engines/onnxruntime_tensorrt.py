@@ -24,8 +24,9 @@ class OnnxRuntimeTensorRTEngine(OnnxRuntimeEngine):
 
     It builds a plan when it first meets a shape, and again when a shape leaves what it has built for; plans
     are kept in the user's cache (``dinoflow-deploy/onnxruntime``). The local correlation is computed by its
-    body, not by a plugin. :class:`~dinoflow_deploy.engines.tensorrt.engine.TensorRTEngine` is the faster and
-    more predictable way; this one is for programs that are built on ONNX Runtime.
+    body, not by a plugin, and an fp32 model may be computed in TF32.
+    :class:`~dinoflow_deploy.engines.tensorrt.engine.TensorRTEngine` is the more predictable way, and takes
+    plugins; this one is for programs that are built on ONNX Runtime.
 
     Not run on hardware yet; see the README.
 

@@ -139,7 +139,7 @@ class ExecutionContext:
 
     def _bind(self, profile: int, shape: Shape, addresses: dict[str, int]) -> None:
         if profile != self._profile:
-            self._shape = None
+            self._shape, self._addresses = None, {}
             switched = self._context.set_optimization_profile_async(profile, self.stream.handle)
             self._check(switched, f"cannot switch to profile {profile}")
             self._profile = profile

@@ -7,7 +7,7 @@ They are passed by DLPack (https://dmlc.github.io/dlpack) or by ``__cuda_array_i
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, Final
 
 from dinoflow_deploy.engines.tensorrt.cuda import Cuda
 from dinoflow_deploy.engines.tensorrt.cuda_memory import DeviceMemory
@@ -21,6 +21,9 @@ from dinoflow_deploy.engines.tensorrt.dlpack import (
     read_capsule,
 )
 from dinoflow_deploy.errors import InputError
+
+ALIGNMENT: Final = 256
+"""Bytes that TensorRT wants addresses to be a multiple of."""
 
 
 class DeviceArray:
@@ -105,7 +108,7 @@ def view_of(
         write: Whether it will be written to.
 
     Raises:
-        InputError: It has neither protocol, or is of another type, layout or device.
+        InputError: It has neither protocol, or is of another type, layout, device or alignment.
     """
     if hasattr(array, "__dlpack__") and hasattr(array, "__dlpack_device__"):
         view, kind = _from_dlpack(array, name, stream)
@@ -122,6 +125,11 @@ def view_of(
     if found != device_index:
         where = "not in a device's memory" if found is None else f"on cuda:{found}"
         raise InputError(f"{name}: it is {where}, and the engine is on cuda:{device_index}: copy it there")
+    if view.address % ALIGNMENT:
+        raise InputError(
+            f"{name}: its first value is at an address that is no multiple of {ALIGNMENT} bytes, as TensorRT "
+            "needs it: copy it to memory of its own"
+        )
     return view
 
 

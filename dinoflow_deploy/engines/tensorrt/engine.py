@@ -98,8 +98,8 @@ class TensorRTEngine(FlowEngine):
         be overwritten and the flow be read from any stream. Whether the flow is finite is not checked.
 
         Args:
-            image1: ``float32 [B, 3, H, W]`` in [0, 1], RGB, C-contiguous, on the engine's device; H and W are
-                multiples of 16 within its range, and B is too.
+            image1: ``float32 [B, 3, H, W]`` in [0, 1], RGB, C-contiguous, at a multiple of 256 bytes on the
+                engine's device; B, H and W are within its range, H and W multiples of 16.
             image2: The same shape.
             out: Where the flow goes: ``float32 [B, 2, H, W]``, C-contiguous, on the same device, and
                 overlapping neither image. Reusing one saves an allocation in every call.
@@ -108,8 +108,8 @@ class TensorRTEngine(FlowEngine):
             ``out``, or a new array, which belongs to the caller: ``float32 [B, 2, H, W]`` in pixels.
 
         Raises:
-            InputError: An array is of another type, shape, layout or device, or the shape is outside the
-                engine's range.
+            InputError: An array is of another type, shape, layout, alignment or device, or the shape is
+                outside the engine's range.
             EngineError: The engine is closed, or failed.
         """
         with self._in_use(), self._cuda.current_device(self._index), self._pool.use() as context:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from dinoflow_deploy.engines.bundle import Bundle, Manifest, PlanInfo
 from dinoflow_deploy.engines.tensorrt.flavours import FLAVOURS, Flavour, find_flavour
-from dinoflow_deploy.engines.tensorrt.log import log_of
+from dinoflow_deploy.engines.tensorrt.log import Log, log_of
 from dinoflow_deploy.engines.tensorrt.mismatch import Machine, causes
 from dinoflow_deploy.errors import EngineError, FileFormatError, InputError
 
@@ -112,7 +112,7 @@ def deserialize(plan: Plan, trt: ModuleType, compute_capability: str, *, allow_h
     log = log_of(trt)
     content = plan.path.read_bytes()
     with log.listen() as messages:
-        runtime = trt.Runtime(log.logger)
+        runtime = _runtime(trt, log)
         runtime.engine_host_code_allowed = allow_host_code or plan.holds_our_plugin
         cuda_engine = runtime.deserialize_cuda_engine(content)
     if cuda_engine is None:
@@ -146,6 +146,15 @@ def check_tensors(plan: Plan, trt: ModuleType, cuda_engine: Any) -> None:
                 f"{plan.path} has {name} of shape {list(shape)}: it must be [batch, {channels}, height, "
                 "width]"
             )
+
+
+def _runtime(trt: ModuleType, log: Log) -> Any:
+    with log.listen() as messages:
+        try:
+            return trt.Runtime(log.logger)
+        except (RuntimeError, TypeError) as error:
+            # What the bindings raise where TensorRT gives them nothing.
+            raise EngineError(f"TensorRT {trt.__version__} does not start: {messages.why()}") from error
 
 
 def _refused(plan: Plan, machine: Machine, said: str) -> str:

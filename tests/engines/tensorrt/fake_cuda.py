@@ -36,6 +36,7 @@ cudaError_t = IntEnum(
     },
 )
 OK = (cudaError_t.cudaSuccess,)
+ALIGNMENT = 256
 Work = Callable[[], None]
 # The default stream by its three names.
 _DEFAULT = (0, 1, 2)
@@ -63,10 +64,12 @@ class Memory:
 
     @property
     def address(self) -> int:
-        return ctypes.addressof(self.values)
+        """Aligned as CUDA aligns it; there is room for that."""
+        return -(-ctypes.addressof(self.values) // ALIGNMENT) * ALIGNMENT
 
     def array(self, count: int) -> np.ndarray:
-        return np.ctypeslib.as_array(self.values)[:count]
+        first = (self.address - ctypes.addressof(self.values)) // 4
+        return np.ctypeslib.as_array(self.values)[first : first + count]
 
 
 @dataclass
@@ -131,7 +134,8 @@ class FakeMachine:
         self.check_not_capturing()
         if size > self.free_bytes:
             raise CudaError("cudaErrorMemoryAllocation")
-        memory = Memory(kind, self.current, size, (ctypes.c_float * (size // 4))(*[nan] * (size // 4)))
+        memory = Memory(kind, self.current, size, (ctypes.c_float * ((size + ALIGNMENT) // 4))())
+        memory.array(size // 4)[:] = nan
         self.free_bytes -= size
         self.memory.append(memory)
         return memory

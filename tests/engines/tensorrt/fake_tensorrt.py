@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.engines.tensorrt.fake_cuda import CudaError, FakeMachine
+from tests.engines.tensorrt.fake_cuda import ALIGNMENT, CudaError, FakeMachine
 
 Profile = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
 """Least, optimal and greatest ``[batch, height, width]``."""
@@ -79,6 +79,12 @@ class FakeTensorRT:
         )
 
         class Module(Runtime):
+            def __new__(cls, logger: ILogger) -> "Module":
+                if "Runtime" in state.fail:
+                    logger.log(Severity.ERROR, "CUDA initialization failure with error: 35")
+                    raise TypeError("pybind11::init(): factory function returned nullptr")
+                return super().__new__(cls)
+
             def __init__(self, logger: ILogger) -> None:
                 super().__init__(state, logger)
 
@@ -220,7 +226,8 @@ class IExecutionContext(Strict):
             return self._refuse(f"no profile {profile_index}")
         self._change()
         self._profile = profile_index
-        self._shapes = {}
+        # The real one does not say what it keeps.
+        self._shapes, self._addresses = {}, {}
         return True
 
     def set_input_shape(self, name: str, shape: Sequence[int]) -> bool:
@@ -244,6 +251,8 @@ class IExecutionContext(Strict):
 
     def set_tensor_address(self, name: str, memory: int) -> bool:
         assert name in self._plan["tensors"]
+        if memory % ALIGNMENT:
+            return self._refuse(f"{name}: the address is not aligned")
         self._change()
         self._addresses[name] = memory
         return True

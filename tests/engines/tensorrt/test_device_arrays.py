@@ -158,6 +158,19 @@ def test_another_type_or_layout_is_refused(
         engine.infer_device(tensor(kind=kind), tensor())
 
 
+def test_memory_that_tensorrt_cannot_take_is_refused(
+    engine: TensorRTEngine, machine: FakeMachine, tensor: Make
+) -> None:
+    class Shifted(CudaArray):
+        @property
+        def __cuda_array_interface__(self) -> dict[str, Any]:
+            address, read_only = super().__cuda_array_interface__["data"]
+            return super().__cuda_array_interface__ | {"data": (address + 64, read_only)}
+
+    with pytest.raises(InputError, match=r"image2: .* no multiple of 256 bytes, .*: copy it"):
+        engine.infer_device(tensor(), tensor(kind=Shifted))
+
+
 def test_strides_of_c_order_are_taken(engine: TensorRTEngine, machine: FakeMachine, tensor: Make) -> None:
     row = 128 * 4
     shape = (1, 3, 96, 128)

@@ -11,7 +11,7 @@ import pytest
 from dinoflow_deploy.engines.tensorrt.engine import TensorRTEngine
 from dinoflow_deploy.errors import DeviceError, EngineError, FileFormatError, InputError
 from tests.engines.tensorrt.conftest import WritePlan, expected
-from tests.engines.tensorrt.fake_cuda import FakeMachine
+from tests.engines.tensorrt.fake_cuda import FakeMachine, FakeRuntime
 from tests.engines.tensorrt.fake_tensorrt import DYNAMIC, STATIC, TENSORS, FakeTensorRT, Profile
 
 MakeFrames = Callable[..., np.ndarray]
@@ -192,6 +192,24 @@ def test_a_failure_of_cuda_is_named(engine: TensorRTEngine, machine: FakeMachine
     # The work that was cut off.
     for stream in machine.streams.values():
         stream.work.clear()
+
+
+def test_what_still_computes_is_waited_for_before_it_is_taken_down(
+    engine: TensorRTEngine, machine: FakeMachine, frames: MakeFrames, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The flow cannot be copied back while TensorRT is at work on it; the fake counts what that destroys."""
+    copy = FakeRuntime.cudaMemcpyAsync
+
+    def only_to_the_device(self: FakeRuntime, target: int, *more: object) -> tuple[object, ...]:
+        memory = machine.find(target, 4)
+        if memory is not None and memory.kind == "pinned":
+            return self.cudaError_t.cudaErrorInvalidValue, None
+        return copy(self, target, *more)
+
+    monkeypatch.setattr(FakeRuntime, "cudaMemcpyAsync", only_to_the_device)
+    with pytest.raises(EngineError, match="cudaMemcpyAsync gave cudaErrorInvalidValue"):
+        engine(*frames(2, 64, 64))
+    assert machine.leaks() == []
 
 
 def test_memory_that_is_out_is_said_and_nothing_kept(

@@ -83,6 +83,13 @@ def test_a_damaged_plan(trt: FakeTensorRT, write_plan: WritePlan) -> None:
     assert "magicTagRead" in refusal(path)
 
 
+def test_a_tensorrt_that_does_not_start(trt: FakeTensorRT, write_plan: WritePlan) -> None:
+    trt.state.fail.add("Runtime")
+    assert refusal(write_plan()) == (
+        "TensorRT 11.4.0.106 does not start: CUDA initialization failure with error: 35"
+    )
+
+
 @pytest.mark.parametrize(("plugin", "allowed"), [("cpp", True), ("aot", False), ("none", False)])
 def test_native_code_runs_where_the_manifest_says_that_it_is_our_plugin(
     trt: FakeTensorRT, write_planned: WritePlan, plugin: str, allowed: bool
