@@ -5,6 +5,7 @@ JSON, as :func:`plan_bytes` writes it; the model in it is flow = (red, green) of
 """
 
 import json
+import weakref
 from collections.abc import Sequence
 from enum import Enum, IntEnum
 from types import SimpleNamespace
@@ -277,13 +278,16 @@ class IExecutionContext(Strict):
 
     def _put(self, stream: Any, shape: tuple[int, ...]) -> None:
         addresses, changes, captured = dict(self._addresses), self._changes, stream.captured is not None
+        # The work does not keep the context, as a GPU does not.
+        owner = weakref.ref(self)
 
         def compute() -> None:
-            if captured and changes != self._changes:
+            context = owner()
+            if context is None or (captured and changes != context._changes):
                 raise CudaError("cudaErrorIllegalAddress")
-            self._pending -= not captured
-            image1, image2 = (self._device_floats(addresses[name], shape) for name in ("image1", "image2"))
-            flow = self._device_floats(addresses["flow"], (shape[0], 2, *shape[2:]))
+            context._pending -= not captured
+            image1, image2 = (context._device_floats(addresses[name], shape) for name in ("image1", "image2"))
+            flow = context._device_floats(addresses["flow"], (shape[0], 2, *shape[2:]))
             flow[:] = (np.float32(255) * (image2 - image1))[:, :2]
 
         self._pending += not captured

@@ -184,14 +184,18 @@ def test_a_failure_of_tensorrt_is_told_and_the_next_call_works(
     np.testing.assert_allclose(engine(first, second), expected(first, second), atol=1e-3)
 
 
-def test_a_failure_of_cuda_is_named(engine: TensorRTEngine, machine: FakeMachine, frames: MakeFrames) -> None:
-    machine.fail["cudaStreamSynchronize"] = "cudaErrorIllegalAddress"
+def test_a_failure_of_cuda_is_named(
+    engine: TensorRTEngine, frames: MakeFrames, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synchronize = FakeRuntime.cudaStreamSynchronize
+
+    def synchronize_and_fail(self: FakeRuntime, handle: int) -> tuple[object, ...]:
+        synchronize(self, handle)
+        return (self.cudaError_t.cudaErrorIllegalAddress,)
+
+    monkeypatch.setattr(FakeRuntime, "cudaStreamSynchronize", synchronize_and_fail)
     with pytest.raises(EngineError, match=r"cudaStreamSynchronize gave cudaErrorIllegalAddress .text of"):
         engine(*frames(2, 64, 64))
-    machine.fail.clear()
-    # The work that was cut off.
-    for stream in machine.streams.values():
-        stream.work.clear()
 
 
 def test_what_still_computes_is_waited_for_before_it_is_taken_down(
