@@ -8,7 +8,6 @@ import base64
 import ctypes
 import importlib
 import io
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
 from functools import cache
@@ -19,6 +18,7 @@ import numpy as np
 import onnxruntime
 
 from dinoflow_deploy.optional import is_installed
+from dinoflow_deploy.user_cache import user_cache
 
 CPU: Final = "CPUExecutionProvider"
 CUDA: Final = "CUDAExecutionProvider"
@@ -46,10 +46,8 @@ def provider_options(provider: str, index: int = 0) -> list[tuple[str, dict[str,
 
 
 def plan_cache() -> Path:
-    """Where ONNX Runtime's TensorRT provider keeps its plans: in ``XDG_CACHE_HOME``, else ``~/.cache``."""
-    # The specification has relative paths ignored.
-    chosen = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (chosen if chosen.is_absolute() else Path.home() / ".cache") / "dinoflow-deploy" / "onnxruntime"
+    """Where ONNX Runtime's TensorRT provider keeps its plans."""
+    return user_cache("onnxruntime")
 
 
 @cache

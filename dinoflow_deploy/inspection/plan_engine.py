@@ -7,8 +7,8 @@ import json
 from collections import Counter
 from typing import Any, Final
 
+from dinoflow_deploy.engines.tensorrt.loaded_plan import LoadedPlan
 from dinoflow_deploy.inspection.element_types import UNKNOWN, type_name
-from dinoflow_deploy.inspection.plan_loading import LoadedPlan
 from dinoflow_deploy.inspection.report import Counts, EngineDetails, ProfileDetails, TensorDetails
 
 # Substrings of the inspector's "Format/Datatype", "Half" or "Row major linear FP16 format" for instance. The

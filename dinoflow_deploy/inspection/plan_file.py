@@ -7,7 +7,7 @@ from dinoflow_deploy.engines.tensorrt.flavours import FLAVOURS, Flavour, find_fl
 from dinoflow_deploy.errors import FileFormatError
 from dinoflow_deploy.inspection.plan_engine import describe_engine
 from dinoflow_deploy.inspection.plan_header import HEADER_BYTES, read_header
-from dinoflow_deploy.inspection.plan_loading import load_plan
+from dinoflow_deploy.inspection.plan_loading import load_anywhere
 from dinoflow_deploy.inspection.report import FileDetails, LeftOut, PlanDetails, PlanHeader, Report
 
 
@@ -47,7 +47,7 @@ def read_plan(
     left_out = []
     if header is None:
         left_out.append(LeftOut(f"the header of {path.name}", "only that of TensorRT-RTX 1 is known here"))
-    loaded, reason = load_plan(path, _flavours(header, recorded), allow_host_code=allow_host_code)
+    loaded, reason = load_anywhere(path, _flavours(header, recorded), allow_host_code=allow_host_code)
     if loaded is None:
         left_out.append(LeftOut(f"layers, tensors and memory of {path.name}", reason))
     engine = None if loaded is None else describe_engine(loaded)

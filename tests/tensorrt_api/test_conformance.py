@@ -35,7 +35,7 @@ CHECKED = [
 NOT_FOR_RTX = "export/plugin/aot.py"
 RTX_ALONE = {"ComputeCapability", "ComputeCapability.__members__", "IBuilderConfig.set_compute_capability"}
 # Set by Python when an object is made, so that its class does not list them.
-PYTHONS_MORE = {"returncode", "stderr", "submodule_search_locations", "st_size"}
+PYTHONS_MORE = {"returncode", "stderr", "submodule_search_locations", "st_mtime", "st_size"}
 FOREIGN = {"__dlpack__", "__dlpack_device__", "__cuda_array_interface__"}
 FAKES = ("Runtime", "ICudaEngine", "IExecutionContext", "ILogger")
 

@@ -9,8 +9,8 @@ from dinoflow_deploy.engines.frames import Tensor
 from dinoflow_deploy.engines.tensorrt.cuda import Cuda
 from dinoflow_deploy.engines.tensorrt.cuda_memory import FLOAT_BYTES, Buffers
 from dinoflow_deploy.engines.tensorrt.cuda_stream import Graph, Stream
+from dinoflow_deploy.engines.tensorrt.loaded_plan import LoadedPlan
 from dinoflow_deploy.engines.tensorrt.log import log_of
-from dinoflow_deploy.engines.tensorrt.plan import LoadedPlan
 from dinoflow_deploy.engines.tensorrt.profiles import Profiles
 from dinoflow_deploy.errors import DeviceError, EngineError
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from dinoflow_deploy.engines.bundle import Bundle, Manifest, PlanInfo
 from dinoflow_deploy.engines.tensorrt.flavours import FLAVOURS, Flavour, find_flavour
-from dinoflow_deploy.engines.tensorrt.log import Log, log_of
+from dinoflow_deploy.engines.tensorrt.loaded_plan import LoadedPlan, load_plan
 from dinoflow_deploy.engines.tensorrt.mismatch import Machine, causes
 from dinoflow_deploy.errors import EngineError, FileFormatError, InputError
 
@@ -57,19 +57,6 @@ class Plan:
         return f"dinoflow-deploy export --model {source} --target tensorrt{flavour} --output NEW"
 
 
-class LoadedPlan:
-    """TensorRT's engine with the runtime that has to outlive it.
-
-    Attributes:
-        engine: TensorRT's engine.
-    """
-
-    def __init__(self, cuda_engine: Any, runtime: Any) -> None:
-        # Python lets go of them in this order.
-        self.engine = cuda_engine
-        self._runtime = runtime
-
-
 def find_plan(path: Path, flavour: str) -> Plan:
     """The plan that a path stands for.
 
@@ -109,16 +96,12 @@ def deserialize(plan: Plan, trt: ModuleType, compute_capability: str, *, allow_h
     Raises:
         EngineError: TensorRT refuses it; the message says why and how to build it again.
     """
-    log = log_of(trt)
-    content = plan.path.read_bytes()
-    with log.listen() as messages:
-        runtime = _runtime(trt, log)
-        runtime.engine_host_code_allowed = allow_host_code or plan.holds_our_plugin
-        cuda_engine = runtime.deserialize_cuda_engine(content)
-    if cuda_engine is None:
+    allowed = allow_host_code or plan.holds_our_plugin
+    loaded, said = load_plan(trt, plan.path.read_bytes(), allow_host_code=allowed)
+    if loaded is None:
         machine = Machine(plan.flavour.title, str(trt.__version__), compute_capability)
-        raise EngineError(_refused(plan, machine, messages.why()))
-    return LoadedPlan(cuda_engine, runtime)
+        raise EngineError(_refused(plan, machine, said))
+    return loaded
 
 
 def check_tensors(plan: Plan, trt: ModuleType, cuda_engine: Any) -> None:
@@ -146,15 +129,6 @@ def check_tensors(plan: Plan, trt: ModuleType, cuda_engine: Any) -> None:
                 f"{plan.path} has {name} of shape {list(shape)}: it must be [batch, {channels}, height, "
                 "width]"
             )
-
-
-def _runtime(trt: ModuleType, log: Log) -> Any:
-    with log.listen() as messages:
-        try:
-            return trt.Runtime(log.logger)
-        except (RuntimeError, TypeError) as error:
-            # What the bindings raise where TensorRT gives them nothing.
-            raise EngineError(f"TensorRT {trt.__version__} does not start: {messages.why()}") from error
 
 
 def _refused(plan: Plan, machine: Machine, said: str) -> str:

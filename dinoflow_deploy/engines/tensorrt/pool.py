@@ -8,7 +8,7 @@ from types import ModuleType
 
 from dinoflow_deploy.engines.tensorrt.context import ExecutionContext
 from dinoflow_deploy.engines.tensorrt.cuda import Cuda
-from dinoflow_deploy.engines.tensorrt.plan import LoadedPlan
+from dinoflow_deploy.engines.tensorrt.loaded_plan import LoadedPlan
 from dinoflow_deploy.engines.tensorrt.profiles import Profiles
 from dinoflow_deploy.errors import InputError
 

@@ -6,7 +6,6 @@ what its library was made of, and says so in ``build.json``.
 
 import hashlib
 import json
-import os
 import platform
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Final
 
 from dinoflow_deploy.engines.tensorrt.flavours import Flavour
 from dinoflow_deploy.export.plugin.files import LIBRARY_FILES, digest_of
+from dinoflow_deploy.user_cache import user_cache
 
 LIBRARY_NAME: Final = "libdinoflow_local_correlation.so"
 _RECORD_NAME: Final = "build.json"
@@ -72,9 +72,7 @@ class Library:
 
 def cache_folder() -> Path:
     """Where compiled plugins are kept."""
-    chosen = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    # A relative path is to be ignored, says the XDG base directory specification.
-    return (chosen if chosen.is_absolute() else Path.home() / ".cache") / "dinoflow-deploy" / "plugins"
+    return user_cache("plugins")
 
 
 def cached_libraries() -> list[Library]:

@@ -85,9 +85,7 @@ def test_a_damaged_plan(trt: FakeTensorRT, write_plan: WritePlan) -> None:
 
 def test_a_tensorrt_that_does_not_start(trt: FakeTensorRT, write_plan: WritePlan) -> None:
     trt.state.fail.add("Runtime")
-    assert refusal(write_plan()) == (
-        "TensorRT 11.4.0.106 does not start: CUDA initialization failure with error: 35"
-    )
+    assert "(TensorRT says: CUDA initialization failure with error: 35)" in refusal(write_plan())
 
 
 @pytest.mark.parametrize(("plugin", "allowed"), [("cpp", True), ("aot", False), ("none", False)])
