@@ -1,6 +1,7 @@
 """Arrays on the device, in and out, on the fakes."""
 
 import gc
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -59,6 +60,28 @@ def test_images_of_either_protocol_are_waited_for(
     flow = engine.infer_device(first, second)
     assert flow.shape == (2, 2, 96, 128)
     np.testing.assert_allclose(read(machine, flow), flow_of(first, second), atol=1e-3)
+
+
+def test_a_temporary_that_a_library_hands_out_lives_until_it_was_read(
+    engine: TensorRTEngine, machine: FakeMachine, tensor: Make
+) -> None:
+    """Some libraries lend a copy, which nobody but the capsule holds."""
+    first, second = tensor(seed=1), tensor(seed=2)
+    flow = engine.infer_device(Temporary(first), Temporary(second))
+    np.testing.assert_allclose(read(machine, flow), flow_of(first, second), atol=1e-3)
+
+
+class Temporary:
+    def __init__(self, lender: DeviceTensor) -> None:
+        self.lender = lender
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return self.lender.__dlpack_device__()
+
+    def __dlpack__(self, *, stream: int | None = None) -> Any:
+        copy = DeviceTensor(self.lender.machine, self.lender.values, self.lender.stream)
+        weakref.finalize(copy, copy.machine.release, "device", copy.memory.address)
+        return copy.__dlpack__(stream=stream)
 
 
 def test_images_are_used_where_they_are(engine: TensorRTEngine, machine: FakeMachine, tensor: Make) -> None:
