@@ -10,7 +10,14 @@ from dinoflow_deploy.engines.builtin import builtin_models
 from dinoflow_deploy.engines.tensorrt.choice import planned_flavours
 from dinoflow_deploy.errors import InputError
 
-_SUFFIXES: Final = {".onnx": "onnx", ".safetensors": "safetensors", ".plan": "plan"}
+# The last two are what other tools call a plan.
+_SUFFIXES: Final = {
+    ".onnx": "onnx",
+    ".safetensors": "safetensors",
+    ".plan": "plan",
+    ".engine": "plan",
+    ".trt": "plan",
+}
 _KINDS: Final = {
     "planned": "a bundle with a TensorRT plan",
     "bundle": "a bundle",

@@ -62,9 +62,10 @@ def test_a_plan_that_has_to_be_rebuilt_is_an_error_and_not_replaced(
         load_engine(write_planned(plan={"version": "10.16.1.11"}, version="10.16.1.11"))
 
 
-def test_a_bare_plan_runs(trt: FakeTensorRT, write_plan: WritePlan, frames: MakeFrames) -> None:
+@pytest.mark.parametrize("name", ["bare.plan", "bare.engine", "bare.trt"])
+def test_a_bare_plan_runs(trt: FakeTensorRT, write_plan: WritePlan, frames: MakeFrames, name: str) -> None:
     first, second = frames(2, 64, 80)
-    with load_engine(write_plan()) as engine:
+    with load_engine(write_plan(name=name)) as engine:
         np.testing.assert_allclose(engine(first, second), expected(first, second), atol=1e-3)
     with pytest.raises(InputError, match=r"which is a TensorRT plan: use tensorrt$"):
         load_engine(write_plan(), "onnxruntime")

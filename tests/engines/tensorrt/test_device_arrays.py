@@ -80,6 +80,8 @@ class Temporary:
 
     def __dlpack__(self, *, stream: int | None = None) -> Any:
         copy = DeviceTensor(self.lender.machine, self.lender.values, self.lender.stream)
+        # Complete, since work that is waiting would hold it too.
+        copy.machine.stream(copy.stream).run(len(copy.machine.stream(copy.stream).work))
         weakref.finalize(copy, copy.machine.release, "device", copy.memory.address)
         return copy.__dlpack__(stream=stream)
 

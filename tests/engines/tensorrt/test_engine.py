@@ -8,11 +8,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dinoflow_deploy.engines.tensorrt.cuda import Cuda
+from dinoflow_deploy.engines.tensorrt.cuda_memory import Buffers
 from dinoflow_deploy.engines.tensorrt.engine import TensorRTEngine
 from dinoflow_deploy.errors import DeviceError, EngineError, FileFormatError, InputError
 from tests.engines.tensorrt.conftest import WritePlan, expected
 from tests.engines.tensorrt.fake_cuda import FakeMachine, FakeRuntime
-from tests.engines.tensorrt.fake_tensorrt import DYNAMIC, STATIC, TENSORS, FakeTensorRT, Profile
+from tests.engines.tensorrt.fake_tensorrt import (
+    DYNAMIC,
+    STATIC,
+    TENSORS,
+    FakeTensorRT,
+    IExecutionContext,
+    Profile,
+)
 
 MakeFrames = Callable[..., np.ndarray]
 SMALL: Profile = ((1, 64, 64), (1, 64, 64), (4, 96, 128))
@@ -225,6 +234,30 @@ def test_memory_that_is_out_is_said_and_nothing_kept(
     assert machine.leaks() == []
     trt.state.fail.add("create_execution_context")
     with pytest.raises(EngineError, match=r"cannot make an execution context: Requested amount"):
+        engine(*frames(2, 64, 64))
+
+
+@pytest.mark.parametrize("kind", ["device", "pinned"])
+def test_memory_that_is_too_small_is_given_back_before_more_is_taken(
+    trt: FakeTensorRT, machine: FakeMachine, kind: str
+) -> None:
+    buffers = Buffers(Cuda("this test"))
+    getattr(buffers, kind)((64,))
+    machine.free_bytes = 4 * (100 - 64)
+    getattr(buffers, kind)((100,))
+    assert machine.free_bytes == 0
+    buffers.close()
+
+
+def test_a_plan_that_makes_flow_of_another_size_is_refused_before_it_runs(
+    engine: TensorRTEngine, frames: MakeFrames, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its flow would be written beyond the memory for it."""
+    monkeypatch.setattr(IExecutionContext, "get_tensor_shape", lambda self, name: (1, 2, 128, 128))
+    monkeypatch.setattr(IExecutionContext, "execute_async_v3", lambda self, stream: pytest.fail("it ran"))
+    with pytest.raises(
+        EngineError, match=r"flow of \[1, 2, 128, 128\] from images of \[1, 3, 64, 64\], where"
+    ):
         engine(*frames(2, 64, 64))
 
 
