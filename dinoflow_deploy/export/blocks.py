@@ -7,10 +7,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from dinoflow_deploy.export.replacing import Function
 from dinoflow_deploy.export.rounding import cast
 from dinoflow_deploy.train.model import FlowModel
-
-Function = Callable[..., Any]
 
 
 @dataclass(frozen=True, slots=True)

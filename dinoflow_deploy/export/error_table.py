@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dinoflow_deploy.export.blocks import Block, Function, blocks_of, lower, wrap
-from dinoflow_deploy.export.islands import ISLANDS, Change, Island, Replaced, within
+from dinoflow_deploy.export.blocks import Block, blocks_of, lower, wrap
+from dinoflow_deploy.export.islands import ISLANDS, Change, Island, within
 from dinoflow_deploy.export.lowering import attention
 from dinoflow_deploy.export.parity import scene_frames
 from dinoflow_deploy.export.precision import prepare_module
+from dinoflow_deploy.export.replacing import Function, Replaced
 from dinoflow_deploy.export.rounding import FloatSums
 from dinoflow_deploy.progress import NoProgress, Progress
 from dinoflow_deploy.train.model import FlowModel
@@ -174,7 +175,7 @@ class _Comparison:
 
     def _run(self, model: FlowModel) -> tuple[Tensor, float]:
         """Flow, and the largest magnitude in low precision on the way."""
-        graph_attention = Replaced(F.scaled_dot_product_attention, attention)
+        graph_attention = Replaced({F.scaled_dot_product_attention: attention})
         with torch.no_grad(), graph_attention, FloatSums() as sums:
             flow: Tensor = model(*self.images)
         self.progress.advance()
@@ -199,7 +200,7 @@ class _Comparison:
             self.scores[name] = float(scores.abs().max())
             return attention(query, key, value)
 
-        return within(Replaced(F.scaled_dot_product_attention, noted), inner)
+        return within(Replaced({F.scaled_dot_product_attention: noted}), inner)
 
 
 def _images(size: tuple[int, int]) -> tuple[Tensor, Tensor]:

@@ -1,6 +1,6 @@
 """The float32 parts of a low-precision export, and parts that could be, each switched the other way."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from dinoflow_deploy.export.blocks import Function, wrap
+from dinoflow_deploy.export.blocks import wrap
 from dinoflow_deploy.export.lowering import attention
+from dinoflow_deploy.export.replacing import Function, Replaced
 from dinoflow_deploy.export.rounding import cast
 from dinoflow_deploy.train.model import FlowModel
 from dinoflow_deploy.train.model.dysample import DySample
@@ -36,26 +37,6 @@ class Island:
     switch: Change
 
 
-class Replaced(TorchFunctionMode):
-    """While active, one function of torch is another."""
-
-    def __init__(self, function: Function, replacement: Function) -> None:
-        super().__init__()
-        self.function = function
-        self.replacement = replacement
-
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Iterable[type],
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        """Replace the function, pass everything else on."""
-        called = self.replacement if func is self.function else func
-        return called(*args, **(kwargs or {}))
-
-
 def _low_normalisation(model: FlowModel, dtype: torch.dtype) -> None:
     model.mean, model.std = model.mean.to(dtype), model.std.to(dtype)
     model.register_forward_pre_hook(lambda _, images: cast(images, dtype))
@@ -75,7 +56,7 @@ def _low_positions(model: FlowModel, dtype: torch.dtype) -> None:
 
     for name, module in list(model.named_modules()):
         if isinstance(module, DySample):
-            wrap(model, name, lambda inner: within(Replaced(sample, rounded), inner))
+            wrap(model, name, lambda inner: within(Replaced({sample: rounded}), inner))
 
 
 def _low_flow(model: FlowModel, dtype: torch.dtype) -> None:
@@ -88,7 +69,7 @@ def _attention_in(model: FlowModel, dtype: torch.dtype) -> None:
     def converted(*tokens: Tensor) -> Tensor:
         return attention(*cast(tokens, dtype)).to(tokens[0].dtype)
 
-    replaced = Replaced(F.scaled_dot_product_attention, converted)
+    replaced = Replaced({F.scaled_dot_product_attention: converted})
     wrap(model, "backbone", lambda inner: within(replaced, inner))
 
 

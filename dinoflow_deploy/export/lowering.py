@@ -1,15 +1,13 @@
 """How two functions of torch are written in the exported graph."""
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.overrides import TorchFunctionMode
+
+from dinoflow_deploy.export.replacing import Replaced
 
 
-class OnnxLowering(TorchFunctionMode):
+class OnnxLowering(Replaced):
     """While active, sampling and attention are traced in the form that deployment wants.
 
     ``F.grid_sample`` becomes ONNX's ``GridSample`` at once: torch's own decomposition of it, traced with
@@ -18,19 +16,8 @@ class OnnxLowering(TorchFunctionMode):
     keeps float16 scores in range; the exporter's own form reshapes K through eight further nodes.
     """
 
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Iterable[type],
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        """Replace the two functions, pass everything else on."""
-        if func is F.grid_sample:
-            return _grid_sample(*args, **(kwargs or {}))
-        if func is F.scaled_dot_product_attention:
-            return attention(*args, **(kwargs or {}))
-        return func(*args, **(kwargs or {}))
+    def __init__(self) -> None:
+        super().__init__({F.grid_sample: _grid_sample, F.scaled_dot_product_attention: attention})
 
 
 def _grid_sample(

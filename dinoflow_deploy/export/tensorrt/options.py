@@ -7,9 +7,9 @@ from typing import Final
 
 from dinoflow_deploy.engines.tensorrt.flavours import find_flavour
 from dinoflow_deploy.errors import InputError
+from dinoflow_deploy.export.plugin.doors import DOOR_CHOICES
 from dinoflow_deploy.export.tensorrt.shapes import ANY_SHAPES, PlanShapes
 
-PLUGINS: Final = ("auto", "cpp", "aot", "none")
 HARDWARE_COMPATIBILITIES: Final = ("none", "same-cc", "ampere-plus")
 OPTIMIZATION_LEVELS: Final = range(6)
 
@@ -44,7 +44,7 @@ class PlanOptions:
 
     def __post_init__(self) -> None:
         find_flavour(self.flavour)
-        _check_choice("plugin", self.plugin, PLUGINS)
+        _check_choice("plugin", self.plugin, DOOR_CHOICES)
         _check_choice("hardware compatibility", self.hardware_compatibility, HARDWARE_COMPATIBILITIES)
         if self.optimization_level is not None and self.optimization_level not in OPTIMIZATION_LEVELS:
             raise InputError(f"the optimization level {self.optimization_level} is outside 0 to 5")
