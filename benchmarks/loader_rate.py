@@ -23,7 +23,6 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from dinoflow_deploy.datasets import FlowDataset, FlowSample, open_dataset
@@ -35,6 +34,7 @@ from dinoflow_deploy.train.augmentation.color_jitter import jitter_pair
 from dinoflow_deploy.train.augmentation.scale import clipped_shares
 from dinoflow_deploy.train.model import FlowModel, FlowModelConfig
 from dinoflow_deploy.train.recipe import load_recipe
+from model_parts import shapes_only
 from recording import argument_parser, print_table, spread, write_record
 
 RECIPE = "chairs-things"
@@ -151,8 +151,7 @@ def operations_per_pair() -> int:
     settings = recipe.stages[0].data[0].augmentation
     model = FlowModel(FlowModelConfig(recipe.model.backbone)).train()
     model.backbone.requires_grad_(False)
-    # Counted from shapes: nothing is computed.
-    with FakeTensorMode(allow_non_fake_inputs=True), FlopCounterMode(display=False) as counter:
+    with shapes_only(), FlopCounterMode(display=False) as counter:
         image = torch.empty(1, 3, settings.crop_height, settings.crop_width)
         model(image, image).sum().backward()
     operations: int = counter.get_total_flops()

@@ -37,6 +37,11 @@ def size_argument(text: str) -> tuple[int, int]:
     return int(height), int(width)
 
 
+def size_text(size: tuple[int, int]) -> str:
+    """``HxW`` of height and width in pixels."""
+    return f"{size[0]}x{size[1]}"
+
+
 def write_record(arguments: argparse.Namespace, **results: Any) -> None:
     """Write what was measured, with how, on what machine and with what software.
 

@@ -122,8 +122,9 @@ def test_loader_rate(tmp_path: Path) -> None:
         assert result["milliseconds"]["whole"] > result["milliseconds"]["frames"] > 0
     demand = record["demand"]
     assert 0 < demand["cores_for_4_gpus"] < demand["cores_for_4_fastest_gpus"]
-    # Forward and backward of a decoder of 0.9 TFLOP, and 0.05 TFLOP of backbone for each frame.
-    assert demand["operations_per_pair"] == pytest.approx(3 * 0.92e12 + 2 * 0.05e12, rel=0.05)
+    # Forward and backward of a decoder of 0.92 TFLOP, and 12 blocks of 1029 tokens, with attention, a frame.
+    backbone = 12 * (24 * 1029 * 384**2 + 4 * 1029**2 * 384)
+    assert demand["operations_per_pair"] == pytest.approx(3 * 0.92e12 + 2 * backbone, rel=0.01)
 
 
 def test_batch_norm(tmp_path: Path) -> None:
@@ -132,9 +133,55 @@ def test_batch_norm(tmp_path: Path) -> None:
     assert all(0 < epe < 50 for found in record["epe"].values() for epe in found)
 
 
+def test_work_by_part(tmp_path: Path) -> None:
+    record = record_of("work_by_part", tmp_path, "--sizes", "256x320")
+    (found,) = record["work"]
+    parts = found["parts"]
+    pixels = 256 * 320
+    # A 3x3 convolution of 256 channels to 256: nine multiplications and additions for each pair of channels.
+    operations = {"convolution, full": 1, "refinement convolution, full": 1, "convolution, 1/2": 1 / 4}
+    for name, share in operations.items():
+        assert parts[name]["operations"] == 2 * 9 * 256 * 256 * pixels * share
+    weights = 2 * 9 * 256 * 256
+    # Two bytes a value, in and out; the norm has four vectors, of which two are weights.
+    assert parts["convolution, full"]["bytes"] == 2 * 2 * 256 * pixels + weights + 2 * 2 * 256
+    sampling = parts["sampling, full"]
+    assert sampling["operations"] == 2 * 2 * 32 * 256 * pixels / 4
+    assert sampling["bytes"] == pytest.approx(2 * 256 * pixels * 5 / 4, rel=0.01)
+    # Memory binds the sampling, arithmetic the convolutions, at the default rates.
+    assert sampling["least_microseconds"] == pytest.approx(sampling["bytes"] / 4.8e6, abs=0.1)
+    full = parts["convolution, full"]
+    assert full["least_microseconds"] == pytest.approx(full["operations"] / 989e6, abs=0.1)
+    # 12 blocks of two frames' 320 + 5 tokens: projections, MLP, attention's two products.
+    tokens, width = 2 * (16 * 20 + 5), 384
+    block = 2 * tokens * 12 * width**2 + 2 * 2 * tokens * 325 * width
+    assert parts["transformer blocks"]["operations"] == 12 * block
+
+
+def test_gpu_speed_on_a_cpu(tmp_path: Path) -> None:
+    variants = ["eager-fp32", "channels-last-bf16", "onnxruntime-fp16", "onnxruntime-graph-fp16"]
+    tiny = ["--model", "nano", "--sizes", "64x80", "--rounds", "2", "--seconds", "0"]
+    record = record_of("gpu_speed", tmp_path, "--device", "cpu", *tiny, "--variants", *variants)
+    results = {found["variant"]: found for found in record["results"]}
+    assert list(results) == variants
+    assert results.pop("onnxruntime-graph-fp16")["not_run"] == "needs CUDA"
+    for found in results.values():
+        assert 0 < found["latency_ms"]["min"] <= found["latency_ms"]["median"]
+        assert found["pairs_per_second"]["min"] > 0
+        assert found["floor_ms"] > 0
+    assert results["eager-fp32"]["difference"] == 0
+    # Rounded, so not the reference itself; and no more than rounded.
+    assert 1e-5 < results["channels-last-bf16"]["difference"] < 0.05
+    assert 1e-6 < results["onnxruntime-fp16"]["difference"] < 0.01
+    (parts,) = record["parts"]
+    assert parts["ms"].keys() == parts["floor_ms"].keys()
+    assert {"transformer blocks", "sampling, full", "the rest"} <= parts["ms"].keys()
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is CUDA")
-def test_correlation_kernel_without_a_gpu_says_so(tmp_path: Path) -> None:
-    done = run("correlation_kernel", tmp_path)
+@pytest.mark.parametrize("script", ["correlation_kernel", "gpu_speed"])
+def test_without_a_gpu_says_so(tmp_path: Path, script: str) -> None:
+    done = run(script, tmp_path)
     assert done.returncode == 1
     assert "finds no CUDA device" in done.stderr
     assert list(tmp_path.iterdir()) == []
@@ -146,3 +193,15 @@ def test_correlation_kernel(tmp_path: Path) -> None:
     record = record_of("correlation_kernel", tmp_path, "--rounds", "2")
     assert all(entry["of_allowed"] <= 1 for entry in record["numbers"])
     assert len(record["times"]) == 9
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch without CUDA")
+def test_gpu_speed(tmp_path: Path) -> None:
+    variants = ["eager-bf16", "channels-last-bf16", "onnxruntime-graph-fp16"]
+    tiny = ["--model", "nano", "--sizes", "64x80", "--rounds", "2", "--seconds", "0"]
+    record = record_of("gpu_speed", tmp_path, *tiny, "--variants", *variants)
+    results = {found["variant"]: found for found in record["results"]}
+    assert results["eager-bf16"]["memory_bytes"] > 0
+    assert results["eager-bf16"]["kernels"]
+    assert all(ms > 0 for ms in record["parts"][0]["ms"].values())

@@ -1,0 +1,181 @@
+"""One model's forward pass, device memory to device memory, as PyTorch and ONNX Runtime compute it."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import onnxruntime
+import torch
+from torch import Tensor
+
+from dinoflow_deploy.engines.input_range import AxisRange, InputRange
+from dinoflow_deploy.engines.onnx_providers import (
+    CPU,
+    CUDA,
+    nodes_elsewhere,
+    provider_options,
+    provider_problem,
+    quiet_default_logger,
+)
+from dinoflow_deploy.export import ExportOptions, export_bundle
+from dinoflow_deploy.train.model import FlowModel, load_model
+
+TYPES: Final = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A way to compute the forward pass.
+
+    Attributes:
+        name: What a reader calls it.
+        precision: ``"fp32"`` (never TF32), ``"fp16"`` or ``"bf16"``: type of weights and features.
+        onnxruntime: By ONNX Runtime, else by PyTorch.
+        channels_last: Weights and features in NHWC order.
+        compiled: Through ``torch.compile``.
+        graph: Recorded once and replayed as a CUDA graph.
+    """
+
+    name: str
+    precision: str
+    onnxruntime: bool = False
+    channels_last: bool = False
+    compiled: bool = False
+    graph: bool = False
+
+
+VARIANTS: Final = {
+    variant.name: variant
+    for variant in (
+        Variant("eager-fp32", "fp32"),
+        Variant("eager-fp16", "fp16"),
+        Variant("eager-bf16", "bf16"),
+        Variant("channels-last-fp16", "fp16", channels_last=True),
+        Variant("channels-last-bf16", "bf16", channels_last=True),
+        Variant("compile-bf16", "bf16", channels_last=True, compiled=True),
+        Variant("compile-graph-bf16", "bf16", channels_last=True, compiled=True, graph=True),
+        Variant("onnxruntime-fp32", "fp32", onnxruntime=True),
+        Variant("onnxruntime-graph-fp32", "fp32", onnxruntime=True, graph=True),
+        Variant("onnxruntime-fp16", "fp16", onnxruntime=True),
+        Variant("onnxruntime-graph-fp16", "fp16", onnxruntime=True, graph=True),
+        Variant("onnxruntime-channels-last-fp16", "fp16", onnxruntime=True, channels_last=True),
+    )
+}
+
+
+def obstacle(variant: Variant, device: torch.device) -> str | None:
+    """Why a variant cannot run here, or ``None``."""
+    if device.type == "cuda":
+        return provider_problem(CUDA) if variant.onnxruntime else None
+    on_cuda_only = variant.graph or (variant.onnxruntime and variant.channels_last)
+    return "needs CUDA" if on_cuda_only else None
+
+
+class ForwardPass(ABC):
+    """A variant of the forward pass, ready to run on images that stay where they are.
+
+    Args:
+        images: ``image1`` and ``image2``, float32 ``[B, 3, H, W]`` in [0, 1], on the device. What they hold
+            may change between calls.
+    """
+
+    def __init__(self, images: tuple[Tensor, Tensor]) -> None:
+        self.images = images
+        self.flow = torch.empty_like(images[0][:, :2])
+
+    @abstractmethod
+    def start(self) -> None:
+        """Compute ``flow``, float32 ``[B, 2, H, W]``; on CUDA only set going."""
+
+    @abstractmethod
+    def wait(self) -> None:
+        """Wait until all that was started is done."""
+
+
+class PyTorchPass(ForwardPass):
+    """The reference model, its weights cast to the variant's type."""
+
+    def __init__(self, variant: Variant, weights: Path, images: tuple[Tensor, Tensor]) -> None:
+        super().__init__(images)
+        self.model = pytorch_model(variant, weights, images[0].device)
+        mode = "reduce-overhead" if variant.graph else "default"
+        self._run: Any = (
+            torch.compile(self.model, mode=mode, dynamic=False) if variant.compiled else self.model
+        )
+
+    def start(self) -> None:
+        """See ``ForwardPass``."""
+        with torch.inference_mode():
+            # A copy, since what a CUDA graph returns is overwritten by its next run.
+            self.flow.copy_(self._run(*self.images))
+
+    def wait(self) -> None:
+        """See ``ForwardPass``."""
+        if self.flow.is_cuda:
+            torch.cuda.synchronize()
+
+
+def pytorch_model(variant: Variant, weights: Path, device: torch.device) -> FlowModel:
+    """The reference model on a device, in the variant's type and order of memory."""
+    model = load_model(weights).eval().to(device, TYPES[variant.precision])
+    return model.to(memory_format=torch.channels_last) if variant.channels_last else model  # type: ignore[call-overload]
+
+
+class OnnxRuntimePass(ForwardPass):
+    """The exported model, reading and writing torch's memory."""
+
+    def __init__(self, variant: Variant, bundle: Path, images: tuple[Tensor, Tensor]) -> None:
+        super().__init__(images)
+        provider = CUDA if self.flow.is_cuda else CPU
+        ((_, settings),) = provider_options(provider)
+        if provider == CUDA:
+            own = {"enable_cuda_graph": variant.graph, "prefer_nhwc": variant.channels_last}
+            settings = settings | {key: str(int(wanted)) for key, wanted in own.items()}
+        options = onnxruntime.SessionOptions()
+        options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+        with quiet_default_logger():
+            self._session = onnxruntime.InferenceSession(
+                bundle / "model.onnx", options, providers=[(provider, settings)], enable_fallback=0
+            )
+        left = nodes_elsewhere(self._session, provider)
+        if left:
+            raise SystemExit(f"error: {variant.name} would compute on the CPU: {', '.join(left[:5])}")
+        self._binding = self._session.io_binding()
+        for name, tensor in (("image1", images[0]), ("image2", images[1]), ("flow", self.flow)):
+            bind = self._binding.bind_output if name == "flow" else self._binding.bind_input
+            index = tensor.device.index or 0
+            bind(name, tensor.device.type, index, np.float32, tuple(tensor.shape), tensor.data_ptr())
+        self._without_waiting = onnxruntime.RunOptions()
+        self._without_waiting.add_run_config_entry("disable_synchronize_execution_providers", "1")
+
+    def start(self) -> None:
+        """See ``ForwardPass``."""
+        self._session.run_with_iobinding(self._binding, self._without_waiting)
+
+    def wait(self) -> None:
+        """See ``ForwardPass``."""
+        self._binding.synchronize_outputs()
+
+
+def open_pass(variant: Variant, weights: Path, folder: Path, images: tuple[Tensor, Tensor]) -> ForwardPass:
+    """A variant, loaded; an export of exactly these shapes is made in the folder unless it is there.
+
+    Args:
+        variant: What to run; ``obstacle`` says whether it can be.
+        weights: The complete model, ``.safetensors``.
+        folder: Where exports are kept.
+        images: See ``ForwardPass``.
+    """
+    if not variant.onnxruntime:
+        return PyTorchPass(variant, weights, images)
+    batch, _, height, width = images[0].shape
+    bundle = folder / f"{variant.precision}-{batch}x{height}x{width}"
+    if not bundle.exists():
+        inputs = InputRange(*map(AxisRange.fixed, (batch, height, width)))
+        # The flow is compared with PyTorch's by the benchmark itself.
+        export_bundle(
+            load_model(weights), bundle, ExportOptions(variant.precision, inputs=inputs, verify=False)
+        )
+    return OnnxRuntimePass(variant, bundle, images)
