@@ -13,6 +13,7 @@ from dinoflow_deploy.errors import EngineError, FileFormatError, InputError
 from tests.engines.conftest import WriteBundle
 from tests.engines.tensorrt.conftest import WritePlan, plan_info
 from tests.engines.tensorrt.fake_tensorrt import FakeTensorRT
+from tests.inspection.rtx_plans import small_plan
 
 HERE = Machine("TensorRT", "11.4.0.106", "9.0")
 
@@ -78,7 +79,7 @@ def test_a_plugin_of_another_processor(trt: FakeTensorRT, write_planned: WritePl
 
 def test_a_damaged_plan(trt: FakeTensorRT, write_plan: WritePlan) -> None:
     path = write_plan()
-    path.write_bytes(b"nothing of the kind")
+    path.write_bytes(b"nothing of the kind" * 4)
     assert "it may be damaged, or no plan." in refusal(path)
     assert "magicTagRead" in refusal(path)
 
@@ -152,3 +153,18 @@ def test_the_flavour_is_the_first_that_is_installed_and_held(
     assert plan.flavour.name == chosen
     assert plan.path.name == (f"{chosen}.plan" if held else "difference.plan")
     assert ("--flavour rtx" in plan.rebuild) == (chosen == "rtx")
+
+
+@pytest.mark.parametrize("installed", [("tensorrt", "tensorrt_rtx"), ("tensorrt",)])
+def test_a_bare_plan_of_rtx_is_known_by_its_header(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, installed: tuple[str, ...]
+) -> None:
+    """Where RTX is not installed, its plan is no reason to try TensorRT, which would call it damaged."""
+    path = tmp_path / "bare.plan"
+    path.write_bytes(small_plan(pytest.importorskip("tensorrt_rtx_bindings"), ("SM89",)))
+    monkeypatch.setattr(flavours, "is_installed", lambda module: module in installed)
+    assert find_plan(path, "auto").flavour.name == "rtx"
+    assert find_plan(path, "tensorrt").flavour.name == "tensorrt"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(FileFormatError, match=r"bare\.plan is damaged: .* where its header says"):
+        find_plan(path, "auto")
