@@ -8,7 +8,9 @@ from typing import Final
 from dinoflow_deploy.engines.bundle import PlanInfo
 
 # What TensorRT says itself, where no manifest knows better. Its wording differs between versions.
-_SAYS_VERSION: Final = re.compile(r"library version|version of TensorRT|serialization version", re.IGNORECASE)
+_SAYS_VERSION: Final = re.compile(
+    r"library version|version of TensorRT|serialization.version|version tag", re.IGNORECASE
+)
 _SAYS_GPU: Final = re.compile(r"incompatible device|expecting compute|compute capability", re.IGNORECASE)
 _SAYS_PLUGIN: Final = re.compile(r"plugin|creator", re.IGNORECASE)
 _SAYS_HOST_CODE: Final = re.compile(r"host.?code|lean runtime", re.IGNORECASE)

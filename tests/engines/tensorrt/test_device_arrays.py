@@ -13,7 +13,7 @@ from dinoflow_deploy.engines.tensorrt.engine import TensorRTEngine
 from dinoflow_deploy.errors import EngineError, InputError
 from tests.engines.tensorrt.conftest import WritePlan
 from tests.engines.tensorrt.device_tensor import CudaArray, DeviceTensor, DlpackTensor
-from tests.engines.tensorrt.fake_cuda import FakeMachine
+from tests.engines.tensorrt.fake_cuda import FakeMachine, FakeRuntime
 from tests.engines.tensorrt.fake_tensorrt import FakeTensorRT
 
 Make = Callable[..., DeviceTensor]
@@ -245,14 +245,20 @@ def test_arrays_of_the_host_are_refused(engine: TensorRTEngine, machine: FakeMac
     pinned.memory.kind = "device"
 
 
-def test_arrays_of_another_gpu_are_refused(
-    engine: TensorRTEngine, machine: FakeMachine, tensor: Make
+@pytest.mark.parametrize("kind", [DlpackTensor, CudaArray])
+def test_arrays_of_another_gpu_are_refused_before_their_stream_is_waited_for(
+    engine: TensorRTEngine, machine: FakeMachine, tensor: Make, kind: type[DeviceTensor]
 ) -> None:
+    runtime = FakeRuntime(machine)
     machine.current = 1
-    there = tensor()
+    _, stream = runtime.cudaStreamCreateWithFlags(1)
+    there = tensor(kind=kind)
+    there.stream = stream
     machine.current = 0
     with pytest.raises(InputError, match="image2: it is on cuda:1, and the engine is on cuda:0"):
         engine.infer_device(tensor(), there)
+    assert there.handed_to == []
+    runtime.cudaStreamDestroy(stream)
 
 
 def test_a_library_that_refuses_to_share_is_quoted(engine: TensorRTEngine, tensor: Make) -> None:

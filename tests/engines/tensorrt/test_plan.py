@@ -73,6 +73,24 @@ def test_a_bare_plan_is_explained_by_what_tensorrt_says(
     assert "dinoflow-deploy export --model BUNDLE --target tensorrt --output NEW" in refusal(path)
 
 
+@pytest.mark.parametrize(
+    ("said", "cause"),
+    [
+        ("Serialization assertion stdVersionRead == kSERIALIZATION_VERSION failed.", "by another version"),
+        ("Version tag does not match. Note: Current Version: 239, Serialized Engine Version: 236", "version"),
+        ("Serialization assertion creator failed.", "needs the plugin"),
+        ("Cannot find plugin: LocalCorrelation, version: 1, namespace:dinoflow.", "needs the plugin"),
+        ("Cannot deserialize engine with lean runtime since IRuntime::getEngineHostCodeAllowed() is false.",
+         "native code"),
+        ("The engine plan file is generated on an incompatible device, expecting compute 9.0", "another GPU"),
+    ],
+)  # fmt: skip
+def test_the_words_of_tensorrt_are_understood(said: str, cause: str) -> None:
+    """As they stand in its libraries."""
+    (found,) = causes(None, HERE, said)
+    assert cause in found
+
+
 def test_a_plugin_of_another_processor(trt: FakeTensorRT, write_planned: WritePlan) -> None:
     assert "x86_64 or aarch64" in refusal(write_planned(plan={"plugin": False}, plugin="cpp"))
 
