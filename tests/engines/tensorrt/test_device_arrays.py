@@ -261,6 +261,23 @@ def test_arrays_of_another_gpu_are_refused_before_their_stream_is_waited_for(
     runtime.cudaStreamDestroy(stream)
 
 
+@pytest.mark.parametrize("kind", [DlpackTensor, CudaArray])
+def test_arrays_on_another_gpu_than_the_threads_own(
+    trt: FakeTensorRT, machine: FakeMachine, write_plan: WritePlan, kind: type[DeviceTensor]
+) -> None:
+    machine.current = 1
+    first, second = (kind.random(machine, SHAPE, seed) for seed in (1, 2))
+    machine.current = 0
+    with TensorRTEngine(write_plan(), device="cuda:1") as engine:
+        flow = engine.infer_device(first, second)
+        assert machine.current == 0
+    assert flow.__dlpack_device__() == (CUDA, 1)
+    assert {each.device for each in machine.memory} == {1}
+    np.testing.assert_allclose(read(machine, flow), flow_of(first, second), atol=1e-3)
+    for each in (first, second):
+        each.free()
+
+
 def test_a_library_that_refuses_to_share_is_quoted(engine: TensorRTEngine, tensor: Make) -> None:
     def refuse(self: Any, *, stream: int) -> Any:
         raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
