@@ -123,6 +123,24 @@ def test_the_first_profile_that_holds_a_shape_is_taken(
     )
 
 
+def test_of_profiles_that_overlap_the_first_is_taken(
+    trt: FakeTensorRT, write_plan: WritePlan, frames: MakeFrames, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[int] = []
+    switch = IExecutionContext.set_optimization_profile_async
+
+    def switch_and_tell(self: IExecutionContext, profile_index: int, stream_handle: int) -> bool:
+        taken.append(profile_index)
+        return switch(self, profile_index, stream_handle)
+
+    monkeypatch.setattr(IExecutionContext, "set_optimization_profile_async", switch_and_tell)
+    with TensorRTEngine(write_plan(SMALL, DYNAMIC)) as engine:
+        for size in ((64, 64), (96, 128), (112, 128), (96, 128)):
+            engine(*frames(2, *size))
+    # A context begins with profile 0.
+    assert taken == [1, 0]
+
+
 def test_frames_beyond_the_range_come_with_the_range_and_the_command(
     trt: FakeTensorRT, write_planned: WritePlan, frames: MakeFrames
 ) -> None:
