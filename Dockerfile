@@ -1,5 +1,6 @@
 # dinoflow-deploy on NVIDIA's TensorRT image: TensorRT with its headers, CUDA with its compiler, Python.
-# The tag exists for x86_64 and aarch64: Ubuntu 24.04, Python 3.12, CUDA 13.3, TensorRT 11.1. How to build and run it: docs/gh200.md.
+# The tag exists for x86_64 and aarch64: Ubuntu 24.04, Python 3.12, CUDA 13.3, TensorRT 11.1. How to build and run
+# it: docs/gh200.md.
 ARG BASE=nvcr.io/nvidia/tensorrt:26.07-py3
 FROM ${BASE}
 

@@ -1,5 +1,6 @@
 """Arrays on the device, in and out, on the fakes."""
 
+import ctypes
 import gc
 import weakref
 from collections.abc import Callable
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dinoflow_deploy.engines.tensorrt.dlpack import CUDA, read_capsule
+from dinoflow_deploy.engines.tensorrt.dlpack import CUDA, _tensor_in, read_capsule
 from dinoflow_deploy.engines.tensorrt.engine import TensorRTEngine
 from dinoflow_deploy.errors import EngineError, InputError
 from tests.engines.tensorrt.conftest import WritePlan
@@ -180,6 +181,29 @@ def test_another_type_or_layout_is_refused(
     engine: TensorRTEngine, tensor: Make, kind: type[DeviceTensor], message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
+        engine.infer_device(tensor(kind=kind), tensor())
+
+
+class Half(DlpackTensor):
+    def __dlpack__(self, *, stream: int | None = None) -> Any:
+        capsule = super().__dlpack__(stream=stream)
+        _tensor_in(capsule).bits = 16
+        return capsule
+
+
+class Transposed(DlpackTensor):
+    def __dlpack__(self, *, stream: int | None = None) -> Any:
+        capsule = super().__dlpack__(stream=stream)
+        self.kept = (ctypes.c_int64 * 4)(3 * 96 * 128, 96 * 128, 1, 96)
+        _tensor_in(capsule).strides = ctypes.cast(self.kept, ctypes.POINTER(ctypes.c_int64))
+        return capsule
+
+
+@pytest.mark.parametrize(("kind", "message"), [(Half, "not float16"), (Transposed, "not in C order")])
+def test_another_type_or_layout_in_a_capsule_is_refused(
+    engine: TensorRTEngine, tensor: Make, kind: type[DeviceTensor], message: str
+) -> None:
+    with pytest.raises(InputError, match=f"image1: .*{message}"):
         engine.infer_device(tensor(kind=kind), tensor())
 
 

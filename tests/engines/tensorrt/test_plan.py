@@ -52,6 +52,7 @@ def test_every_known_cause_is_told() -> None:
 def test_a_plan_for_newer_gpus_than_ampere_fits() -> None:
     info = plan_info(compute_capabilities=("8.6",), hardware_compatibility="ampere-plus")
     assert causes(info, HERE, "") == []
+    assert causes(info, Machine("TensorRT", "11.4.0.106", "8.0"), "") == []
     assert causes(info, Machine("TensorRT", "11.4.0.106", "7.5"), "") != []
 
 
