@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dinoflow_deploy.engines.tensorrt.dlpack import CUDA, _tensor_in, read_capsule
+from dinoflow_deploy.engines.tensorrt.dlpack import CUDA, CUDA_MANAGED, _tensor_in, read_capsule
 from dinoflow_deploy.engines.tensorrt.engine import TensorRTEngine
 from dinoflow_deploy.errors import EngineError, InputError
 from tests.engines.tensorrt.conftest import WritePlan
@@ -52,7 +52,14 @@ def read(machine: FakeMachine, array: Any) -> np.ndarray:
     return machine.floats(said["data"][0], 4 * int(np.prod(said["shape"]))).reshape(said["shape"]).copy()
 
 
-@pytest.mark.parametrize("kind", [DeviceTensor, DlpackTensor, CudaArray])
+class ManagedTensor(DlpackTensor):
+    """Memory that moves between host and device, whose device DLPack does not number."""
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return CUDA_MANAGED, 7
+
+
+@pytest.mark.parametrize("kind", [DeviceTensor, DlpackTensor, CudaArray, ManagedTensor])
 def test_images_of_either_protocol_are_waited_for(
     engine: TensorRTEngine, machine: FakeMachine, tensor: Make, kind: type[DeviceTensor]
 ) -> None:
