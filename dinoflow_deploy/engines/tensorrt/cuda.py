@@ -125,8 +125,9 @@ class Cuda:
                 f"{name} ({text})"
             )
         if name == "cudaErrorMemoryAllocation":
+            whose = "page-locked memory of the host" if "Host" in function else "memory of the GPU"
             return EngineError(
-                f"memory of the GPU is out: {function} gave {name}; use smaller frames, a smaller batch, "
+                f"{whose} is out: {function} gave {name}; use smaller frames, a smaller batch, "
                 "fewer threads, or a plan with a smaller range"
             )
         return EngineError(f"CUDA failed: {function} gave {name} ({text})")

@@ -247,9 +247,14 @@ def test_memory_that_is_out_is_said_and_nothing_kept(
     engine: TensorRTEngine, trt: FakeTensorRT, machine: FakeMachine, frames: MakeFrames
 ) -> None:
     machine.free_bytes = 200_000
-    with pytest.raises(EngineError, match=r"memory of the GPU is out: cuda\w+ gave .*smaller batch.*MiB"):
+    with pytest.raises(EngineError, match=r"memory of the GPU is out: cudaMalloc gave .*smaller batch.*MiB"):
         engine(*frames(2, 128, 128))
     assert machine.leaks() == []
+    machine.fail = {"cudaHostAlloc": "cudaErrorMemoryAllocation"}
+    with pytest.raises(EngineError, match=r"page-locked memory of the host is out: cudaHostAlloc gave"):
+        engine(*frames(2, 64, 64))
+    assert machine.leaks() == []
+    machine.fail = {}
     trt.state.fail.add("create_execution_context")
     with pytest.raises(EngineError, match=r"cannot make an execution context: Requested amount"):
         engine(*frames(2, 64, 64))
