@@ -63,9 +63,11 @@ def _of_manifest(info: PlanInfo, machine: Machine) -> Iterator[str]:
 
 def _of_messages(info: PlanInfo | None, machine: Machine, said: str) -> Iterator[str]:
     if _SAYS_HOST_CODE.search(said):
+        # A manifest that knows of our plugin allows it.
+        bundle = "" if info else "name the folder of its bundle, or "
         yield (
-            "it holds native code, which runs with your rights: if you trust where it is from, load it with "
-            "allow_host_code=True"
+            f"it holds native code, which runs with your rights: if you trust where it is from, {bundle}load "
+            "it with allow_host_code=True"
         )
     elif _SAYS_PLUGIN.search(said):
         yield _plugin_cause(info)
