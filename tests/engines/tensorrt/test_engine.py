@@ -40,8 +40,9 @@ def test_the_flow_of_frames_of_any_size(engine: TensorRTEngine, frames: MakeFram
     np.testing.assert_allclose(engine(first, second), expected(first, second), atol=1e-3)
 
 
-def test_a_batch_larger_than_the_plan_takes(engine: TensorRTEngine, frames: MakeFrames) -> None:
-    first, second = frames(9, 80, 100), frames(9, 80, 100, seed=1)
+@pytest.mark.parametrize("pairs", [5, 9])
+def test_a_batch_larger_than_the_plan_takes(engine: TensorRTEngine, frames: MakeFrames, pairs: int) -> None:
+    first, second = frames(pairs, 80, 100), frames(pairs, 80, 100, seed=1)
     np.testing.assert_allclose(engine.batch(first, second), expected(first, second), atol=1e-3)
 
 
