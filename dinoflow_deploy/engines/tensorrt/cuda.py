@@ -139,7 +139,7 @@ class Cuda:
 
 def gpu_is_usable() -> bool:
     """Whether cuda-python is installed and finds a GPU."""
-    if not is_installed("cuda"):
+    if not is_installed(_RUNTIME):
         return False
     try:
         return Cuda("looking for a GPU").device_count() > 0
