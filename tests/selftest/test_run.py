@@ -114,6 +114,19 @@ def test_a_plan_and_its_cuda_graph_are_both_compared(machine, plans, monkeypatch
     assert compared.count({}) == (0 if known else 11)
 
 
+def test_what_the_export_found_on_the_cpu_says_nothing_of_cuda(machine, exports, monkeypatch) -> None:
+    machine(ONNX_Runtime={"CPUExecutionProvider": None, "CUDAExecutionProvider": None})
+
+    def refuse(source: EngineSource, *_) -> Parity:
+        raise EngineError(f"another flow on {source.device}")
+
+    monkeypatch.setattr(run, "compare", refuse)
+    monkeypatch.setattr(run, "measure_speed", lambda *_, **__: ())
+    result = run_selftest(options("onnxruntime", gpu="cuda:1"), NoProgress())
+    reasons = {each.case.device: (each.outcome, each.reason) for each in result.results}
+    assert reasons == {"cpu": ("passed", ""), "cuda:1": ("failed", "another flow on cuda:1")}
+
+
 def test_a_failed_export_says_why(machine, monkeypatch) -> None:
     machine()
 
