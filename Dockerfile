@@ -1,5 +1,6 @@
 # dinoflow-deploy on NVIDIA's TensorRT image: TensorRT with its headers, CUDA with its compiler, Python.
-# The tag exists for x86_64 and aarch64, and holds TensorRT 11.1. How to build and run it: docs/gh200.md.
+# The tag exists for x86_64 and aarch64: Ubuntu 24.04, Python 3.12, CUDA 13.3, TensorRT 11.1. How to build and run
+# it: docs/gh200.md.
 ARG BASE=nvcr.io/nvidia/tensorrt:26.07-py3
 FROM ${BASE}
 
@@ -9,7 +10,8 @@ RUN apt-get update \
 
 # The image's own TensorRT is used: the package's extra "tensorrt" would bring a second one beside it.
 RUN python3 -m venv --system-site-packages /opt/venv
-ENV PATH=/opt/venv/bin:${PATH} PIP_NO_CACHE_DIR=1
+# Images of NVIDIA may hold pip to the versions that they came with.
+ENV PATH=/opt/venv/bin:${PATH} PIP_NO_CACHE_DIR=1 PIP_CONSTRAINT=""
 
 # What changes least comes first, so that a change of the code does not install torch again.
 RUN pip install 'torch==2.13.0' 'cuda-python>=13'

@@ -37,7 +37,7 @@ def require(module: str, purpose: str) -> ModuleType:
         MissingPackageError: The package is not installed; the message holds the command that installs it.
     """
     package = module.partition(".")[0]
-    if not is_installed(package):
+    if not is_installed(package) or not is_installed(module):
         extra = _EXTRA_OF[package]
         raise MissingPackageError(
             f"{purpose} needs the package '{package}', which is not installed: "
@@ -47,9 +47,18 @@ def require(module: str, purpose: str) -> ModuleType:
     return importlib.import_module(module)
 
 
-def is_installed(package: str) -> bool:
-    """Whether a top-level package can be found, without importing it."""
-    return util.find_spec(package) is not None
+def is_installed(module: str) -> bool:
+    """Whether a module can be found, without importing it; of a dotted name the packages are imported.
+
+    A part of a package is worth asking for where others share it: several distributions bring a ``cuda``.
+    """
+    try:
+        return util.find_spec(module) is not None
+    except ModuleNotFoundError as error:
+        # One that is there and lacks something itself is broken, not missing.
+        if not f"{module}.".startswith(f"{error.name}."):
+            raise
+        return False
 
 
 def requirements(extra: str | None) -> list[str]:

@@ -87,11 +87,30 @@ def test_a_package_that_is_there_and_broken_is_no_missing_package(
         optional.require("tensorrt", "this test")
 
 
+def test_a_package_that_others_share_is_missing_without_the_part_that_is_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As ``cuda``, which cuda-pathfinder brings too."""
+    (tmp_path / "shared_name").mkdir()
+    (tmp_path / "shared_name" / "other.py").touch()
+    (tmp_path / "shared_name" / "broken").mkdir()
+    (tmp_path / "shared_name" / "broken" / "__init__.py").write_text("import no_such_library\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(optional._EXTRA_OF, "shared_name", "tensorrt")
+    assert optional.require("shared_name.other", "this test")
+    for part in ("shared_name.part", "shared_name.part.deeper"):
+        with pytest.raises(MissingPackageError, match="this test needs the package 'shared_name'"):
+            optional.require(part, "this test")
+    with pytest.raises(ModuleNotFoundError, match="no_such_library"):
+        optional.require("shared_name.broken.part", "this test")
+
+
 def test_looking_does_not_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "looked_for.py").write_text("raise AssertionError('imported')\n")
     monkeypatch.syspath_prepend(tmp_path)
     assert optional.is_installed("looked_for")
     assert not optional.is_installed("no_such_package")
+    assert not optional.is_installed("no_such_package.part")
 
 
 @pytest.mark.parametrize("package", sorted(optional._EXTRA_OF))

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import time
 from dataclasses import dataclass
@@ -109,14 +110,20 @@ class EngineProcess:
             answer = self._pipe.recv()
         except EOFError:
             self._process.join()
-            raise EngineError(
-                f"the engine's process ended with exit code {self._process.exitcode}, most often for want of "
-                "memory: measure smaller frames or a smaller batch"
-            ) from None
+            raise EngineError(f"the engine's process {_end(self._process.exitcode)}") from None
         if isinstance(answer, DinoFlowError):
             self._process.join()
             raise answer
         return answer
+
+
+def _end(code: int | None) -> str:
+    if code is None or code >= 0:
+        return f"ended with exit code {code}"
+    name = signal.Signals(-code).name
+    if name == "SIGKILL":
+        return f"died of {name}, most often for want of memory: measure smaller frames or a smaller batch"
+    return f"died of {name}, most often a defect of a library that it loaded"
 
 
 def peak_memory() -> int:
@@ -169,6 +176,9 @@ def _serve(pipe: Connection, source: EngineSource, size: tuple[int, int], batch:
         pipe.send((peak_memory(), device_memory))
     except DinoFlowError as error:
         pipe.send(error)
+    except Exception as error:  # whatever a library raises: who asked has to learn of it
+        pipe.send(EngineError(f"the engine failed: unexpected {type(error).__name__}: {error}"))
+        raise
 
 
 def _timed(engine: FlowEngine, frames1: np.ndarray, frames2: np.ndarray) -> Call:

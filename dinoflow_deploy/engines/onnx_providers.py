@@ -17,6 +17,7 @@ from typing import Any, Final
 import numpy as np
 import onnxruntime
 
+from dinoflow_deploy.engines.bundle import FileInfo
 from dinoflow_deploy.optional import is_installed
 from dinoflow_deploy.user_cache import user_cache
 
@@ -34,14 +35,21 @@ FATAL: Final = 4
 _WARNING: Final = 2
 
 
-def provider_options(provider: str, index: int = 0) -> list[tuple[str, dict[str, str]]]:
+def provider_options(
+    provider: str, index: int = 0, model: Path | None = None
+) -> list[tuple[str, dict[str, str]]]:
     """The provider as ``InferenceSession`` takes it; fp32 on CUDA means fp32, not TF32.
 
     TensorRT's keeps the plans that it builds, and what it learns while building, in the user's cache.
+
+    Args:
+        provider: Its name.
+        index: Which CUDA device.
+        model: The ONNX file, whose weights are in it; without, plans are not kept.
     """
     own: dict[str, dict[str, str]] = {CUDA: {"use_tf32": "0"}}
     if provider == TENSORRT:
-        own[TENSORRT] = _tensorrt_caches()
+        own[TENSORRT] = _tensorrt_caches(model)
     return [(provider, {"device_id": str(index), **own[provider]} if provider in own else {})]
 
 
@@ -101,15 +109,17 @@ def quiet_default_logger() -> Iterator[None]:
         onnxruntime.set_default_logger_severity(_WARNING)
 
 
-def _tensorrt_caches() -> dict[str, str]:
+def _tensorrt_caches(model: Path | None) -> dict[str, str]:
     folder = plan_cache()
     folder.mkdir(parents=True, exist_ok=True)
-    return {
-        "trt_engine_cache_enable": "1",
-        "trt_engine_cache_path": str(folder),
-        "trt_timing_cache_enable": "1",
-        "trt_timing_cache_path": str(folder),
-    }
+    timing = {"trt_timing_cache_enable": "1", "trt_timing_cache_path": str(folder)}
+    if model is None:
+        return timing
+    # ONNX Runtime tells plans apart by the name of the file and the structure of the graph, not by weights:
+    # in one folder, every model of one kind would run on the plan of the first.
+    own = folder / FileInfo.of(model).sha256[:16]
+    own.mkdir(exist_ok=True)
+    return {"trt_engine_cache_enable": "1", "trt_engine_cache_path": str(own), **timing}
 
 
 def _library_problem(provider: str) -> str | None:

@@ -122,7 +122,7 @@ def _open_session(path: Path, device: Device, provider: str, threads: int | None
         options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     try:
         session = onnxruntime.InferenceSession(
-            path, options, providers=provider_options(provider, device.index), enable_fallback=0
+            path, options, providers=provider_options(provider, device.index, path), enable_fallback=0
         )
     except Exception as error:
         raise _load_error(error, path, device) from error

@@ -4,11 +4,11 @@ from pathlib import Path
 
 from dinoflow_deploy.engines.bundle import MANIFEST_NAME, FileInfo, Manifest, PlanInfo, problem_with
 from dinoflow_deploy.engines.tensorrt.flavours import FLAVOURS, Flavour, find_flavour
+from dinoflow_deploy.engines.tensorrt.plan_header import PlanHeader, read_header
 from dinoflow_deploy.errors import FileFormatError
 from dinoflow_deploy.inspection.plan_engine import describe_engine
-from dinoflow_deploy.inspection.plan_header import HEADER_BYTES, read_header
 from dinoflow_deploy.inspection.plan_loading import load_anywhere
-from dinoflow_deploy.inspection.report import FileDetails, LeftOut, PlanDetails, PlanHeader, Report
+from dinoflow_deploy.inspection.report import FileDetails, LeftOut, PlanDetails, Report
 
 
 def inspect_plan(path: Path, *, allow_host_code: bool) -> Report:
@@ -42,8 +42,7 @@ def read_plan(
     Raises:
         FileFormatError: It is damaged.
     """
-    with path.open("rb") as file:
-        header = read_header(file.read(HEADER_BYTES), path.stat().st_size, str(path))
+    header = read_header(path)
     left_out = []
     if header is None:
         left_out.append(LeftOut(f"the header of {path.name}", "only that of TensorRT-RTX 1 is known here"))

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from dinoflow_deploy.engines.bundle import FileInfo, Manifest, PlanInfo
+from dinoflow_deploy.engines.tensorrt.plan_header import PlanHeader
 
 Counts = dict[str, dict[str, int]]
 """Counts by precision, then by kind of operator or layer."""
@@ -107,21 +108,6 @@ class GraphDetails:
     weights: tuple[WeightsDetails, ...]
     external_files: tuple[str, ...]
     operators: tuple[OperatorDetails, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class PlanHeader:
-    """What a plan says about itself before its content.
-
-    Attributes:
-        flavour: Which TensorRT built it.
-        version: Version of that TensorRT.
-        compute_capabilities: What it was built for; ``"unknown (bit N)"`` for one without a known name.
-    """
-
-    flavour: str
-    version: str
-    compute_capabilities: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Compare an engine with PyTorch in float32 on the CPU, in a process that may die.
 
-``python -m dinoflow_deploy.selftest.compare SOURCE BACKEND DEVICE PRECISION WEIGHTS`` prints the parity as
-JSON; ``PRECISION`` sets the tolerance, and is what PyTorch computes in.
+``python -m dinoflow_deploy.selftest.compare SOURCE PRECISION WEIGHTS`` prints the parity as JSON; ``SOURCE``
+is an ``EngineSource`` as JSON, and ``PRECISION`` sets the tolerance.
 """
 
 import json
@@ -9,20 +9,18 @@ import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
+from dinoflow_deploy.bench.engine_process import EngineSource
 from dinoflow_deploy.engines.bundle import Parity
 from dinoflow_deploy.engines.json_fields import from_json
 from dinoflow_deploy.errors import DinoFlowError, EngineError
 
 
-def compare(source: Path, backend: str, device: str, precision: str, weights: Path) -> Parity:
+def compare(source: EngineSource, precision: str, weights: Path) -> Parity:
     """End-point difference of an engine's flow to PyTorch's.
 
     Args:
-        source: What ``load_engine`` takes.
-        backend: Its backend.
-        device: Its device.
+        source: The engine.
         precision: What it computes in.
         weights: The model that it was exported from.
 
@@ -30,7 +28,7 @@ def compare(source: Path, backend: str, device: str, precision: str, weights: Pa
         EngineError: The difference is above the precision's tolerance, the engine does not load or run, or
             its process died.
     """
-    arguments = (str(source), backend, device, precision, str(weights))
+    arguments = (json.dumps(asdict(source)), precision, str(weights))
     command = [sys.executable, "-m", "dinoflow_deploy.selftest.compare", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if done.returncode:
@@ -43,16 +41,18 @@ def compare(source: Path, backend: str, device: str, precision: str, weights: Pa
     return parity
 
 
-def _main(source: str, backend: str, device: str, precision: str, weights: str) -> None:
+def _main(source: str, precision: str, weights: str) -> None:
     from dinoflow_deploy.engines import load_engine
     from dinoflow_deploy.export.parity import verify
     from dinoflow_deploy.progress import NoProgress
 
-    options: dict[str, Any] = {"precision": precision} if backend == "pytorch" else {}
     with (
-        load_engine(source, backend, device, **options) as engine,
+        EngineSource(**json.loads(source)).load() as engine,
         load_engine(weights, "pytorch", "cpu") as reference,
     ):
+        inputs = engine.describe().inputs
+        # A CUDA graph is recorded by the first run and replayed by those that are compared.
+        engine.warm_up(inputs.height.opt, inputs.width.opt, inputs.batch.opt)
         parity, _ = verify(engine, reference, precision, NoProgress())
     print("\n" + json.dumps(asdict(parity)))
 

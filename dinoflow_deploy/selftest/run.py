@@ -115,7 +115,7 @@ class _Runner:
         found["model_bytes"] = weights.stat().st_size
         # In float32 on the CPU it is what the others are compared with.
         if (case.device, case.precision) != ("cpu", "fp32"):
-            found["parity"] = compare(weights, "pytorch", case.device, case.precision, weights)
+            found["parity"] = compare(source, case.precision, weights)
         found["speed"] = self._speed({case.label: source})
 
     def _exported(self, case: Case, weights: Path, found: dict[str, Any]) -> None:
@@ -127,8 +127,13 @@ class _Runner:
         found["model_bytes"] = bundle.manifest.files[run].bytes
         # TensorRT-RTX has no data-centre GPUs: what it builds shows what TensorRT's parser takes.
         if case.backend != "rtx":
-            found["parity"] = self._parity(case, bundle, weights)
-            found["speed"] = self._speed(_engines(case, folder))
+            sources = _engines(case, folder)
+            plain, *graph = sources.values()
+            found["parity"] = _own_parity(case, bundle) or compare(plain, case.precision, weights)
+            # The export did not run this one.
+            for source in graph:
+                compare(source, case.precision, weights)
+            found["speed"] = self._speed(sources)
 
     def _export(self, command: ExportCommand, weights: Path) -> tuple[Path, float]:
         """Run an export, unless another case has."""
@@ -136,13 +141,6 @@ class _Runner:
             folder = self._folder / f"bundle-{len(self._exports)}"
             self._exports[command] = folder, command.run(weights, folder)
         return self._exports[command]
-
-    def _parity(self, case: Case, bundle: Bundle, weights: Path) -> Parity | None:
-        if case.backend == "tensorrt":
-            return bundle.manifest.plans[0].parity
-        if case.device == "cpu":
-            return bundle.manifest.parity
-        return compare(bundle.folder, case.backend, case.device, case.precision, weights)
 
     def _speed(self, sources: dict[str, EngineSource]) -> tuple[SpeedResult, ...]:
         return measure_speed(
@@ -154,6 +152,13 @@ class _Runner:
             progress=NoProgress(),
             stop=self._stop,
         )
+
+
+def _own_parity(case: Case, bundle: Bundle) -> Parity | None:
+    """What the export found when it ran the same engine; nothing if it did not."""
+    if case.backend == "tensorrt":
+        return bundle.manifest.plans[0].parity
+    return bundle.manifest.parity if case.device == "cpu" else None
 
 
 def _engines(case: Case, folder: Path) -> dict[str, EngineSource]:

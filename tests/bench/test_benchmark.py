@@ -15,7 +15,7 @@ from dinoflow_deploy.bench.engine_process import EngineProcess, EngineSource, pa
 from dinoflow_deploy.bench.results import BenchResult
 from dinoflow_deploy.bench.tables import csv_text, markdown, tables
 from dinoflow_deploy.datasets.synthetic_tree import write_synthetic_tree
-from dinoflow_deploy.errors import FileFormatError, InputError
+from dinoflow_deploy.errors import EngineError, FileFormatError, InputError
 from dinoflow_deploy.progress import NoProgress
 from tests.processes import blocks_interrupts
 
@@ -165,6 +165,27 @@ def test_another_precision_is_refused(options):
 def test_an_engine_that_cannot_run_says_why_from_its_process():
     with pytest.raises(InputError, match="no file, folder or built-in model 'nothing'"):
         EngineProcess(EngineSource("nothing", "auto", "cpu", {}), (64, 64), 1)
+
+
+def test_an_engine_that_fails_as_nobody_foresaw_says_so_from_its_process(capfd):
+    with pytest.raises(EngineError, match="the engine failed: unexpected TypeError: '<' not supported"):
+        EngineProcess(EngineSource("nano", "onnxruntime", "cpu", {"intra_op_threads": "2"}), (64, 64), 1)
+    assert "Traceback" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        (signal.SIGKILL, "died of SIGKILL, most often for want of memory: measure smaller"),
+        (signal.SIGSEGV, "died of SIGSEGV, most often a defect of a library"),
+    ],
+)
+def test_an_engine_whose_process_dies_says_of_what(number, message):
+    engine = EngineProcess(EngineSource("nano", "onnxruntime", "cpu", {}), (64, 64), 1)
+    assert engine._process.pid is not None
+    os.kill(engine._process.pid, number)
+    with pytest.raises(EngineError, match=message):
+        engine._answer()
 
 
 def test_ctrl_c_does_not_reach_an_engine_s_process():

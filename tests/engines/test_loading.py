@@ -94,7 +94,7 @@ def test_a_plan_without_tensorrt_says_how_to_install_it(
     monkeypatch.setattr(flavours, "is_installed", lambda module: False)
     monkeypatch.setattr(optional, "is_installed", lambda module: False)
     plan = tmp_path / "model.plan"
-    plan.write_bytes(b"plan")
+    plan.write_bytes(b"plan" * 16)
     with pytest.raises(MissingPackageError, match=r"needs the package 'tensorrt', .* pip install"):
         load_engine(plan)
 

@@ -182,7 +182,7 @@ def test_cuda_that_does_not_work_is_an_error_when_asked_for(
 def test_nodes_left_on_the_cpu_are_an_error(write_onnx: WriteOnnx, monkeypatch: pytest.MonkeyPatch) -> None:
     """CUDA works, and has no kernel for some nodes; here the CPU provider stands in for it."""
     monkeypatch.setattr(engine_module, "provider_problem", lambda provider, index: None)
-    monkeypatch.setattr(engine_module, "provider_options", lambda provider, index: ["CPUExecutionProvider"])
+    monkeypatch.setattr(engine_module, "provider_options", lambda *_: ["CPUExecutionProvider"])
     left = [f"GridSample 'upsample{index}'" for index in range(7)]
     monkeypatch.setattr(engine_module, "nodes_elsewhere", lambda session, provider: left)
     with pytest.raises(

@@ -1,5 +1,6 @@
 """ONNX Runtime's TensorRT provider: asked for rightly, and refused with the reason where it does not fit."""
 
+import hashlib
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
@@ -112,12 +113,12 @@ def test_it_is_never_chosen_by_auto(
 
 
 @pytest.fixture
-def cpu_in_its_place(has_provider: None, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+def cpu_in_its_place(has_provider: None, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int, str]]:
     """The CPU computes what TensorRT would; gives what the provider was asked for."""
-    asked: list[tuple[str, int]] = []
+    asked: list[tuple[str, int, str]] = []
 
-    def options(provider: str, index: int) -> list[str]:
-        asked.append((provider, index))
+    def options(provider: str, index: int, model: Path) -> list[str]:
+        asked.append((provider, index, model.name))
         return [CPU]
 
     set_problem(monkeypatch, None)
@@ -126,7 +127,7 @@ def cpu_in_its_place(has_provider: None, monkeypatch: pytest.MonkeyPatch) -> lis
 
 
 def test_it_runs_on_the_provider_and_says_so(
-    cpu_in_its_place: list[tuple[str, int]],
+    cpu_in_its_place: list[tuple[str, int, str]],
     write_bundle: WriteBundle,
     frames: MakeFrames,
     monkeypatch: pytest.MonkeyPatch,
@@ -138,12 +139,12 @@ def test_it_runs_on_the_provider_and_says_so(
         flow = engine(first, second)
     assert isinstance(engine, OnnxRuntimeTensorRTEngine)
     assert (what.backend, what.device, what.provider) == ("onnxruntime-tensorrt", "cuda:1", TENSORRT)
-    assert cpu_in_its_place == [(TENSORRT, 1)]
+    assert cpu_in_its_place == [(TENSORRT, 1, "model.onnx")]
     np.testing.assert_allclose(flow, (second.astype(np.float32) - first)[..., :2], atol=1e-3)
 
 
 def test_nodes_that_tensorrt_does_not_take_are_an_error(
-    cpu_in_its_place: list[tuple[str, int]],
+    cpu_in_its_place: list[tuple[str, int, str]],
 ) -> None:
     """The session's own record, of nodes that are all on the CPU."""
     message = refusal(builtin_models()["nano"].bundle, "cuda")
@@ -153,19 +154,36 @@ def test_nodes_that_tensorrt_does_not_take_are_an_error(
 
 def test_plans_are_kept_in_the_users_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    ((name, options),) = provider_options(TENSORRT, 1)
+    model = builtin_models()["nano"].bundle / "model.onnx"
+    ((name, options),) = provider_options(TENSORRT, 1, model)
     folder = tmp_path / "dinoflow-deploy" / "onnxruntime"
+    own = folder / hashlib.sha256(model.read_bytes()).hexdigest()[:16]
+    timing = {"trt_timing_cache_enable": "1", "trt_timing_cache_path": str(folder)}
     assert name == TENSORRT
     assert options == {
         "device_id": "1",
         "trt_engine_cache_enable": "1",
-        "trt_engine_cache_path": str(folder),
-        "trt_timing_cache_enable": "1",
-        "trt_timing_cache_path": str(folder),
+        "trt_engine_cache_path": str(own),
+        **timing,
     }
-    assert folder.is_dir()
+    assert own.is_dir()
+    # The probe, which is no file.
+    assert provider_options(TENSORRT) == [(TENSORRT, {"device_id": "0", **timing})]
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
     assert plan_cache() == Path.home() / ".cache" / "dinoflow-deploy" / "onnxruntime"
+
+
+def test_models_that_differ_in_weights_alone_share_no_plan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The provider would take one for the other: microsoft/onnxruntime#6455."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    folders = set()
+    for weights in (b"1", b"2"):
+        (tmp_path / "model.onnx").write_bytes(weights)
+        ((_, options),) = provider_options(TENSORRT, 0, tmp_path / "model.onnx")
+        folders.add(options["trt_engine_cache_path"])
+    assert len(folders) == 2
 
 
 def test_the_other_providers_are_asked_for_as_before() -> None:

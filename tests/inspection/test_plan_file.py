@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from dinoflow_deploy.engines.bundle import FileInfo, Manifest, PlanInfo
+from dinoflow_deploy.engines.tensorrt.plan_header import HEADER_BYTES, PlanHeader
 from dinoflow_deploy.errors import FileFormatError
 from dinoflow_deploy.inspection import inspect_artifact, report_lines
-from dinoflow_deploy.inspection.report import PlanHeader
 from tests.inspection.rtx_plans import small_plan
 
 trt = pytest.importorskip("tensorrt_rtx_bindings")
@@ -61,8 +61,6 @@ def test_the_header_says_version_and_compute_capabilities(
 
 
 def test_the_header_is_as_long_as_tensorrt_says() -> None:
-    from dinoflow_deploy.inspection.plan_header import HEADER_BYTES
-
     assert trt.Runtime(trt.Logger(trt.Logger.ERROR)).engine_header_size == HEADER_BYTES
 
 

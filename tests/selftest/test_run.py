@@ -1,16 +1,20 @@
 import json
+from dataclasses import replace
+from pathlib import Path
 from threading import Event
 
 import pytest
 
+from dinoflow_deploy.bench.engine_process import EngineSource
 from dinoflow_deploy.engines.builtin import builtin_models
-from dinoflow_deploy.engines.bundle import Parity
+from dinoflow_deploy.engines.bundle import FileInfo, Manifest, Parity
 from dinoflow_deploy.errors import EngineError, ExportError, ModelError
 from dinoflow_deploy.progress import NoProgress
 from dinoflow_deploy.selftest import SelfTestOptions, run, run_selftest
 from dinoflow_deploy.selftest.compare import compare
 from dinoflow_deploy.selftest.export_command import ExportCommand
 from dinoflow_deploy.selftest.tables import markdown, summary
+from tests.engines.tensorrt.conftest import plan_info
 
 NANO = builtin_models()["nano"]
 
@@ -61,6 +65,66 @@ def test_one_failure_is_that_cases_alone(machine, exports, monkeypatch) -> None:
     assert first.command.startswith("dinoflow-deploy export --model nano")
     assert first.parity is not None, "what was found before stays"
     assert second.outcome == "passed"
+
+
+@pytest.fixture
+def plans(exports, monkeypatch):
+    """Give each exported bundle a plan that was compared, or was not."""
+    real = ExportCommand.run
+
+    def make(parity: Parity | None) -> None:
+        def run_and_plan(command: ExportCommand, weights: Path, folder: Path) -> float:
+            seconds = real(command, weights, folder)
+            (folder / "tensorrt.plan").write_bytes(b"a plan")
+            manifest = Manifest.read(folder / "manifest.json")
+            files = manifest.files | {"tensorrt.plan": FileInfo.of(folder / "tensorrt.plan")}
+            manifest = replace(manifest, files=files, plans=(plan_info(parity=parity),))
+            (folder / "manifest.json").write_text(manifest.to_json())
+            return seconds
+
+        monkeypatch.setattr(ExportCommand, "run", run_and_plan)
+
+    return make
+
+
+PARITY = Parity("pytorch fp32 on cpu", "tensorrt", 1, 1.0, 0.01, 0.02, 0.03)
+
+
+@pytest.mark.parametrize("known", [PARITY, None])
+def test_a_plan_and_its_cuda_graph_are_both_compared(machine, plans, monkeypatch, known) -> None:
+    """A plan by its export, or here where that did not; a graph that replays another flow is a failure."""
+    machine()
+    plans(known)
+    compared = []
+
+    def compare_all_but_graphs(source: EngineSource, precision: str, weights: Path) -> Parity:
+        compared.append(source.options)
+        if source.options:
+            raise EngineError("the flow of TensorRT, CUDA graph is not that of PyTorch")
+        return PARITY
+
+    monkeypatch.setattr(run, "compare", compare_all_but_graphs)
+    monkeypatch.setattr(run, "measure_speed", lambda *_, **__: ())
+    result = run_selftest(options("tensorrt"), NoProgress())
+    outcomes = {each.case.static: each.outcome for each in result.results if each.outcome != "skipped"}
+    assert outcomes == {False: "passed", True: "failed"}
+    assert {each.parity for each in result.results if each.outcome != "skipped"} == {PARITY}
+    graphs = sum(each.case.static for each in result.results)
+    assert compared.count({"cuda_graph": True}) == graphs == 6
+    assert compared.count({}) == (0 if known else 11)
+
+
+def test_what_the_export_found_on_the_cpu_says_nothing_of_cuda(machine, exports, monkeypatch) -> None:
+    machine(ONNX_Runtime={"CPUExecutionProvider": None, "CUDAExecutionProvider": None})
+
+    def refuse(source: EngineSource, *_) -> Parity:
+        raise EngineError(f"another flow on {source.device}")
+
+    monkeypatch.setattr(run, "compare", refuse)
+    monkeypatch.setattr(run, "measure_speed", lambda *_, **__: ())
+    result = run_selftest(options("onnxruntime", gpu="cuda:1"), NoProgress())
+    reasons = {each.case.device: (each.outcome, each.reason) for each in result.results}
+    assert reasons == {"cpu": ("passed", ""), "cuda:1": ("failed", "another flow on cuda:1")}
 
 
 def test_a_failed_export_says_why(machine, monkeypatch) -> None:
@@ -127,7 +191,7 @@ def test_written_as_json_and_as_a_table(machine, exports, tmp_path) -> None:
 
 
 def test_compares_an_engine_with_pytorch() -> None:
-    parity = compare(NANO.bundle, "onnxruntime", "cpu", "fp32", NANO.weights)
+    parity = compare(EngineSource(str(NANO.bundle), "onnxruntime", "cpu", {}), "fp32", NANO.weights)
     assert isinstance(parity, Parity)
     assert 0 < parity.max_px < 1e-3
     assert parity.reference == "pytorch fp32 on cpu"
@@ -135,4 +199,10 @@ def test_compares_an_engine_with_pytorch() -> None:
 
 def test_a_comparison_that_fails_says_why(tmp_path) -> None:
     with pytest.raises(EngineError, match="there is no file, folder or built-in model"):
-        compare(tmp_path / "absent", "onnxruntime", "cpu", "fp32", NANO.weights)
+        compare(EngineSource(str(tmp_path / "absent"), "onnxruntime", "cpu", {}), "fp32", NANO.weights)
+
+
+def test_the_engine_is_compared_with_its_options() -> None:
+    source = EngineSource(str(NANO.bundle), "onnxruntime", "cpu", {"cuda_graph": True})
+    with pytest.raises(EngineError, match="has no option 'cuda_graph'"):
+        compare(source, "fp32", NANO.weights)

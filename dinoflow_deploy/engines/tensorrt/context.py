@@ -152,8 +152,6 @@ class ExecutionContext:
         self._addresses = addresses
 
     def _set_shape(self, shape: Shape) -> None:
-        # Unknown until all is set, should any of it fail.
-        self._shape = None
         for name in _IMAGES:
             self._check(self._context.set_input_shape(name, shape), f"does not take {name} of {list(shape)}")
         found = tuple(self._context.get_tensor_shape(_FLOW))

@@ -125,8 +125,9 @@ class Cuda:
                 f"{name} ({text})"
             )
         if name == "cudaErrorMemoryAllocation":
+            whose = "page-locked memory of the host" if "Host" in function else "memory of the GPU"
             return EngineError(
-                f"memory of the GPU is out: {function} gave {name}; use smaller frames, a smaller batch, "
+                f"{whose} is out: {function} gave {name}; use smaller frames, a smaller batch, "
                 "fewer threads, or a plan with a smaller range"
             )
         return EngineError(f"CUDA failed: {function} gave {name} ({text})")
@@ -138,7 +139,7 @@ class Cuda:
 
 def gpu_is_usable() -> bool:
     """Whether cuda-python is installed and finds a GPU."""
-    if not is_installed("cuda"):
+    if not is_installed(_RUNTIME):
         return False
     try:
         return Cuda("looking for a GPU").device_count() > 0

@@ -110,10 +110,11 @@ def view_of(
     Raises:
         InputError: It has neither protocol, or is of another type, layout, device or alignment.
     """
+    producer = None
     if hasattr(array, "__dlpack__") and hasattr(array, "__dlpack_device__"):
-        view, kind = _from_dlpack(array, name, stream)
+        view, kind = _from_dlpack(array, name, stream, device_index)
     elif hasattr(array, "__cuda_array_interface__"):
-        view, kind = _from_cuda_array(array, name, stream, write=write)
+        view, kind, producer = _from_cuda_array(array, name, write=write)
     else:
         raise InputError(
             f"{name}: an array on cuda:{device_index} with __dlpack__ or __cuda_array_interface__ is needed, "
@@ -123,23 +124,28 @@ def view_of(
         raise InputError(f"{name}: float32 values are needed, not {kind}")
     found = cuda.device_of(view.address)
     if found != device_index:
-        where = "not in a device's memory" if found is None else f"on cuda:{found}"
-        raise InputError(f"{name}: it is {where}, and the engine is on cuda:{device_index}: copy it there")
+        raise _elsewhere(name, found, device_index)
     if view.address % ALIGNMENT:
         raise InputError(
             f"{name}: its first value is at an address that is no multiple of {ALIGNMENT} bytes, as TensorRT "
             "needs it: copy it to memory of its own"
         )
+    if producer is not None:
+        # Last, since a stream of another device cannot be waited for here.
+        stream.wait_for(producer)
     return view
 
 
-def _from_dlpack(array: Any, name: str, stream: Stream) -> tuple[DeviceView, str]:
-    kind = int(array.__dlpack_device__()[0])
+def _from_dlpack(array: Any, name: str, stream: Stream, device_index: int) -> tuple[DeviceView, str]:
+    kind, index = map(int, array.__dlpack_device__())
     if kind not in (CUDA, CUDA_MANAGED):
         raise InputError(
             f"{name}: it is not on a CUDA device (DLPack's device type {kind}): copy it there, or call the "
             "engine itself with frames on the host"
         )
+    if kind == CUDA and index != device_index:
+        # Its library would be asked to wait on a stream of another device.
+        raise _elsewhere(name, index, device_index)
     try:
         capsule = array.__dlpack__(stream=stream.handle)
         found = read_capsule(capsule)
@@ -149,16 +155,19 @@ def _from_dlpack(array: Any, name: str, stream: Stream) -> tuple[DeviceView, str
     return DeviceView(found.address, found.shape, capsule), _type_name(found)
 
 
-def _from_cuda_array(array: Any, name: str, stream: Stream, *, write: bool) -> tuple[DeviceView, str]:
+def _from_cuda_array(array: Any, name: str, *, write: bool) -> tuple[DeviceView, str, int | None]:
+    """The array, its type, and the stream that works on it, if one does."""
     said = array.__cuda_array_interface__
     (address, read_only), shape, kind = said["data"], tuple(said["shape"]), said["typestr"]
     if write and read_only:
         raise InputError(f"{name}: it is read-only")
     _check_order(name, shape, said.get("strides"), int(kind[2:]))
-    producer = said.get("stream")
-    if producer is not None:
-        stream.wait_for(producer)
-    return DeviceView(address, shape, array), "float32" if kind == "<f4" else kind
+    return DeviceView(address, shape, array), "float32" if kind == "<f4" else kind, said.get("stream")
+
+
+def _elsewhere(name: str, found: int | None, device_index: int) -> InputError:
+    where = "not in a device's memory" if found is None else f"on cuda:{found}"
+    return InputError(f"{name}: it is {where}, and the engine is on cuda:{device_index}: copy it there")
 
 
 def _type_name(found: Description) -> str:

@@ -34,15 +34,15 @@ class TensorRTEngine(FlowEngine):
         path: Folder of a bundle that holds a plan, or a ``.plan`` file.
         device: ``"auto"`` (the first GPU), ``"cuda"`` or ``"cuda:1"``.
         convert_colors: Take grey and RGBA frames too.
-        flavour: ``"tensorrt"``, ``"rtx"``, or ``"auto"``: the first of these that is installed and, in a
-            bundle, has a plan.
+        flavour: ``"tensorrt"``, ``"rtx"``, or ``"auto"``: what a bare plan's header says, where it can be
+            read; else the first of these that is installed and, in a bundle, has a plan.
         cuda_graph: Record what a run launches, once for each context, and replay it as a whole: less work for
             the CPU. For plans of one fixed shape.
         allow_host_code: Let a bare plan run native code that it holds.
 
     Raises:
         InputError: The bundle holds no plan; or ``cuda_graph`` is asked of a plan with a range of shapes.
-        FileFormatError: The bundle is damaged, or the plan is not an optical-flow model.
+        FileFormatError: The bundle or plan is damaged, or the plan is not an optical-flow model.
         MissingPackageError: TensorRT or cuda-python is not installed.
         DeviceError: There is no such GPU, or no driver.
         EngineError: The plan is of another version of TensorRT, for another GPU, or damaged.

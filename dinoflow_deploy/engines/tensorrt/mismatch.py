@@ -8,7 +8,9 @@ from typing import Final
 from dinoflow_deploy.engines.bundle import PlanInfo
 
 # What TensorRT says itself, where no manifest knows better. Its wording differs between versions.
-_SAYS_VERSION: Final = re.compile(r"library version|version of TensorRT|serialization version", re.IGNORECASE)
+_SAYS_VERSION: Final = re.compile(
+    r"library version|version of TensorRT|serialization.version|version tag", re.IGNORECASE
+)
 _SAYS_GPU: Final = re.compile(r"incompatible device|expecting compute|compute capability", re.IGNORECASE)
 _SAYS_PLUGIN: Final = re.compile(r"plugin|creator", re.IGNORECASE)
 _SAYS_HOST_CODE: Final = re.compile(r"host.?code|lean runtime", re.IGNORECASE)
@@ -61,9 +63,11 @@ def _of_manifest(info: PlanInfo, machine: Machine) -> Iterator[str]:
 
 def _of_messages(info: PlanInfo | None, machine: Machine, said: str) -> Iterator[str]:
     if _SAYS_HOST_CODE.search(said):
+        # A manifest that knows of our plugin allows it.
+        bundle = "" if info else "name the folder of its bundle, or "
         yield (
-            "it holds native code, which runs with your rights: if you trust where it is from, load it with "
-            "allow_host_code=True"
+            f"it holds native code, which runs with your rights: if you trust where it is from, {bundle}load "
+            "it with allow_host_code=True"
         )
     elif _SAYS_PLUGIN.search(said):
         yield _plugin_cause(info)

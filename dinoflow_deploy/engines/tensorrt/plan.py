@@ -10,6 +10,7 @@ from dinoflow_deploy.engines.bundle import Bundle, Manifest, PlanInfo
 from dinoflow_deploy.engines.tensorrt.flavours import FLAVOURS, Flavour, find_flavour
 from dinoflow_deploy.engines.tensorrt.loaded_plan import LoadedPlan, load_plan
 from dinoflow_deploy.engines.tensorrt.mismatch import Machine, causes
+from dinoflow_deploy.engines.tensorrt.plan_header import read_header
 from dinoflow_deploy.errors import EngineError, FileFormatError, InputError
 
 _TENSORS: Final = {"image1": ("INPUT", 3), "image2": ("INPUT", 3), "flow": ("OUTPUT", 2)}
@@ -62,18 +63,19 @@ def find_plan(path: Path, flavour: str) -> Plan:
 
     Args:
         path: A ``.plan`` file, or the folder of a bundle.
-        flavour: ``"tensorrt"``, ``"rtx"``, or ``"auto"``: TensorRT if it is installed and, in a bundle, has a
-            plan there, else TensorRT-RTX by the same rule.
+        flavour: ``"tensorrt"``, ``"rtx"``, or ``"auto"``: TensorRT-RTX for a file whose header says so,
+            else TensorRT if it is installed and, in a bundle, has a plan there, else TensorRT-RTX by the same
+            rule.
 
     Raises:
-        FileFormatError: The bundle is damaged, or the file is not there.
+        FileFormatError: The bundle or the file is damaged, or the file is not there.
         InputError: The bundle holds no such plan, or the flavour is not known.
     """
     wanted = FLAVOURS if flavour == "auto" else (find_flavour(flavour),)
     if not path.is_dir():
         if not path.is_file():
             raise FileFormatError(f"{path} is not there: name a .plan file, or the folder of a bundle")
-        return Plan(path, _first_installed(wanted))
+        return Plan(path, _flavour_of(path) if flavour == "auto" else wanted[0])
     bundle = Bundle.open(path)
     plans = {plan.flavour: plan for plan in bundle.manifest.plans}
     held = tuple(each for each in wanted if each.name in plans)
@@ -139,6 +141,12 @@ def _refused(plan: Plan, machine: Machine, said: str) -> str:
         f"{machine.title} {machine.version} cannot load {plan.path}: {why}.\n"
         f"Build it again: {plan.rebuild} ({machine.title} says: {said})"
     )
+
+
+def _flavour_of(path: Path) -> Flavour:
+    """The TensorRT that a bare plan is for, as far as its header tells."""
+    header = read_header(path)
+    return find_flavour(header.flavour) if header else _first_installed(FLAVOURS)
 
 
 def _first_installed(flavours: tuple[Flavour, ...]) -> Flavour:

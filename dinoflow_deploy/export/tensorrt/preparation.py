@@ -83,7 +83,7 @@ def _door(wanted: str, target: Target, inputs: InputRange, inline: bool) -> Door
 
 def _require_for_running(precision: str | None) -> None:
     purpose = "verifying a plan (--no-verify leaves it out)"
-    require("cuda", purpose)
+    require("cuda.bindings.runtime", purpose)
     if precision is not None:
         require("onnxruntime", purpose)
     if precision == "bf16":

@@ -55,6 +55,7 @@ class DeviceTensor:
 
     def __dlpack__(self, *, stream: int | None = None) -> Any:
         self.handed_to.append(stream)
+        assert self.memory.device == self.machine.current, "PyTorch refuses this"
         runtime = FakeRuntime(self.machine)
         _, event = runtime.cudaEventCreateWithFlags(2)
         runtime.cudaEventRecord(event, self.stream)

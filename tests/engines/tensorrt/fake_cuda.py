@@ -325,11 +325,14 @@ class FakeRuntime:
     def cudaEventCreateWithFlags(self, flags: int) -> tuple[Any, ...]:
         assert flags == self.cudaEventDisableTiming
         self._machine.events += 1
-        return *OK, SimpleNamespace(stream=None, until=0)
+        return *OK, SimpleNamespace(stream=None, until=0, device=self._machine.current)
 
     @_guarded
     def cudaEventRecord(self, event: Any, handle: Any) -> tuple[Any, ...]:
-        event.stream = self._machine.stream(handle)
+        stream = self._machine.stream(handle)
+        if int(handle) not in _DEFAULT and stream.device != event.device:
+            raise CudaError("cudaErrorInvalidResourceHandle")
+        event.stream = stream
         event.until = len(event.stream.work)
         return OK
 

@@ -103,8 +103,10 @@ class Strict:
     def _tell(self, text: str) -> None:
         self._state.logger.log(Severity.ERROR, text)
 
-    def _destroyed(self, what: str, before: tuple[str, ...]) -> None:
+    def _destroyed(self, what: str, before: tuple[str, ...], device: int | None = None) -> None:
         # Raising here would be swallowed.
+        if device not in (None, self._state.machine.current):
+            self._state.violations.append(f"the {what} was destroyed while another device was current")
         living = self._state.living
         living.remove(what)
         self._state.violations += [
@@ -163,7 +165,7 @@ class ICudaEngine(Strict):
         state.living.append("engine")
 
     def __del__(self) -> None:
-        self._destroyed("engine", before=("context",))
+        self._destroyed("engine", before=("context",), device=self._device)
 
     @property
     def num_io_tensors(self) -> int:
@@ -208,6 +210,7 @@ class IExecutionContext(Strict):
     def __init__(self, state: SimpleNamespace, engine: ICudaEngine, plan: dict[str, Any]) -> None:
         self._state = state
         self._plan = plan
+        self._device = engine._device
         self._profile = 0
         self._shapes: dict[str, tuple[int, ...]] = {}
         self._addresses: dict[str, int] = {}
@@ -219,7 +222,7 @@ class IExecutionContext(Strict):
     def __del__(self) -> None:
         if self._pending:
             self._state.violations.append("a context was destroyed while it computed")
-        self._destroyed("context", before=())
+        self._destroyed("context", before=(), device=self._device)
 
     def set_optimization_profile_async(self, profile_index: int, stream_handle: int) -> bool:
         self._check_stream(stream_handle)
@@ -260,6 +263,7 @@ class IExecutionContext(Strict):
 
     def execute_async_v3(self, stream_handle: int) -> bool:
         stream = self._check_stream(stream_handle)
+        assert self._state.machine.current == self._device == stream.device
         if "execute_async_v3" in self._state.fail:
             return self._refuse("a kernel could not be launched")
         shape = self._shapes.get("image1")

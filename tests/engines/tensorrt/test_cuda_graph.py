@@ -14,9 +14,17 @@ from dinoflow_deploy.errors import DeviceError, EngineError, InputError
 from tests.engines.tensorrt.conftest import WritePlan, expected
 from tests.engines.tensorrt.device_tensor import DeviceTensor
 from tests.engines.tensorrt.fake_cuda import FakeMachine
-from tests.engines.tensorrt.fake_tensorrt import DYNAMIC, STATIC, FakeTensorRT, IExecutionContext
+from tests.engines.tensorrt.fake_tensorrt import (
+    DYNAMIC,
+    STATIC,
+    FakeTensorRT,
+    IExecutionContext,
+    Profile,
+)
 
 MakeFrames = Callable[..., np.ndarray]
+ONE_BATCH: Profile = ((1, 64, 64), (1, 96, 128), (1, 256, 256))
+LARGER: Profile = ((1, 256, 256),) * 3
 
 
 @pytest.fixture
@@ -68,9 +76,12 @@ def test_arrays_on_the_device_are_copied_to_where_the_graph_reads(
     del flow
 
 
-def test_a_range_of_shapes_is_refused(trt: FakeTensorRT, write_plan: WritePlan) -> None:
-    with pytest.raises(InputError, match=r"one fixed shape, and .*height 64\.\.256.* --size HEIGHTxWIDTH"):
-        TensorRTEngine(write_plan(DYNAMIC), cuda_graph=True)
+@pytest.mark.parametrize("profiles", [[DYNAMIC], [ONE_BATCH], [STATIC, LARGER]])
+def test_a_range_of_shapes_is_refused(
+    trt: FakeTensorRT, write_plan: WritePlan, profiles: list[Profile]
+) -> None:
+    with pytest.raises(InputError, match=r"one fixed shape, and .*height \d+\.\.256.* --size HEIGHTxWIDTH"):
+        TensorRTEngine(write_plan(*profiles), cuda_graph=True)
 
 
 def test_what_cannot_be_recorded_is_said_and_nothing_kept(

@@ -1,5 +1,6 @@
 """Arrays on the device, in and out, on the fakes."""
 
+import ctypes
 import gc
 import weakref
 from collections.abc import Callable
@@ -8,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dinoflow_deploy.engines.tensorrt.dlpack import CUDA, read_capsule
+from dinoflow_deploy.engines.tensorrt.dlpack import CUDA, CUDA_MANAGED, _tensor_in, read_capsule
 from dinoflow_deploy.engines.tensorrt.engine import TensorRTEngine
 from dinoflow_deploy.errors import EngineError, InputError
 from tests.engines.tensorrt.conftest import WritePlan
 from tests.engines.tensorrt.device_tensor import CudaArray, DeviceTensor, DlpackTensor
-from tests.engines.tensorrt.fake_cuda import FakeMachine
+from tests.engines.tensorrt.fake_cuda import FakeMachine, FakeRuntime
 from tests.engines.tensorrt.fake_tensorrt import FakeTensorRT
 
 Make = Callable[..., DeviceTensor]
@@ -51,7 +52,14 @@ def read(machine: FakeMachine, array: Any) -> np.ndarray:
     return machine.floats(said["data"][0], 4 * int(np.prod(said["shape"]))).reshape(said["shape"]).copy()
 
 
-@pytest.mark.parametrize("kind", [DeviceTensor, DlpackTensor, CudaArray])
+class ManagedTensor(DlpackTensor):
+    """Memory that moves between host and device, whose device DLPack does not number."""
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return CUDA_MANAGED, 7
+
+
+@pytest.mark.parametrize("kind", [DeviceTensor, DlpackTensor, CudaArray, ManagedTensor])
 def test_images_of_either_protocol_are_waited_for(
     engine: TensorRTEngine, machine: FakeMachine, tensor: Make, kind: type[DeviceTensor]
 ) -> None:
@@ -183,6 +191,29 @@ def test_another_type_or_layout_is_refused(
         engine.infer_device(tensor(kind=kind), tensor())
 
 
+class Half(DlpackTensor):
+    def __dlpack__(self, *, stream: int | None = None) -> Any:
+        capsule = super().__dlpack__(stream=stream)
+        _tensor_in(capsule).bits = 16
+        return capsule
+
+
+class Transposed(DlpackTensor):
+    def __dlpack__(self, *, stream: int | None = None) -> Any:
+        capsule = super().__dlpack__(stream=stream)
+        self.kept = (ctypes.c_int64 * 4)(3 * 96 * 128, 96 * 128, 1, 96)
+        _tensor_in(capsule).strides = ctypes.cast(self.kept, ctypes.POINTER(ctypes.c_int64))
+        return capsule
+
+
+@pytest.mark.parametrize(("kind", "message"), [(Half, "not float16"), (Transposed, "not in C order")])
+def test_another_type_or_layout_in_a_capsule_is_refused(
+    engine: TensorRTEngine, tensor: Make, kind: type[DeviceTensor], message: str
+) -> None:
+    with pytest.raises(InputError, match=f"image1: .*{message}"):
+        engine.infer_device(tensor(kind=kind), tensor())
+
+
 def test_memory_that_tensorrt_cannot_take_is_refused(
     engine: TensorRTEngine, machine: FakeMachine, tensor: Make
 ) -> None:
@@ -245,14 +276,37 @@ def test_arrays_of_the_host_are_refused(engine: TensorRTEngine, machine: FakeMac
     pinned.memory.kind = "device"
 
 
-def test_arrays_of_another_gpu_are_refused(
-    engine: TensorRTEngine, machine: FakeMachine, tensor: Make
+@pytest.mark.parametrize("kind", [DlpackTensor, CudaArray])
+def test_arrays_of_another_gpu_are_refused_before_their_stream_is_waited_for(
+    engine: TensorRTEngine, machine: FakeMachine, tensor: Make, kind: type[DeviceTensor]
 ) -> None:
+    runtime = FakeRuntime(machine)
     machine.current = 1
-    there = tensor()
+    _, stream = runtime.cudaStreamCreateWithFlags(1)
+    there = tensor(kind=kind)
+    there.stream = stream
     machine.current = 0
     with pytest.raises(InputError, match="image2: it is on cuda:1, and the engine is on cuda:0"):
         engine.infer_device(tensor(), there)
+    assert there.handed_to == []
+    runtime.cudaStreamDestroy(stream)
+
+
+@pytest.mark.parametrize("kind", [DlpackTensor, CudaArray])
+def test_arrays_on_another_gpu_than_the_threads_own(
+    trt: FakeTensorRT, machine: FakeMachine, write_plan: WritePlan, kind: type[DeviceTensor]
+) -> None:
+    machine.current = 1
+    first, second = (kind.random(machine, SHAPE, seed) for seed in (1, 2))
+    machine.current = 0
+    with TensorRTEngine(write_plan(), device="cuda:1") as engine:
+        flow = engine.infer_device(first, second)
+        assert machine.current == 0
+    assert flow.__dlpack_device__() == (CUDA, 1)
+    assert {each.device for each in machine.memory} == {1}
+    np.testing.assert_allclose(read(machine, flow), flow_of(first, second), atol=1e-3)
+    for each in (first, second):
+        each.free()
 
 
 def test_a_library_that_refuses_to_share_is_quoted(engine: TensorRTEngine, tensor: Make) -> None:

@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from dinoflow_deploy.engines.tensorrt.dlpack import CPU, CUDA, FLOAT32, make_capsule, read_capsule
+from dinoflow_deploy.engines.tensorrt.dlpack import (
+    CPU,
+    CUDA,
+    FLOAT32,
+    _tensor_in,
+    make_capsule,
+    read_capsule,
+)
 
 
 class Lent:
@@ -85,6 +92,14 @@ def test_offset_strides_and_type_are_read() -> None:
     found = read_capsule(tensor[1:, 1::2].__dlpack__())
     assert found.address == tensor.data_ptr() + 2 * 7
     assert (found.shape, found.strides, found.kind) == ((3, 3), (6, 2), (4, 16, 1))
+
+
+def test_an_offset_counts() -> None:
+    """NumPy and PyTorch put it into the address; others may not."""
+    capsule = VALUES.__dlpack__()
+    address = read_capsule(capsule).address
+    _tensor_in(capsule).byte_offset = 8
+    assert read_capsule(capsule).address == address + 8
 
 
 def test_reading_does_not_take_over() -> None:

@@ -40,8 +40,9 @@ def test_the_flow_of_frames_of_any_size(engine: TensorRTEngine, frames: MakeFram
     np.testing.assert_allclose(engine(first, second), expected(first, second), atol=1e-3)
 
 
-def test_a_batch_larger_than_the_plan_takes(engine: TensorRTEngine, frames: MakeFrames) -> None:
-    first, second = frames(9, 80, 100), frames(9, 80, 100, seed=1)
+@pytest.mark.parametrize("pairs", [5, 9])
+def test_a_batch_larger_than_the_plan_takes(engine: TensorRTEngine, frames: MakeFrames, pairs: int) -> None:
+    first, second = frames(pairs, 80, 100), frames(pairs, 80, 100, seed=1)
     np.testing.assert_allclose(engine.batch(first, second), expected(first, second), atol=1e-3)
 
 
@@ -121,6 +122,24 @@ def test_the_first_profile_that_holds_a_shape_is_taken(
         "64..128 or batch 1..2, height 128..256, width 128..256. Resize the frames, or run: dinoflow-deploy "
         "export --model BUNDLE --target tensorrt --output NEW --min 64x64,1 --opt 64x64,1 --max 256x256,4"
     )
+
+
+def test_of_profiles_that_overlap_the_first_is_taken(
+    trt: FakeTensorRT, write_plan: WritePlan, frames: MakeFrames, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[int] = []
+    switch = IExecutionContext.set_optimization_profile_async
+
+    def switch_and_tell(self: IExecutionContext, profile_index: int, stream_handle: int) -> bool:
+        taken.append(profile_index)
+        return switch(self, profile_index, stream_handle)
+
+    monkeypatch.setattr(IExecutionContext, "set_optimization_profile_async", switch_and_tell)
+    with TensorRTEngine(write_plan(SMALL, DYNAMIC)) as engine:
+        for size in ((64, 64), (96, 128), (112, 128), (96, 128)):
+            engine(*frames(2, *size))
+    # A context begins with profile 0.
+    assert taken == [1, 0]
 
 
 def test_frames_beyond_the_range_come_with_the_range_and_the_command(
@@ -229,9 +248,14 @@ def test_memory_that_is_out_is_said_and_nothing_kept(
     engine: TensorRTEngine, trt: FakeTensorRT, machine: FakeMachine, frames: MakeFrames
 ) -> None:
     machine.free_bytes = 200_000
-    with pytest.raises(EngineError, match=r"memory of the GPU is out: cuda\w+ gave .*smaller batch.*MiB"):
+    with pytest.raises(EngineError, match=r"memory of the GPU is out: cudaMalloc gave .*smaller batch.*MiB"):
         engine(*frames(2, 128, 128))
     assert machine.leaks() == []
+    machine.fail = {"cudaHostAlloc": "cudaErrorMemoryAllocation"}
+    with pytest.raises(EngineError, match=r"page-locked memory of the host is out: cudaHostAlloc gave"):
+        engine(*frames(2, 64, 64))
+    assert machine.leaks() == []
+    machine.fail = {}
     trt.state.fail.add("create_execution_context")
     with pytest.raises(EngineError, match=r"cannot make an execution context: Requested amount"):
         engine(*frames(2, 64, 64))
@@ -243,8 +267,8 @@ def test_memory_that_is_too_small_is_given_back_before_more_is_taken(
 ) -> None:
     buffers = Buffers(Cuda("this test"))
     getattr(buffers, kind)((64,))
-    machine.free_bytes = 4 * (100 - 64)
-    getattr(buffers, kind)((100,))
+    machine.free_bytes = 4 * (65 - 64)
+    getattr(buffers, kind)((65,))
     assert machine.free_bytes == 0
     buffers.close()
 

@@ -13,6 +13,7 @@ from dinoflow_deploy.errors import EngineError, FileFormatError, InputError
 from tests.engines.conftest import WriteBundle
 from tests.engines.tensorrt.conftest import WritePlan, plan_info
 from tests.engines.tensorrt.fake_tensorrt import FakeTensorRT
+from tests.inspection.rtx_plans import small_plan
 
 HERE = Machine("TensorRT", "11.4.0.106", "9.0")
 
@@ -51,6 +52,7 @@ def test_every_known_cause_is_told() -> None:
 def test_a_plan_for_newer_gpus_than_ampere_fits() -> None:
     info = plan_info(compute_capabilities=("8.6",), hardware_compatibility="ampere-plus")
     assert causes(info, HERE, "") == []
+    assert causes(info, Machine("TensorRT", "11.4.0.106", "8.0"), "") == []
     assert causes(info, Machine("TensorRT", "11.4.0.106", "7.5"), "") != []
 
 
@@ -60,7 +62,10 @@ def test_a_plan_for_newer_gpus_than_ampere_fits() -> None:
         ({"version": "10.16.1.11"}, "built by another version than TensorRT 11.4.0.106, which is installed"),
         ({"capability": [8, 6]}, "built for another GPU than this one of compute capability 9.0"),
         ({"plugin": False}, "needs the plugin of the local correlation and does not hold it"),
-        ({"host_code": True}, "holds native code, .* allow_host_code=True"),
+        (
+            {"host_code": True},
+            "native code, .* name the folder of its bundle, or load .* allow_host_code=True",
+        ),
     ],
 )
 def test_a_bare_plan_is_explained_by_what_tensorrt_says(
@@ -72,13 +77,31 @@ def test_a_bare_plan_is_explained_by_what_tensorrt_says(
     assert "dinoflow-deploy export --model BUNDLE --target tensorrt --output NEW" in refusal(path)
 
 
+@pytest.mark.parametrize(
+    ("said", "cause"),
+    [
+        ("Serialization assertion stdVersionRead == kSERIALIZATION_VERSION failed.", "by another version"),
+        ("Version tag does not match. Note: Current Version: 239, Serialized Engine Version: 236", "version"),
+        ("Serialization assertion creator failed.", "needs the plugin"),
+        ("Cannot find plugin: LocalCorrelation, version: 1, namespace:dinoflow.", "needs the plugin"),
+        ("Cannot deserialize engine with lean runtime since IRuntime::getEngineHostCodeAllowed() is false.",
+         "native code"),
+        ("The engine plan file is generated on an incompatible device, expecting compute 9.0", "another GPU"),
+    ],
+)  # fmt: skip
+def test_the_words_of_tensorrt_are_understood(said: str, cause: str) -> None:
+    """As they stand in its libraries."""
+    (found,) = causes(None, HERE, said)
+    assert cause in found
+
+
 def test_a_plugin_of_another_processor(trt: FakeTensorRT, write_planned: WritePlan) -> None:
     assert "x86_64 or aarch64" in refusal(write_planned(plan={"plugin": False}, plugin="cpp"))
 
 
 def test_a_damaged_plan(trt: FakeTensorRT, write_plan: WritePlan) -> None:
     path = write_plan()
-    path.write_bytes(b"nothing of the kind")
+    path.write_bytes(b"nothing of the kind" * 4)
     assert "it may be damaged, or no plan." in refusal(path)
     assert "magicTagRead" in refusal(path)
 
@@ -152,3 +175,18 @@ def test_the_flavour_is_the_first_that_is_installed_and_held(
     assert plan.flavour.name == chosen
     assert plan.path.name == (f"{chosen}.plan" if held else "difference.plan")
     assert ("--flavour rtx" in plan.rebuild) == (chosen == "rtx")
+
+
+@pytest.mark.parametrize("installed", [("tensorrt", "tensorrt_rtx"), ("tensorrt",)])
+def test_a_bare_plan_of_rtx_is_known_by_its_header(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, installed: tuple[str, ...]
+) -> None:
+    """Where RTX is not installed, its plan is no reason to try TensorRT, which would call it damaged."""
+    path = tmp_path / "bare.plan"
+    path.write_bytes(small_plan(pytest.importorskip("tensorrt_rtx_bindings"), ("SM89",)))
+    monkeypatch.setattr(flavours, "is_installed", lambda module: module in installed)
+    assert find_plan(path, "auto").flavour.name == "rtx"
+    assert find_plan(path, "tensorrt").flavour.name == "tensorrt"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(FileFormatError, match=r"bare\.plan is damaged: .* where its header says"):
+        find_plan(path, "auto")

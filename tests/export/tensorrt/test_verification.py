@@ -115,7 +115,7 @@ def test_what_verifying_needs_is_asked_for_before_building(
 
     monkeypatch.setattr(preparation, "choose_door", lambda *_: pytest.fail("compiled"))
     bundle = get_export("nano", "bf16", False).folder
-    for module in ("cuda", "onnxruntime", "onnx"):
+    for module in ("cuda.bindings.runtime", "onnxruntime", "onnx"):
         monkeypatch.setattr(preparation, "require", missing(module))
         with pytest.raises(MissingPackageError, match=rf"--no-verify.* needs {module}$"):
             build_from_bundle(bundle, tmp_path / "out", OPTIONS)

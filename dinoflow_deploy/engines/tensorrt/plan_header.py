@@ -13,10 +13,12 @@ data-centre GPUs could not be looked at, so nothing is said about plans that beg
 """
 
 import struct
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
+from dinoflow_deploy.engines.tensorrt.flavours import RTX
 from dinoflow_deploy.errors import FileFormatError
-from dinoflow_deploy.inspection.report import PlanHeader
 
 HEADER_BYTES: Final = 64
 _MAGIC: Final = b"vtrt"
@@ -26,13 +28,26 @@ _CAPABILITIES: Final = ("7.5", "8.0", "8.6", "8.9", "12.0", "12.1")
 _LAYOUT: Final = struct.Struct("<4s4xQQ4B4sI")
 
 
-def read_header(start: bytes, length: int, where: str) -> PlanHeader | None:
+@dataclass(frozen=True, slots=True)
+class PlanHeader:
+    """What a plan says about itself before its content.
+
+    Attributes:
+        flavour: Which TensorRT built it.
+        version: Version of that TensorRT.
+        compute_capabilities: What it was built for; ``"unknown (bit N)"`` for one without a known name.
+    """
+
+    flavour: str
+    version: str
+    compute_capabilities: tuple[str, ...]
+
+
+def read_header(path: Path) -> PlanHeader | None:
     """What a plan says about itself.
 
     Args:
-        start: Its first bytes, at least 64 where it is that long.
-        length: Length of the file.
-        where: Its name for errors.
+        path: The file.
 
     Returns:
         ``None`` for a layout that is not the one above.
@@ -40,16 +55,18 @@ def read_header(start: bytes, length: int, where: str) -> PlanHeader | None:
     Raises:
         FileFormatError: It is shorter or longer than it says, or too short for any plan.
     """
+    with path.open("rb") as file:
+        start, length = file.read(HEADER_BYTES), path.stat().st_size
     if length < HEADER_BYTES:
-        raise FileFormatError(f"{where} is no TensorRT plan: {length} bytes are too few for one")
+        raise FileFormatError(f"{path} is no TensorRT plan: {length} bytes are too few for one")
     magic, layout, stated, *version, again, targets = _LAYOUT.unpack_from(start)
     if (magic, again, layout, version[0]) != (_MAGIC, _MAGIC, _FORMAT, _MAJOR):
         return None
     if stated != length:
         raise FileFormatError(
-            f"{where} is damaged: {length} bytes, where its header says {stated}: copy it or build it again"
+            f"{path} is damaged: {length} bytes, where its header says {stated}: copy it or build it again"
         )
-    return PlanHeader("rtx", ".".join(map(str, version)), _capabilities(targets))
+    return PlanHeader(RTX.name, ".".join(map(str, version)), _capabilities(targets))
 
 
 def _capabilities(bits: int) -> tuple[str, ...]:
