@@ -22,6 +22,7 @@ from dinoflow_deploy.cli.interrupt import INTERRUPTED
 from dinoflow_deploy.cli.plugin import plugin
 from dinoflow_deploy.cli.selftest import selftest
 from dinoflow_deploy.cli.train import train
+from dinoflow_deploy.cli.values import printable
 from dinoflow_deploy.cli.video import video
 from dinoflow_deploy.errors import DinoFlowError
 
@@ -46,7 +47,7 @@ class _ErrorPrinter(TyperGroup):
 def _fail(message: str, *, debug: bool) -> None:
     if debug:
         traceback.print_exc()
-    typer.echo(message, err=True)
+    typer.echo(printable(message), err=True)
     raise typer.Exit(1)
 
 
@@ -95,9 +96,8 @@ def main() -> None:
     except Exception as error:  # not raised on purpose: a defect, of ours or of a library
         if "--debug" in sys.argv:
             raise
-        sys.exit(
-            f"error: unexpected {type(error).__name__}: {error}\nTo see where: dinoflow-deploy --debug ..."
-        )
+        message = printable(f"error: unexpected {type(error).__name__}: {error}")
+        sys.exit(f"{message}\nTo see where: dinoflow-deploy --debug ...")
     finally:
         _flush_quietly()
 
