@@ -18,10 +18,11 @@ from dinoflow_deploy.cli.data import data
 from dinoflow_deploy.cli.doctor import doctor
 from dinoflow_deploy.cli.export import export
 from dinoflow_deploy.cli.inspect import inspect
-from dinoflow_deploy.cli.interrupt import INTERRUPTED
+from dinoflow_deploy.cli.interrupt import INTERRUPTED, TERMINATED, Terminated, heed_termination
 from dinoflow_deploy.cli.plugin import plugin
 from dinoflow_deploy.cli.selftest import selftest
 from dinoflow_deploy.cli.train import train
+from dinoflow_deploy.cli.values import printable
 from dinoflow_deploy.cli.video import video
 from dinoflow_deploy.errors import DinoFlowError
 
@@ -32,6 +33,9 @@ class _ErrorPrinter(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
+        except Terminated:
+            typer.echo("terminated", err=True)
+            raise typer.Exit(TERMINATED) from None
         except KeyboardInterrupt:
             typer.echo("interrupted", err=True)
             raise typer.Exit(INTERRUPTED) from None
@@ -46,7 +50,7 @@ class _ErrorPrinter(TyperGroup):
 def _fail(message: str, *, debug: bool) -> None:
     if debug:
         traceback.print_exc()
-    typer.echo(message, err=True)
+    typer.echo(printable(message), err=True)
     raise typer.Exit(1)
 
 
@@ -89,15 +93,15 @@ app.command()(video)
 
 
 def main() -> None:
-    """Run the command line and exit: 0 done, 1 error, 2 wrong usage, 130 after Ctrl-C."""
+    """Run the command line and exit: 0 done, 1 error, 2 wrong usage, 130 after Ctrl-C, 143 after ``kill``."""
+    heed_termination()
     try:
         app(prog_name="dinoflow-deploy")
     except Exception as error:  # not raised on purpose: a defect, of ours or of a library
         if "--debug" in sys.argv:
             raise
-        sys.exit(
-            f"error: unexpected {type(error).__name__}: {error}\nTo see where: dinoflow-deploy --debug ..."
-        )
+        message = printable(f"error: unexpected {type(error).__name__}: {error}")
+        sys.exit(f"{message}\nTo see where: dinoflow-deploy --debug ...")
     finally:
         _flush_quietly()
 

@@ -1,6 +1,7 @@
 """``dinoflow-deploy doctor``: what is installed, what works, and what to do about the rest."""
 
 import json
+import signal
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,6 +25,8 @@ def doctor(
 
     from dinoflow_deploy.doctor import examine
 
+    # Nothing to clean up after, and a probe that hangs would be waited for.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     with Console(stderr=True).status("trying everything out ..."):
         report = examine()
     if as_json:

@@ -45,16 +45,17 @@ def _show(report: "Report") -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from dinoflow_deploy.cli.values import printable
     from dinoflow_deploy.inspection import report_lines
 
     console, table = Console(highlight=False), Table.grid(padding=(0, 2))
     for label, line in report_lines(report):
         # Text, because a table would read the brackets of a shape as styles.
-        table.add_row(Text(label, "bold"), Text(line))
+        table.add_row(Text(printable(label), "bold"), Text(printable(line)))
     console.print(table)
     if report.left_out:
         console.print(Text("\nLeft out", "bold"))
     for part in report.left_out:
-        console.print(Text(f"  {part.what}:"))
+        console.print(Text(f"  {printable(part.what)}:"))
         # Never wrapped: it may hold a command to copy.
-        console.print(Text(f"      {part.reason}"), soft_wrap=True)
+        console.print(Text(f"      {printable(part.reason)}"), soft_wrap=True)

@@ -1,4 +1,4 @@
-"""Ctrl-C that lets work finish what it has begun."""
+"""Ctrl-C and ``kill``: work finishes what it has begun, or is cleaned up after."""
 
 import os
 import signal
@@ -9,6 +9,27 @@ from types import FrameType
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 + SIGINT, as shells have it."""
+TERMINATED = 143
+"""Exit code after ``kill``: 128 + SIGTERM."""
+
+
+class Terminated(KeyboardInterrupt):
+    """``kill`` (SIGTERM) ended the command: what cleans up after Ctrl-C cleans up after it."""
+
+
+def heed_termination() -> None:
+    """Let ``kill``, which would end this process where it stands, raise :class:`Terminated`.
+
+    A second one ends it where it stands. Not in processes of torchrun: one that waits for another outside
+    Python would not hear it.
+    """
+    if "TORCHELASTIC_RUN_ID" not in os.environ and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _terminate)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    raise Terminated
 
 
 @contextmanager
@@ -22,11 +43,14 @@ def stop_on_interrupt(promise: str) -> Iterator[Event]:
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, previous[signal.SIGTERM])
         stop.set()
         # Python's own streams are not safe in a signal handler.
         os.write(2, f"\nstopping: {promise} (Ctrl-C again to give up)\n".encode())
 
-    previous = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in previous:
+        signal.signal(number, on_signal)
     try:
         yield stop
     finally:

@@ -43,7 +43,7 @@ def train(
     --rdzv-endpoint HOST:29500 -m dinoflow_deploy train --recipe ... --output ...
     """
     require("torch", "training")
-    from dinoflow_deploy.train.distributed import launch, launched_by_torchrun
+    from dinoflow_deploy.train.distributed import choose_device, launch, launched_by_torchrun, process_group
     from dinoflow_deploy.train.recipe import load_recipe, recipe_text
 
     if show:
@@ -52,16 +52,18 @@ def train(
     if output is None:
         raise typer.BadParameter("--output RUN is needed: the folder of the run")
     checked = load_recipe(recipe)
-    if nproc > 1 and not launched_by_torchrun():
-        raise typer.Exit(launch(nproc))
     from dinoflow_deploy.engines.builtin import builtin_models
     from dinoflow_deploy.train.data_folder import DataFolder
-    from dinoflow_deploy.train.distributed import process_group
+    from dinoflow_deploy.train.trainer import check_run
     from dinoflow_deploy.train.trainer import train as run
 
     builtin = builtin_models().get(init_from or "")
     weights = builtin.weights if builtin else Path(init_from) if init_from else None
     data = DataFolder(dataset)
+    if nproc > 1 and not launched_by_torchrun():
+        choose_device(device)
+        check_run(checked, output, nproc, resume=resume, init_from=weights, data=data)
+        raise typer.Exit(launch(nproc))
 
     with process_group(device) as process, TerminalProgress() as shown:
         progress: Progress = shown if process.is_main else NoProgress()

@@ -33,6 +33,14 @@ def check_new_file(path: Path, *, overwrite: bool) -> None:
     check_writable(path)
 
 
+def printable(text: str) -> str:
+    """A text from a file or a command line, without what would steer the terminal: that is escaped.
+
+    Line breaks and tabs stay.
+    """
+    return "".join(each if each.isprintable() or each in "\n\t" else ascii(each)[1:-1] for each in text)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a file, whole or not at all."""
     with atomic_file(path) as partial:

@@ -224,7 +224,7 @@ class Manifest:
         """
         try:
             content = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise FileFormatError(f"{path} is not JSON: {error}") from error
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise FileFormatError(f"{path} is not the manifest of a bundle: \"format\" must be '{FORMAT}'")

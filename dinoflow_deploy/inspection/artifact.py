@@ -26,7 +26,7 @@ def inspect_artifact(source: str | Path, *, allow_host_code: bool = False) -> Re
             then runs here: only for plans whose origin you trust.
 
     Raises:
-        InputError: There is no such file, or it is of another kind.
+        InputError: There is no such file, it is of another kind, or its name is not UTF-8.
         FileFormatError: A file is damaged, missing from its bundle, or not what its name says.
         MissingPackageError: It is an ONNX file by itself, and ``onnx`` is not installed.
     """
@@ -42,11 +42,19 @@ def _locate(source: str | Path) -> Path:
     models = builtin_models()
     if isinstance(source, str) and source in models:
         return models[source].bundle
-    path = Path(source).expanduser()
+    try:
+        path = Path(source).expanduser()
+    except RuntimeError as error:
+        raise InputError(f"{source}: {error}") from error
     if not path.exists():
         raise InputError(
             f"there is no file, folder or built-in model '{source}' (built-in: {', '.join(models)})"
         )
+    if not (path.is_file() or path.is_dir()):
+        # A pipe would be waited for, and a device may have no end.
+        raise InputError(f"{path} is neither a file nor a folder: copy what it gives to a file")
+    if not _is_text(path):
+        raise InputError(f"the name {str(path)!r} is not UTF-8: rename the file or folder")
     if path.name == MANIFEST_NAME:
         return path.parent
     known = (*_INSPECTORS, *PLAN_SUFFIXES)
@@ -56,6 +64,14 @@ def _locate(source: str | Path) -> Path:
             f"{', '.join(known)}"
         )
     return path
+
+
+def _is_text(path: Path) -> bool:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _inspect_onnx(path: Path) -> Report:

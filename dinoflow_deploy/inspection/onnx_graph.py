@@ -3,25 +3,27 @@
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import onnx
 from google.protobuf.message import DecodeError
-from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto, helper
+from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, ValueInfoProto, helper
 
 from dinoflow_deploy.errors import FileFormatError
 from dinoflow_deploy.inspection.element_types import UNKNOWN
 from dinoflow_deploy.inspection.onnx_walk import (
     STANDARD_DOMAIN,
     all_graphs,
-    all_nodes,
-    element_type,
     operator_name,
+    text,
+    value_type,
 )
 from dinoflow_deploy.inspection.onnx_weights import external_files, keep_small_values, weigh
 from dinoflow_deploy.inspection.report import Counts, GraphDetails, OperatorDetails, TensorDetails
 
 _OPERATOR: Final = ("dinoflow", "LocalCorrelation")
+_LARGEST: Final = 2**31 - 1
+"""Protobuf's limit."""
 _SIGNATURE: Final = {("image1", "input"), ("image2", "input"), ("flow", "output")}
 
 
@@ -34,16 +36,16 @@ def read_graph(path: Path) -> GraphDetails:
     model = _load(path)
     tensors = tuple(_tensors(model.graph))
     weights, external = weigh(model), external_files(model)
-    keep_small_values(model, path.parent)
-    nodes = list(all_nodes(model.graph))
+    graphs = list(all_graphs(_with_types(model, path)))
+    nodes = [node for graph in graphs for node in graph.node]
     return GraphDetails(
-        producer=f"{model.producer_name} {model.producer_version}".strip(),
+        producer=f"{text(model.producer_name)} {text(model.producer_version)}".strip(),
         ir_version=model.ir_version,
-        opsets={entry.domain or STANDARD_DOMAIN: entry.version for entry in model.opset_import},
+        opsets={text(entry.domain) or STANDARD_DOMAIN: entry.version for entry in model.opset_import},
         tensors=tensors,
         is_flow_model={(tensor.name, tensor.mode) for tensor in tensors} == _SIGNATURE,
         nodes=len(nodes),
-        precision=_precision(nodes, _types(model, path)),
+        precision=_precision(graphs),
         weights=weights,
         external_files=external,
         operators=tuple(_operators(model, nodes)),
@@ -51,6 +53,12 @@ def read_graph(path: Path) -> GraphDetails:
 
 
 def _load(path: Path) -> ModelProto:
+    length = path.stat().st_size
+    if length > _LARGEST:
+        raise FileFormatError(
+            f"{path} is not an ONNX file: {length} bytes, where such a file has at most {_LARGEST} and keeps "
+            "more weights in files of their own"
+        )
     try:
         model = onnx.load(path, load_external_data=False)
     except (DecodeError, OSError) as error:
@@ -68,54 +76,58 @@ def _load(path: Path) -> ModelProto:
 
 def _tensors(graph: GraphProto) -> Iterator[TensorDetails]:
     constant = {tensor.name for tensor in graph.initializer}
+    constant |= {sparse.values.name for sparse in graph.sparse_initializer}
     for mode, values in (("input", graph.input), ("output", graph.output)):
         for value in values:
             if value.name not in constant:
-                yield TensorDetails(value.name, mode, _element_type(value), _shape(value))
+                yield TensorDetails(text(value.name), mode, value_type(value.type), _shape(value))
 
 
-def _element_type(value: ValueInfoProto) -> str:
-    return element_type(value.type.tensor_type.elem_type)
-
-
-def _shape(value: ValueInfoProto) -> tuple[int | str, ...]:
+def _shape(value: ValueInfoProto) -> tuple[int | str, ...] | None:
+    kind = value.type.tensor_type
+    if not kind.HasField("shape"):
+        return None
     return tuple(
-        axis.dim_value if axis.HasField("dim_value") else axis.dim_param or -1
-        for axis in value.type.tensor_type.shape.dim
+        axis.dim_value if axis.HasField("dim_value") else text(axis.dim_param) or -1
+        for axis in kind.shape.dim
     )
 
 
-def _precision(nodes: list[NodeProto], types: dict[str, str]) -> Counts:
+def _precision(graphs: list[GraphProto]) -> Counts:
     counts: dict[str, Counter[str]] = {}
-    for node in nodes:
-        output = next((types[name] for name in node.output if name in types), UNKNOWN)
-        counts.setdefault(output, Counter())[operator_name(node)] += 1
+    for graph in graphs:
+        # Of each graph by itself: the two branches of an If may use the same names.
+        types = {value.name: value_type(value.type) for value in (*graph.output, *graph.value_info)}
+        for node in graph.node:
+            output = next((types[name] for name in node.output if name in types), UNKNOWN)
+            counts.setdefault(output, Counter())[operator_name(node)] += 1
     ordered = sorted(counts.items(), key=lambda item: -item[1].total())
     return {kind: dict(operators.most_common()) for kind, operators in ordered}
 
 
-def _types(model: ModelProto, path: Path) -> dict[str, str]:
-    """Element type of every value that ONNX can infer."""
+def _with_types(model: ModelProto, path: Path) -> GraphProto:
+    """The graph, with the type of every value that ONNX can infer. The model's weights are emptied."""
     try:
-        graph = onnx.shape_inference.infer_shapes(model).graph
+        keep_small_values(model, path.parent)
+        return onnx.shape_inference.infer_shapes(model).graph
     except onnx.shape_inference.InferenceError:
-        graph = model.graph
-    except ValueError as error:
+        return model.graph
+    except (OSError, ValueError) as error:
         raise FileFormatError(f"{path} is damaged: {error}") from error
-    types: dict[str, str] = {}
-    for each in all_graphs(graph):
-        values = (*each.input, *each.output, *each.value_info)
-        types |= {value.name: _element_type(value) for value in values}
-    return types
 
 
 def _operators(model: ModelProto, nodes: list[NodeProto]) -> Iterator[OperatorDetails]:
     bodies = {(body.domain, body.name): len(body.node) for body in model.functions}
     for node in nodes:
         if (node.domain, node.op_type) == _OPERATOR:
-            attributes = {each.name: helper.get_attribute_value(each) for each in node.attribute}
-            readable = {
-                name: value.decode(errors="replace") if isinstance(value, bytes) else value
-                for name, value in attributes.items()
-            }
-            yield OperatorDetails(readable, bodies.get(_OPERATOR))
+            attributes = {text(each.name): _value(each) for each in node.attribute}
+            yield OperatorDetails(attributes, bodies.get(_OPERATOR))
+
+
+def _value(attribute: AttributeProto) -> Any:
+    """A number, a string or a list of them; the kind alone of anything else, such as a tensor."""
+    kind = AttributeProto.AttributeType.Name(attribute.type)
+    if attribute.ref_attr_name or kind.removesuffix("S") not in ("FLOAT", "INT", "STRING"):
+        return kind.lower()
+    value = helper.get_attribute_value(attribute)
+    return [text(each) for each in value] if kind == "STRINGS" else text(value)

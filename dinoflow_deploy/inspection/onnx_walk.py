@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from onnx import GraphProto, NodeProto, TensorProto
+from onnx import GraphProto, NodeProto, TensorProto, TypeProto
 
 from dinoflow_deploy.inspection.element_types import UNKNOWN, type_name
 
@@ -27,11 +27,30 @@ def all_nodes(graph: GraphProto) -> Iterator[NodeProto]:
 
 def operator_name(node: NodeProto) -> str:
     """A node's operator, with its domain where that is not the standard one."""
-    standard = node.domain in ("", STANDARD_DOMAIN)
-    return node.op_type if standard else f"{node.domain}::{node.op_type}"
+    domain, operator = text(node.domain), text(node.op_type)
+    return operator if domain in ("", STANDARD_DOMAIN) else f"{domain}::{operator}"
+
+
+def text(value: str | bytes) -> str:
+    """A name; protobuf gives one that is not UTF-8 as bytes."""
+    return value.decode(errors="backslashreplace") if isinstance(value, bytes) else value
 
 
 def element_type(number: int) -> str:
     """The element type that ONNX writes as a number."""
     known = number != TensorProto.UNDEFINED and number in TensorProto.DataType.values()
     return type_name(TensorProto.DataType.Name(number)) if known else UNKNOWN
+
+
+def value_type(kind: TypeProto) -> str:
+    """The type of a value: ``"fp32"`` for a tensor, ``"sequence(fp32)"`` for what holds tensors."""
+    form = kind.WhichOneof("value") or ""
+    if form == "tensor_type":
+        return element_type(kind.tensor_type.elem_type)
+    if form == "sparse_tensor_type":
+        return f"sparse({element_type(kind.sparse_tensor_type.elem_type)})"
+    if form in ("sequence_type", "optional_type"):
+        return f"{form.partition('_')[0]}({value_type(getattr(kind, form).elem_type)})"
+    if form == "map_type":
+        return f"map({element_type(kind.map_type.key_type)}, {value_type(kind.map_type.value_type)})"
+    return UNKNOWN

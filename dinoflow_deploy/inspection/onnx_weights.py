@@ -6,18 +6,21 @@ from math import prod
 from pathlib import Path
 from typing import Final
 
-from onnx import GraphProto, ModelProto, TensorProto
-from onnx.external_data_helper import ExternalDataInfo, load_external_data_for_tensor, uses_external_data
+from onnx import GraphProto, ModelProto, SparseTensorProto, TensorProto
+from onnx.external_data_helper import uses_external_data
 
 from dinoflow_deploy.inspection.element_types import bytes_of
-from dinoflow_deploy.inspection.onnx_walk import all_graphs, element_type, operator_name
+from dinoflow_deploy.inspection.onnx_walk import all_graphs, all_nodes, element_type, operator_name, text
 from dinoflow_deploy.inspection.report import WeightsDetails
 
 _SMALL: Final = 1024
 
 
 def weigh(model: ModelProto) -> tuple[WeightsDetails, ...]:
-    """Count initialisers and the tensors of ``Constant`` nodes by element type, the largest share first."""
+    """Count initialisers and the tensors of ``Constant`` nodes by element type, the largest share first.
+
+    A sparse one counts as the two tensors that it is kept in: its values and their indices.
+    """
     sizes: dict[str, list[int]] = defaultdict(list)
     takers: dict[str, Counter[str]] = defaultdict(Counter)
     for graph in all_graphs(model.graph):
@@ -34,16 +37,27 @@ def named_tensors(graph: GraphProto) -> Iterator[tuple[str, TensorProto]]:
     """Constant tensors of one graph, each by the name under which nodes take it."""
     for tensor in graph.initializer:
         yield tensor.name, tensor
+    for sparse in graph.sparse_initializer:
+        yield from _parts(sparse.values.name, sparse)
     for node in graph.node:
         if operator_name(node) == "Constant":
-            yield from ((node.output[0], each.t) for each in node.attribute if each.name == "value")
+            for each in node.attribute:
+                if each.name == "value":
+                    yield node.output[0], each.t
+                elif each.name == "sparse_value":
+                    yield from _parts(node.output[0], each.sparse_tensor)
+
+
+def _parts(name: str, sparse: SparseTensorProto) -> Iterator[tuple[str, TensorProto]]:
+    yield name, sparse.values
+    yield name, sparse.indices
 
 
 def external_files(model: ModelProto) -> tuple[str, ...]:
     """The files beside the model that hold tensors, as it names them."""
     tensors = [tensor for graph in all_graphs(model.graph) for _, tensor in named_tensors(graph)]
-    names = (ExternalDataInfo(tensor).location for tensor in tensors if uses_external_data(tensor))
-    return tuple(sorted(set(names)))
+    entries = (entry for tensor in tensors if uses_external_data(tensor) for entry in tensor.external_data)
+    return tuple(sorted({text(entry.value) for entry in entries if entry.key == "location"}))
 
 
 def keep_small_values(model: ModelProto, folder: Path) -> None:
@@ -52,20 +66,40 @@ def keep_small_values(model: ModelProto, folder: Path) -> None:
     Args:
         model: Loaded without what lies in files of its own, from which small values are now taken.
         folder: Where those files lie.
+
+    Raises:
+        ValueError: A file of its own does not hold all values of a tensor.
     """
     for graph in all_graphs(model.graph):
         for _, tensor in named_tensors(graph):
-            if prod(tensor.dims) > _SMALL:
+            small = prod(tensor.dims) <= _SMALL
+            if uses_external_data(tensor):
+                _read_external(tensor, folder, small=small)
+            elif not small:
                 tensor.ClearField("raw_data")
-            elif uses_external_data(tensor):
-                load_external_data_for_tensor(tensor, str(folder))
-                tensor.data_location = TensorProto.DEFAULT
+
+
+def _read_external(tensor: TensorProto, folder: Path, *, small: bool) -> None:
+    """Check that a tensor's values are there; take them into the model where they are few."""
+    stated = {entry.key: entry.value for entry in tensor.external_data}
+    path, start = folder / stated["location"], int(stated.get("offset", 0))
+    needed = bytes_of(element_type(tensor.data_type), prod(tensor.dims))
+    held = min(path.stat().st_size - start, int(stated.get("length", needed)))
+    if start < 0 or held < needed:
+        raise ValueError(
+            f"the tensor {tensor.name} needs {needed} bytes from {start} on, not {held}, of {path}"
+        )
+    if small:
+        with path.open("rb") as file:
+            file.seek(start)
+            tensor.raw_data = file.read(needed)
+        tensor.data_location = TensorProto.DEFAULT
 
 
 def _takers(graph: GraphProto) -> dict[str, set[str]]:
-    """The kinds of operator that take each value."""
+    """The kinds of operator that take each value, in the branches and loops of the graph too."""
     takers: dict[str, set[str]] = defaultdict(set)
-    for node in graph.node:
+    for node in all_nodes(graph):
         for name in node.input:
             takers[name].add(operator_name(node))
     return takers

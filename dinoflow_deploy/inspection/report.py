@@ -1,6 +1,7 @@
 """What is found out about an artefact."""
 
 from dataclasses import asdict, dataclass
+from math import isfinite
 from typing import Any
 
 from dinoflow_deploy.engines.bundle import FileInfo, Manifest, PlanInfo
@@ -40,13 +41,14 @@ class TensorDetails:
         name: Its name.
         mode: ``"input"`` or ``"output"``.
         type: Element type, for instance ``"fp32"``.
-        shape: Lengths; the name of one that may vary, -1 where it has none.
+        shape: Lengths; the name of one that may vary, -1 where it has none. ``None`` where it is not known,
+            and for what has none, such as a sequence.
     """
 
     name: str
     mode: str
     type: str
-    shape: tuple[int | str, ...]
+    shape: tuple[int | str, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,5 +234,14 @@ class Report:
         return sum(file.bytes for file in self.files)
 
     def to_dict(self) -> dict[str, Any]:
-        """The same as JSON values."""
-        return asdict(self) | {"bytes": self.bytes}
+        """The same as JSON values; numbers that JSON does not have are strings: ``"nan"``, ``"inf"``."""
+        values: dict[str, Any] = _with_finite_numbers(asdict(self))
+        return values | {"bytes": self.bytes}
+
+
+def _with_finite_numbers(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _with_finite_numbers(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_finite_numbers(each) for each in value]
+    return str(value) if isinstance(value, float) and not isfinite(value) else value

@@ -37,7 +37,7 @@ def _config(metadata: dict[str, str], path: Path) -> dict[str, Any] | None:
         return None
     try:
         config = json.loads(metadata[CONFIG_KEY])
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise FileFormatError(f"{path} holds a model configuration that is not JSON: {error}") from error
     if not isinstance(config, dict):
         raise FileFormatError(f"{path} holds a model configuration that is not an object: {config!r}")

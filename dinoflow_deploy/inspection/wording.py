@@ -21,7 +21,8 @@ def digest(sha256: str) -> str:
 def tensor_lines(tensors: Iterable[TensorDetails]) -> Iterator[tuple[str, str]]:
     """Each input and output with its type and shape."""
     for tensor in tensors:
-        yield tensor.mode, f"{tensor.name}, {tensor.type} [{', '.join(map(str, tensor.shape))}]"
+        shape = "" if tensor.shape is None else f" [{', '.join(map(str, tensor.shape))}]"
+        yield tensor.mode, f"{tensor.name}, {tensor.type}{shape}"
 
 
 def counts_lines(label: str, total: int, counts: Counts) -> Iterator[tuple[str, str]]:

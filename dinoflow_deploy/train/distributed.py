@@ -50,7 +50,7 @@ def process_group(device: str) -> Iterator[Process]:
     Raises:
         DeviceError: CUDA was asked for and cannot be had, or there are fewer GPUs than processes.
     """
-    chosen = _choose_device(device)
+    chosen = choose_device(device)
     if not launched_by_torchrun():
         yield Process(0, 1, chosen)
         return
@@ -97,7 +97,12 @@ def _own_gpu(local_rank: int) -> torch.device:
     return torch.device("cuda", local_rank)
 
 
-def _choose_device(device: str) -> torch.device:
+def choose_device(device: str) -> torch.device:
+    """The device that ``auto``, ``cpu`` or ``cuda`` stands for.
+
+    Raises:
+        DeviceError: CUDA was asked for and cannot be had, or it is none of these.
+    """
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if device == "cuda" and not torch.cuda.is_available():

@@ -1,12 +1,16 @@
 """What a training run keeps on disk."""
 
 import fcntl
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from dinoflow_deploy.errors import TrainingError
+
+_LOCK: Final = "lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +48,9 @@ class RunFolder:
         Raises:
             TrainingError: Another process holds it.
         """
+        made = not self.path.exists()
         self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / "lock").open("w") as file:
+        with (self.path / _LOCK).open("w") as file:
             try:
                 # Not flock: loader processes would inherit it and outlive this one.
                 fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -54,7 +59,13 @@ class RunFolder:
                     f"another process is training in {self.path}: wait for it or stop it, "
                     "or choose another --output"
                 ) from error
-            yield
+            try:
+                yield
+            except BaseException:
+                if made and [each.name for each in self.path.iterdir()] == [_LOCK]:
+                    # Nothing was begun here.
+                    shutil.rmtree(self.path)
+                raise
 
     def check(self, *, resume: bool, init_from: Path | None) -> None:
         """Refuse to overwrite a run, or to resume and start at once.

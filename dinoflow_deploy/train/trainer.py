@@ -49,6 +49,29 @@ class TrainingResult:
     folder: RunFolder
 
 
+def check_run(
+    recipe: Recipe,
+    output: Path,
+    processes: int,
+    *,
+    resume: bool,
+    init_from: Path | None,
+    data: DataFolder,
+) -> None:
+    """Raise what each of several processes would: once, before they are started.
+
+    Raises:
+        TrainingError: The run cannot start here.
+        InputError: A data set is not there, or too small.
+        FileFormatError: A file is missing or damaged; names it.
+    """
+    RunFolder(output).check(resume=resume, init_from=init_from)
+    _check_batch_sizes(recipe, processes)
+    plan_training(recipe, data)
+    if init_from:
+        _initial_model(recipe, init_from, resuming=False)
+
+
 def train(
     recipe: Recipe,
     output: Path,
@@ -77,7 +100,7 @@ def train(
     """
     folder = RunFolder(output)
     folder.check(resume=resume, init_from=init_from)
-    _check_batch_sizes(recipe, process)
+    _check_batch_sizes(recipe, process.world_size)
     progress = progress or NoProgress()
     plan = plan_training(recipe, data)
     for line in [*plan.describe(), *_shares(recipe, process)]:
@@ -308,18 +331,18 @@ def _computes_in_bf16(device: torch.device) -> bool:
     return bool(torch.cpu._is_avx512_bf16_supported())
 
 
-def _check_batch_sizes(recipe: Recipe, process: Process) -> None:
+def _check_batch_sizes(recipe: Recipe, processes: int) -> None:
     for index, stage in enumerate(recipe.stages):
-        share, left = divmod(stage.batch_size, process.world_size)
+        share, left = divmod(stage.batch_size, processes)
         if left:
             raise TrainingError(
                 f"batch_size {stage.batch_size} of stage {index} cannot be shared by "
-                f"{process.world_size} processes: choose a multiple"
+                f"{processes} processes: choose a multiple"
             )
         if stage.micro_batch and share % min(stage.micro_batch, share):
             raise TrainingError(
                 f"micro_batch {stage.micro_batch} of stage {index} does not divide the {share} pairs of each "
-                f"process ({stage.batch_size} shared by {process.world_size}): choose a divisor"
+                f"process ({stage.batch_size} shared by {processes}): choose a divisor"
             )
 
 
@@ -347,7 +370,9 @@ def _check_same_step(state: TrainingState, folder: RunFolder) -> None:
 
 @contextmanager
 def _interruption(process: Process) -> Iterator[list[int]]:
-    """Collects Ctrl-C, so that a step is finished and saved before the run stops; a second one stops at once.
+    """Collects Ctrl-C and ``kill``, so that a step is finished and saved before the run stops.
+
+    A second one stops at once.
 
     Only for a run of one process: several would stop at different steps, and a checkpoint needs them all.
     They stop at once, and resume from their last checkpoint.
@@ -359,10 +384,16 @@ def _interruption(process: Process) -> Iterator[list[int]]:
 
     def remember(number: int, frame: FrameType | None) -> None:
         received.append(number)
-        signal.signal(signal.SIGINT, previous)
+        restore()
 
-    previous = signal.signal(signal.SIGINT, remember)
+    def restore() -> None:
+        for each, handler in previous.items():
+            signal.signal(each, handler)
+
+    previous = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    for each in previous:
+        signal.signal(each, remember)
     try:
         yield received
     finally:
-        signal.signal(signal.SIGINT, previous)
+        restore()

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import onnx
 import pytest
+from onnx import TensorProto, helper
 from typer.testing import CliRunner, Result
 
 from dinoflow_deploy.cli.app import app
@@ -81,3 +82,20 @@ def test_what_is_left_out_is_on_a_line_of_its_own(tmp_path: Path) -> None:
     before, _, after = result.stdout.partition("\nLeft out\n")
     assert "foreign.plan" in before
     assert "  the header of foreign.plan:\n      only that of TensorRT-RTX 1 is known here\n" in after
+
+
+def test_names_do_not_steer_the_terminal(tmp_path: Path) -> None:
+    name = "in\x1b]0;title\x07\u202e\x9b31m"
+    x, y = (helper.make_tensor_value_info(each, TensorProto.FLOAT, [2]) for each in (name, "y"))
+    graph = helper.make_graph([helper.make_node("Relu", [name], ["y"])], "g", [x], [y])
+    opset = [helper.make_opsetid("", 20)]
+    model = helper.make_model(graph, opset_imports=opset, ir_version=10, producer_name=name)
+    onnx.save(model, tmp_path / "model.onnx")
+    result = run(tmp_path / "model.onnx")
+    assert result.exit_code == 0
+    assert r"in\x1b]0;title\x07\u202e\x9b31m, fp32 [2]" in result.stdout
+    result = run(tmp_path / "\x1b[31m\udcff.onnx")
+    assert r"\x1b[31m\udcff.onnx" in result.stderr
+    (tmp_path / "\x1b.plan").write_bytes(bytes(200))
+    for found in (run(tmp_path / "\x1b.plan"), result):
+        assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e\ud800-\udfff]", found.output)

@@ -53,22 +53,35 @@ def test_wrong_usage_exits_2(arguments, message):
     assert message in result.stderr
 
 
-def test_mistakes_are_one_line_and_exit_1(tmp_path, recipe):
+@pytest.mark.parametrize("processes", [1, 2])
+def test_mistakes_are_one_line_and_exit_1(processes, tmp_path, recipe, monkeypatch):
+    # Each of several processes would print it.
+    monkeypatch.setattr("dinoflow_deploy.train.distributed.launch", lambda processes: pytest.fail("launched"))
     broken = tmp_path / "broken.toml"
     broken.write_text(recipe.read_text().replace("warmup_steps", "warmup"))
-    output = ["--output", tmp_path / "run"]
+    odd = tmp_path / "odd.toml"
+    odd.write_text(re.sub("batch_size = .*", "batch_size = 3\nmicro_batch = 2", recipe.read_text()))
+    output = ["--output", tmp_path / "run", "--nproc", str(processes)]
     for arguments, message in (
         (["--recipe", "nanoo"], "error: no recipe 'nanoo': choose one of chairs-th"),
         (["--recipe", broken], f"error: recipe {broken}: optimizer has unknown keys warmup: known are"),
         (["--recipe", recipe, "--device", "tpu"], "error: --device tpu: choose auto, cpu or cuda"),
         (["--recipe", recipe, "--init-from", "no.safetensors", "--device", "cpu"], "no.safetensors"),
         (["--recipe", recipe, "--init-from", "x", "--resume", "--device", "cpu"], "pass one of them"),
+        (
+            ["--recipe", recipe, "--init-from", "nano", "--device", "cpu"],
+            "is a nano model and the recipe trains",
+        ),
+        (
+            ["--recipe", odd, "--device", "cpu"],
+            "batch" if processes == 2 else "micro_batch 2 of stage 0 does not",
+        ),
     ):
         result = _train(*arguments, *output)
         assert result.exit_code == 1
         assert message in result.stderr
         assert "Traceback" not in result.stderr
-        assert not list(tmp_path.glob("run/*.safetensors"))
+        assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="CUDA is there")

@@ -242,12 +242,15 @@ def test_ctrl_c_completes_the_file(tmp_path, number):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["flow", "long-flow.mp4", "long.mp4", "r.json"]
 
 
-def test_ctrl_c_twice_gives_up(tmp_path):
+@pytest.mark.parametrize(
+    ("number", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+)
+def test_ctrl_c_twice_gives_up(tmp_path, number, code, word):
     command = start(tmp_path, "True")
-    send_at(signal.SIGINT, command, command.stdout, "at pair 20")
-    send_at(signal.SIGINT, command, command.stderr, "stopping")
+    send_at(number, command, command.stdout, "at pair 20")
+    send_at(number, command, command.stderr, "stopping")
     _, errors = command.communicate(timeout=60)
-    assert command.returncode == 130
-    assert errors.endswith("interrupted\n")
+    assert command.returncode == code
+    assert errors.endswith(f"{word}\n")
     assert "Traceback" not in errors
     assert [path.name for path in tmp_path.iterdir()] == ["long.mp4"]

@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -84,6 +85,29 @@ def test_what_is_not_known_is_refused_with_what_is(tmp_path: Path) -> None:
         inspect_artifact(tmp_path / "clip.mp4")
     with pytest.raises(InputError, match=r"no file, folder or built-in model 'nanno' \(built-in: nano\)"):
         inspect_artifact("nanno")
+
+
+@pytest.mark.parametrize("name", ["pipe.onnx", "pipe.plan", "pipe.safetensors", "pipe/manifest.json"])
+def test_a_pipe_is_not_waited_for(name: str, tmp_path: Path) -> None:
+    (tmp_path / "pipe").mkdir()
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(InputError, match="is neither a file nor a folder"):
+        inspect_artifact(tmp_path / name)
+
+
+def test_names_that_lead_nowhere_are_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"~no-such-user/model\.onnx: "):
+        inspect_artifact("~no-such-user/model.onnx")
+    path = tmp_path / "\udcff.onnx"
+    path.write_bytes((NANO.bundle / "model.onnx").read_bytes())
+    with pytest.raises(InputError, match=r"udcff\.onnx' is not UTF-8: rename"):
+        inspect_artifact(path)
+
+
+def test_a_manifest_nested_without_end_is_refused(nano_bundle: Path) -> None:
+    (nano_bundle / "manifest.json").write_text("[" * 100_000)
+    with pytest.raises(FileFormatError, match=r"manifest\.json is not JSON"):
+        inspect_artifact(nano_bundle)
 
 
 def test_without_onnx_the_manifest_is_shown_and_the_rest_named() -> None:

@@ -1,4 +1,6 @@
+import json
 import random
+import tracemalloc
 from collections import Counter
 from pathlib import Path
 
@@ -8,7 +10,8 @@ import pytest
 from onnx import TensorProto, helper, inliner, numpy_helper
 
 from dinoflow_deploy.errors import FileFormatError
-from dinoflow_deploy.inspection import Report, inspect_artifact
+from dinoflow_deploy.inspection import Report, inspect_artifact, report_lines
+from dinoflow_deploy.inspection.onnx_weights import keep_small_values
 from dinoflow_deploy.inspection.report import GraphDetails, TensorDetails
 from tests.inspection.conftest import NANO
 
@@ -87,6 +90,8 @@ def test_a_foreign_model_of_every_type(element_type: int, name: str, size: int, 
     # The 3 of a Constant node beside the 2000 of an initialiser.
     large, small = graph.weights
     assert (large.type, large.tensors, large.values, large.bytes) == (name, 2, 2003, 2003 * size)
+    # By the Identity in one branch; nothing takes the constant of the other.
+    assert large.used_by == {"Identity": 1}
     assert (small.type, small.bytes, small.used_by) == ("bool", 1, {"If": 1})
     assert graph.tensors[-1] == TensorDetails("y", "output", "fp32", (2000,))
 
@@ -133,6 +138,140 @@ def test_weights_in_a_file_of_their_own_are_part_of_it(tmp_path: Path) -> None:
     assert [file.name for file in report.files] == ["model.onnx", "model.data"]
     (tmp_path / "model.data").unlink()
     with pytest.raises(FileFormatError, match=r"model\.onnx .*model\.data"):
+        inspect_artifact(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"offset": "4"}, r"the tensor w needs 8000 bytes from 4 on, not 7996, of .*w\.bin"),
+        ({"length": "4"}, "needs 8000 bytes from 0 on, not 4,"),
+        ({"offset": "-4"}, "needs 8000 bytes from -4 on"),
+        ({"offset": "far"}, "is damaged"),
+    ],
+)
+def test_weights_that_their_file_does_not_hold_are_named(changes: dict, message: str, tmp_path: Path) -> None:
+    inspect_artifact(model_with_external_weight(tmp_path, {}))
+    with pytest.raises(FileFormatError, match=rf"model\.onnx .*{message}"):
+        inspect_artifact(model_with_external_weight(tmp_path, changes))
+
+
+def test_of_a_large_file_no_more_is_read_than_a_small_tensor_has(tmp_path: Path) -> None:
+    path = model_with_external_weight(tmp_path, {})
+    with (tmp_path / "w.bin").open("r+b") as file:
+        file.truncate(64 << 20)
+    model = onnx.load(path, load_external_data=False)
+    model.graph.initializer[0].dims[:] = [1]
+    tracemalloc.start()
+    keep_small_values(model, tmp_path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert model.graph.initializer[0].raw_data == bytes(4)
+    assert peak < 1 << 20
+
+
+def model_with_external_weight(folder: Path, stated: dict[str, str]) -> Path:
+    """y = x + w, the 2000 float32 of w in ``w.bin``."""
+    weight = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[2000])
+    weight.data_location = TensorProto.EXTERNAL
+    for key, value in ({"location": "w.bin"} | stated).items():
+        weight.external_data.add(key=key, value=value)
+    (folder / "w.bin").write_bytes(bytes(8000))
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [2000]) for name in "xy")
+    graph = helper.make_graph([helper.make_node("Add", ["x", "w"], ["y"])], "external", [x], [y], [weight])
+    return save(graph, folder / "model.onnx")
+
+
+def save(graph: onnx.GraphProto, path: Path) -> Path:
+    """Not by ``onnx.save``, which loads external weights and changes bytes that are not UTF-8."""
+    opsets = [helper.make_opsetid("", 20), helper.make_opsetid("dinoflow", 1)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=10)
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def test_values_that_are_no_plain_tensors(tmp_path: Path) -> None:
+    tensor = helper.make_tensor_type_proto(TensorProto.FLOAT, ["n", None])
+    sequence = helper.make_sequence_type_proto(tensor)
+    mapping = helper.make_map_type_proto(TensorProto.INT64, tensor)
+    types = {
+        "a": (sequence, "sequence(fp32)", None),
+        "b": (helper.make_optional_type_proto(sequence), "optional(sequence(fp32))", None),
+        "c": (helper.make_sparse_tensor_type_proto(TensorProto.DOUBLE, [2]), "sparse(fp64)", None),
+        "d": (helper.make_sequence_type_proto(mapping), "sequence(map(int64, fp32))", None),
+        "e": (helper.make_tensor_type_proto(TensorProto.FLOAT, []), "fp32", ()),
+        "f": (tensor, "fp32", ("n", -1)),
+    }
+    inputs = [helper.make_value_info(name, kind) for name, (kind, _, _) in types.items()]
+    path = save(helper.make_graph([], "types", inputs, []), tmp_path / "types.onnx")
+    graph = graph_of(path)
+    assert {each.name: (each.type, each.shape) for each in graph.tensors} == {
+        name: (kind, shape) for name, (_, kind, shape) in types.items()
+    }
+    lines = [text for _, text in report_lines(inspect_artifact(path))]
+    assert "a, sequence(fp32)" in lines
+    assert "e, fp32 []" in lines
+    assert "f, fp32 [n, -1]" in lines
+
+
+def test_sparse_weights_are_weights(tmp_path: Path) -> None:
+    values = helper.make_tensor("s", TensorProto.FLOAT, [3], [1, 2, 3])
+    indices = helper.make_tensor("where", TensorProto.INT64, [3], [0, 5, 9])
+    sparse = helper.make_sparse_tensor(values, indices, [10])
+    constant = helper.make_node("Constant", [], ["c"], sparse_value=sparse)
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [10]) for name in "sy")
+    add = helper.make_node("Add", ["s", "c"], ["y"])
+    graph = helper.make_graph([constant, add], "sparse", [x], [y], sparse_initializer=[sparse])
+    found = graph_of(save(graph, tmp_path / "sparse.onnx"))
+    assert [(part.type, part.tensors, part.values, part.bytes, part.used_by) for part in found.weights] == [
+        ("int64", 2, 6, 48, {"Add": 2}),
+        ("fp32", 2, 6, 24, {"Add": 2}),
+    ]
+    assert [each.name for each in found.tensors] == ["y"]
+
+
+def test_branches_may_use_the_same_names(tmp_path: Path) -> None:
+    def branch(name: str, middle: int) -> onnx.GraphProto:
+        there = helper.make_node("Cast", ["x"], ["middle"], to=middle)
+        back = helper.make_node("Cast", ["middle"], [name], to=TensorProto.FLOAT)
+        output = helper.make_tensor_value_info(name, TensorProto.FLOAT, [2])
+        return helper.make_graph([there, back], name, [], [output])
+
+    branches = {
+        "then_branch": branch("a", TensorProto.FLOAT16),
+        "else_branch": branch("b", TensorProto.DOUBLE),
+    }
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [2]) for name in "xy")
+    flag = helper.make_tensor_value_info("flag", TensorProto.BOOL, [])
+    choose = helper.make_node("If", ["flag"], ["y"], **branches)
+    path = save(helper.make_graph([choose], "choose", [x, flag], [y]), tmp_path / "choose.onnx")
+    assert graph_of(path).precision == {
+        "fp32": {"Cast": 2, "If": 1},
+        "fp16": {"Cast": 1},
+        "fp64": {"Cast": 1},
+    }
+
+
+def test_attributes_of_every_kind_go_into_json(tmp_path: Path) -> None:
+    tensor = helper.make_tensor("t", TensorProto.FLOAT, [1], [1])
+    node = helper.make_node(
+        "LocalCorrelation", ["x"], ["y"], domain="dinoflow", a=float("nan"), b=["p", "q"], c=tensor, d=[1, 2]
+    )
+    # A name that is not UTF-8, which protobuf should refuse and does not.
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [2]) for name in ("x", "y"))
+    path = save(helper.make_graph([node], "attributes", [x], [y]), tmp_path / "attributes.onnx")
+    path.write_bytes(path.read_bytes().replace(b"\x01x", b"\x01\xff"))
+    report = inspect_artifact(path)
+    graph = json.loads(json.dumps(report.to_dict(), allow_nan=False))["graph"]
+    assert graph["operators"][0]["attributes"] == {"a": "nan", "b": ["p", "q"], "c": "tensor", "d": [1, 2]}
+    assert graph["tensors"][0]["name"] == "\\xff"
+
+
+def test_a_file_larger_than_any_onnx_file_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "huge.onnx"
+    with path.open("wb") as file:
+        file.truncate(2**31)
+    with pytest.raises(FileFormatError, match=r"huge\.onnx is not an ONNX file: 2147483648 bytes, where"):
         inspect_artifact(path)
 
 

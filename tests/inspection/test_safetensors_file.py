@@ -1,4 +1,5 @@
 import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
@@ -64,9 +65,16 @@ def test_a_damaged_file_is_named(cut: int, tmp_path: Path) -> None:
         inspect_artifact(path)
 
 
-@pytest.mark.parametrize("config", ["{", "[]"])
+@pytest.mark.parametrize("config", ["{", "[]", "[" * 100_000])
 def test_a_configuration_that_is_none_is_refused(config: str, tmp_path: Path) -> None:
     path = tmp_path / "odd.safetensors"
     save_file({"w": np.zeros(1, np.float32)}, path, {CONFIG_KEY: config})
     with pytest.raises(FileFormatError, match=r"odd\.safetensors holds a model configuration that is not"):
         inspect_artifact(path)
+
+
+def test_numbers_that_json_does_not_have_are_strings(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    save_file({"a": np.zeros(1)}, path, {CONFIG_KEY: '{"rate": NaN, "limits": [1.5, -1e999]}'})
+    content = json.loads(json.dumps(inspect_artifact(path).to_dict(), allow_nan=False))
+    assert content["model"]["config"] == {"rate": "nan", "limits": [1.5, "-inf"]}

@@ -38,6 +38,21 @@ def test_a_folder_held_by_another_process_is_refused_until_it_dies(tmp_path):
         pass
 
 
+def test_a_run_that_did_not_begin_leaves_no_folder_and_takes_none_away(tmp_path):
+    def stop_in(folder: RunFolder, *, begun: bool) -> None:
+        with folder.locked():
+            if begun:
+                folder.tensorboard.mkdir()
+            raise KeyboardInterrupt
+
+    (tmp_path / "mine").mkdir()
+    for name in ("new", "mine", "begun"):
+        with pytest.raises(KeyboardInterrupt):
+            stop_in(RunFolder(tmp_path / name), begun=name == "begun")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["begun", "mine"]
+    assert sorted(path.name for path in (tmp_path / "begun").iterdir()) == ["lock", "tensorboard"]
+
+
 def test_a_folder_that_cannot_be_locked_is_not_called_busy(tmp_path, monkeypatch):
     def no_locks(*_: object) -> None:
         raise OSError(37, os.strerror(37))

@@ -340,18 +340,22 @@ def test_ctrl_c_stops_after_the_step_and_resuming_equals_going_on(tmp_path, reci
     _assert_same_run(tmp_path / "run", whole[0])
 
 
-def test_ctrl_c_during_validation_saves_that_step(tmp_path, micro, monkeypatch):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_during_validation_saves_that_step(number, tmp_path, micro, monkeypatch):
+    handler = signal.getsignal(signal.SIGTERM)
     recipe = micro_recipe(tmp_path, checkpoint_every="100")
     original = trainer.validate
 
     def validate(*arguments: Any) -> Any:
-        signal.raise_signal(signal.SIGINT)
+        assert signal.getsignal(number) not in (signal.SIG_DFL, signal.default_int_handler)
+        signal.raise_signal(number)
         return original(*arguments)
 
     monkeypatch.setattr(trainer, "validate", validate)
     result = train(recipe, tmp_path / "run", CPU)
     assert (result.step, result.finished) == (3, False)
     assert (tmp_path / "run/checkpoint.safetensors").exists()
+    assert signal.getsignal(signal.SIGTERM) is handler
 
 
 def test_a_second_ctrl_c_stops_at_once(tmp_path, recipe, monkeypatch, at_a_terminal):
