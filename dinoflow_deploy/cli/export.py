@@ -114,7 +114,7 @@ def export(
         bool, typer.Option("--no-verify", help="Do not compare the export with PyTorch.")
     ] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a folder that exists; build even what is there.")
+        bool, typer.Option("--overwrite", help="Replace a bundle that exists; build even what is there.")
     ] = False,
     flavour: Annotated[
         FlavourName,

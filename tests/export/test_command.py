@@ -84,7 +84,7 @@ def test_an_interrupted_export_leaves_nothing(
         (["--opset", "23"], 1, "opset 23 is outside 20 to 22"),
         (["--batch", "0"], 1, "the batch '0' is neither"),
         (["--rename", "old"], 2, "OLD=NEW"),
-        (["--overwrite"], 1, "there is no file absent.safetensors"),
+        (["--overwrite"], 1, "holds more than a bundle ('file')"),
         ([], 1, "pass --overwrite to replace it"),
     ],
 )
