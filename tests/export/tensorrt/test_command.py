@@ -30,7 +30,7 @@ def rtx() -> None:
 
 @pytest.mark.usefixtures("rtx", "set_gpus")
 def test_weights_become_a_plan_and_the_same_command_reuses_it(tmp_path: Path) -> None:
-    folder = tmp_path / "bundle"
+    folder = tmp_path / "my bundle"
     arguments = ["--target", "tensorrt", "--model", "nano", "--precision", "fp16", "--output", folder, *RTX]
     done = run(*arguments, "--size", "64x112")
     assert done.exit_code == 0, done.output
@@ -51,7 +51,7 @@ def test_weights_become_a_plan_and_the_same_command_reuses_it(tmp_path: Path) ->
         "plugin   none: ",
         " fp16, ",
         "parity   plan not run: no GPU",
-        f"next     dinoflow-deploy video in.mp4 --model {folder} --backend tensorrt",
+        f"next     dinoflow-deploy video in.mp4 --model '{folder}' --backend tensorrt",
     ):
         assert part in done.stdout
     assert "building with TensorRT-RTX: 100/100 %" in done.stderr
@@ -114,6 +114,9 @@ def test_ctrl_c_during_the_build_leaves_nothing(nano_bundle: Path, tmp_path: Pat
         (["--min", "64x64", "--opt", "64x64", "--max", "64x64", "--batch", "1"], 2, "leave out --batch"),
         (["--min", "64x64", "--opt", "64x64", "--max", "64x64", "--dynamic"], 2, "leave out --dynamic"),
         (["--min", "64x64", "--opt", "64x72", "--max", "64x96"], 1, "a width of 72 is not a multiple of 16"),
+        # As of shell variables that are not set.
+        (["--min", ""], 2, "--min, --opt and --max make one range: give all three"),
+        (["--flavour", "rtx", "--compute-capability", ""], 1, "'' is not written like 8.9 or 89"),
         (["--flavour", "lean"], 2, "lean"),
         (["--optimization-level", "7"], 1, "the optimization level 7 is outside 0 to 5"),
         (["--workspace", "-1"], 1, "a workspace of -1 GiB is not above 0"),
