@@ -193,6 +193,9 @@ class Manifest:
                 raise InputError(
                     f"the file name '{name}' leaves the bundle: files lie directly in the folder"
                 )
+        for plan in self.plans:
+            if plan.file not in self.files or plan.file == ONNX_NAME:
+                raise InputError(f"'plans' names {plan.file}, which 'files' does not list as a plan")
 
     def to_json(self) -> str:
         """The manifest as text, the same for the same content."""
@@ -224,7 +227,7 @@ class Manifest:
         """
         try:
             content = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise FileFormatError(f"{path} is not JSON: {error}") from error
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise FileFormatError(f"{path} is not the manifest of a bundle: \"format\" must be '{FORMAT}'")
