@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dinoflow_deploy.cli.interrupt import unwind_on_termination
+
 if TYPE_CHECKING:
     from dinoflow_deploy.export import ExportOptions, PlanOptions
 
@@ -246,7 +248,7 @@ def _export_weights(
     require("onnxscript", "exporting")
     from dinoflow_deploy.export import ModelSource, export_bundle
 
-    with TerminalProgress() as progress:
+    with TerminalProgress() as progress, unwind_on_termination():
         report = export_bundle(ModelSource(*source), output, options, progress, plan)
     print_bundle(report.folder, report.manifest, report.nodes, report.parity)
     if report.plan is not None:
@@ -259,7 +261,7 @@ def _export_bundle(source: Path, output: Path, plan: "PlanOptions", overwrite: b
     from dinoflow_deploy.cli.progress import TerminalProgress
     from dinoflow_deploy.export import build_from_bundle
 
-    with TerminalProgress() as progress:
+    with TerminalProgress() as progress, unwind_on_termination():
         report = build_from_bundle(source, output, plan, progress, overwrite=overwrite)
     print_bundle(report.folder, report.manifest, None, ())
     print_plan(report.plan)

@@ -1,4 +1,4 @@
-"""Ctrl-C that lets work finish what it has begun."""
+"""Ctrl-C that lets work finish what it has begun, and signals that let it clean up."""
 
 import os
 import signal
@@ -32,3 +32,26 @@ def stop_on_interrupt(promise: str) -> Iterator[Event]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def unwind_on_termination() -> Iterator[None]:
+    """Let ``kill`` and a closed terminal end work as Ctrl-C does: what is half written is removed.
+
+    By default they end a process where it stands. Exit codes are 128 + the signal, as shells have them. One
+    that is ignored, as under ``nohup``, stays so.
+    """
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    heeded = [
+        number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) == signal.SIG_DFL
+    ]
+    for number in heeded:
+        signal.signal(number, on_signal)
+    try:
+        yield
+    finally:
+        for number in heeded:
+            signal.signal(number, signal.SIG_DFL)

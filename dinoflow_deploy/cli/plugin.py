@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dinoflow_deploy.cli.interrupt import unwind_on_termination
+
 if TYPE_CHECKING:
     from dinoflow_deploy.engines.tensorrt.flavours import Flavour
 
@@ -50,9 +52,10 @@ def build(
 
     chosen = _chosen(flavour)
     trt = chosen.load("building its plugin")
-    library = build_library(
-        chosen, trt.__version__, root=tensorrt_root, architectures=_parse_architectures(architectures)
-    )
+    with unwind_on_termination():
+        library = build_library(
+            chosen, trt.__version__, root=tensorrt_root, architectures=_parse_architectures(architectures)
+        )
     typer.echo(library)
 
 
