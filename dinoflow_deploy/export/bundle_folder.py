@@ -29,10 +29,23 @@ def check_bundle_folder(target: Path, *, overwrite: bool) -> None:
     """Refuse a folder that no bundle could be written to.
 
     Raises:
-        InputError: As ``check_folder``; or the folder holds what is no part of a bundle, which would be lost.
+        InputError: As ``check_folder``; or its name is not text; or the folder holds what is no part of a
+            bundle, which would be lost.
     """
     check_folder(target, overwrite=overwrite)
+    _check_name(target)
     _check_no_strangers(target)
+
+
+def _check_name(target: Path) -> None:
+    """Refuse a name that TensorRT and ONNX Runtime cannot be told: they take text."""
+    try:
+        str(target.resolve()).encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{str(target.resolve())!r} is not text in this locale: choose another folder, or set "
+            "LC_ALL=C.UTF-8 if the name is UTF-8"
+        ) from error
 
 
 def _check_no_strangers(target: Path) -> None:

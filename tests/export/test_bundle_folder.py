@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -72,3 +73,11 @@ def test_what_was_added_during_the_export_is_kept(tmp_path: Path) -> None:
         export.__exit__(None, None, None)
     assert set(content(tmp_path / "out")) == {"manifest.json", "model.onnx", "notes.txt"}
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_name_that_is_no_text_is_refused_before_the_work(tmp_path: Path) -> None:
+    # What Python makes of bytes that are not UTF-8.
+    odd = tmp_path / os.fsdecode(b"clip\xff")
+    with pytest.raises(InputError, match=r"clip\\udcff' is not text in this locale: choose another folder"):
+        bundle_folder(odd, overwrite=False).__enter__()
+    assert list(tmp_path.iterdir()) == []
