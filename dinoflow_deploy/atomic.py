@@ -1,5 +1,6 @@
 """Files and folders that appear whole or not at all: written beside the target, then renamed."""
 
+import errno
 import os
 import shutil
 import tempfile
@@ -24,8 +25,9 @@ def atomic_file(target: Path) -> Iterator[Path]:
     os.close(handle)
     partial = Path(name)
     try:
-        yield partial
-        _sync(partial)
+        with _naming(target):
+            yield partial
+            _sync(partial)
         # mkstemp makes files private; give the usual permissions instead.
         partial.chmod(0o666 & ~_umask())
         partial.replace(target)
@@ -52,10 +54,11 @@ def atomic_folder(target: Path, *, overwrite: bool) -> Iterator[Path]:
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent))
     try:
-        yield partial
-        for file in partial.rglob("*"):
-            if file.is_file():
-                _sync(file)
+        with _naming(target):
+            yield partial
+            for file in partial.rglob("*"):
+                if file.is_file():
+                    _sync(file)
         partial.chmod(0o777 & ~_umask())
         _place(partial, target, overwrite)
     except BaseException:
@@ -67,9 +70,11 @@ def check_folder(target: Path, *, overwrite: bool) -> None:
     """Refuse what :func:`atomic_folder` could not create or replace at the end.
 
     Raises:
-        InputError: ``target`` is not a folder; or it is not empty and ``overwrite`` is false; or it is a
-            mount point, or the current folder or one above it; or this user may not write there.
+        InputError: ``target`` is not a folder, or a link to itself; or it is not empty and ``overwrite`` is
+            false; or it is a mount point, or the current folder or one above it; or this user may not write
+            there.
     """
+    _check_link(target)
     if target.exists() and not target.is_dir():
         raise InputError(f"{target} exists and is not a folder: choose another output path")
     if target.is_dir() and any(target.iterdir()) and not overwrite:
@@ -89,13 +94,35 @@ def check_writable(target: Path) -> None:
     """Refuse a file or folder that this user could not make at the end.
 
     Raises:
-        InputError: The nearest folder above ``target`` that exists is a file, or not to be written in.
+        InputError: ``target`` is a link to itself; or the nearest folder above it that exists is a file, or
+            not to be written in.
     """
+    _check_link(target)
     above = next(path for path in target.resolve().parents if path.exists())
     if not above.is_dir():
         raise InputError(f"{target} cannot be made: {above} is not a folder")
     if not os.access(above, os.W_OK | os.X_OK):
         raise InputError(f"{target} cannot be made: you may not write in {above}; choose another folder")
+
+
+def _check_link(target: Path) -> None:
+    try:
+        target.resolve()
+    except (OSError, RuntimeError) as error:  # which one depends on Python's version
+        raise InputError(f"{target} cannot be made: it is a link that leads to itself") from error
+
+
+@contextmanager
+def _naming(target: Path) -> Iterator[None]:
+    """Say what a full disk has no room for, which the system's own error leaves out."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise InputError(
+            f"{target} cannot be written: {error.strerror}; make room, or choose another folder"
+        ) from error
 
 
 def _place(new: Path, target: Path, overwrite: bool) -> None:

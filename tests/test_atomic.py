@@ -204,6 +204,25 @@ def test_a_place_that_cannot_be_is_refused_before_the_work(
     assert names(tmp_path) == ["file"]
 
 
+def test_a_link_to_itself_is_refused_before_the_work(tmp_path: Path) -> None:
+    link = tmp_path / "loop"
+    link.symlink_to("loop")
+    for refuse in (check_writable, lambda target: atomic_folder(target, overwrite=True).__enter__()):
+        with pytest.raises(InputError, match="loop cannot be made: it is a link that leads to itself"):
+            refuse(link)
+    assert names(tmp_path) == ["loop"]
+
+
+@pytest.mark.parametrize("make", [atomic_file, lambda target: atomic_folder(target, overwrite=False)])
+def test_a_full_disk_is_named(make, tmp_path: Path) -> None:
+    # As write() raises it: without a name.
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    message = "out cannot be written: No space left on device; make room"
+    with pytest.raises(InputError, match=message), make(tmp_path / "out"):
+        raise full
+    assert names(tmp_path) == []
+
+
 def test_a_mount_point_is_refused_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = tmp_path / "disk"
     target.mkdir()

@@ -18,7 +18,7 @@ from dinoflow_deploy.cli.data import data
 from dinoflow_deploy.cli.doctor import doctor
 from dinoflow_deploy.cli.export import export
 from dinoflow_deploy.cli.inspect import inspect
-from dinoflow_deploy.cli.interrupt import INTERRUPTED, TERMINATED, Terminated, heed_termination
+from dinoflow_deploy.cli.interrupt import INTERRUPTED, Terminated, heed_termination
 from dinoflow_deploy.cli.plugin import plugin
 from dinoflow_deploy.cli.selftest import selftest
 from dinoflow_deploy.cli.train import train
@@ -33,9 +33,9 @@ class _ErrorPrinter(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except Terminated:
+        except Terminated as error:
             typer.echo("terminated", err=True)
-            raise typer.Exit(TERMINATED) from None
+            raise typer.Exit(error.exit_code) from None
         except KeyboardInterrupt:
             typer.echo("interrupted", err=True)
             raise typer.Exit(INTERRUPTED) from None

@@ -1,6 +1,5 @@
 """What ``dinoflow-deploy export --error-table`` prints."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -21,15 +20,12 @@ _ISLAND_NOTE = (
 )
 
 
-def print_error_tables(
-    weights: tuple[str, str | None, str | None, dict[str, str]], size: str | None, output: Path | None
-) -> None:
+def print_error_tables(weights: tuple[str, str | None, str | None, dict[str, str]], size: str | None) -> None:
     """Measure a model in fp16 and bf16 and print both tables.
 
     Args:
         weights: What makes a ``ModelSource``.
         size: ``"HEIGHTxWIDTH"`` of the frames in px, or ``None`` for the usual one.
-        output: Folder that was asked for: refused, since nothing is exported.
     """
     from dinoflow_deploy.cli.progress import TerminalProgress
     from dinoflow_deploy.optional import require
@@ -39,9 +35,7 @@ def print_error_tables(
     from dinoflow_deploy.export.error_table import DEFAULT_SIZE, measure_errors
     from dinoflow_deploy.export.options import parse_inputs
 
-    if output is not None:
-        raise typer.BadParameter("--error-table exports nothing: leave out --output")
-    inputs = parse_inputs(size, "1") if size else None
+    inputs = None if size is None else parse_inputs(size, "1")
     height, width = (inputs.height.min, inputs.width.min) if inputs else DEFAULT_SIZE
     with TerminalProgress() as progress:
         table = measure_errors(ModelSource(*weights).load(), (height, width), progress)

@@ -114,7 +114,7 @@ def export(
         bool, typer.Option("--no-verify", help="Do not compare the export with PyTorch.")
     ] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a folder that exists; build even what is there.")
+        bool, typer.Option("--overwrite", help="Replace a bundle that exists; build even what is there.")
     ] = False,
     flavour: Annotated[
         FlavourName,
@@ -184,20 +184,27 @@ def export(
     weights and settings, is reused.
     """
     from dinoflow_deploy.cli.error_table import print_error_tables
-    from dinoflow_deploy.cli.export_options import Shapes, check_given, parse_renames
+    from dinoflow_deploy.cli.export_options import (
+        Shapes,
+        check_given,
+        check_given_for_error_table,
+        parse_renames,
+    )
     from dinoflow_deploy.export import ExportOptions, PlanOptions
     from dinoflow_deploy.export.tensorrt.options import parse_compute_capabilities
 
     if error_table:
-        check_given(context, plan=False, bundle=False)
+        check_given_for_error_table(context)
         weights = (model, head, backbone_weights, parse_renames(rename or []))
-        print_error_tables(weights, size, output)
+        print_error_tables(weights, size)
         return
     if output is None:
         raise typer.BadParameter("--output names the folder of the bundle: give it, or --error-table")
-    is_plan, is_bundle = target is TargetName.TENSORRT, Path(model).is_dir()
+    # An empty name, as of a variable that is not set, is not the current folder.
+    is_plan, is_bundle = target is TargetName.TENSORRT, bool(model) and Path(model).is_dir()
     check_given(context, plan=is_plan, bundle=is_bundle)
     shapes = Shapes(size, dynamic, minimum, optimum, maximum, batch)
+    capabilities = () if compute_capability is None else parse_compute_capabilities(compute_capability)
     plan = PlanOptions(
         flavour=flavour.value,
         plugin=plugin.value,
@@ -205,7 +212,7 @@ def export(
         optimization_level=optimization_level,
         hardware_compatibility=hardware_compatibility.value,
         workspace_gib=workspace,
-        compute_capabilities=parse_compute_capabilities(compute_capability) if compute_capability else (),
+        compute_capabilities=capabilities,
         timing_cache=timing_cache,
         verify=not no_verify,
     )
@@ -235,6 +242,7 @@ def _export_weights(
     from dinoflow_deploy.optional import require
 
     require("torch", "exporting")
+    require("onnx", "exporting")
     require("onnxscript", "exporting")
     from dinoflow_deploy.export import ModelSource, export_bundle
 

@@ -1,5 +1,6 @@
 """Which options of ``dinoflow-deploy export`` go together, and the shapes that they stand for."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +16,7 @@ _OF_PLANS: Final = (
     "compute_capability",
 )
 _OF_WEIGHTS: Final = ("head", "backbone_weights", "rename", "precision", "opset", "plain")
+_OF_ERROR_TABLE: Final = ("model", "head", "backbone_weights", "rename", "size", "error_table")
 
 
 def check_given(context: typer.Context, *, plan: bool, bundle: bool) -> None:
@@ -40,11 +42,22 @@ def check_given(context: typer.Context, *, plan: bool, bundle: bool) -> None:
         _refuse(context, _OF_WEIGHTS, "is for exporting weights: the bundle's ONNX file is taken as it is")
 
 
-def _refuse(context: typer.Context, names: tuple[str, ...], why: str) -> None:
+def check_given_for_error_table(context: typer.Context) -> None:
+    """Refuse what ``--error-table`` would ignore.
+
+    Raises:
+        typer.BadParameter: An option is for exporting.
+    """
+    others = (name for name in context.params if name not in _OF_ERROR_TABLE)
+    _refuse(context, others, "has no meaning here: --error-table exports nothing; leave it out")
+
+
+def _refuse(context: typer.Context, names: Iterable[str], why: str) -> None:
+    options = {param.name: param.opts[0] for param in context.command.params}
     for name in names:
         source = context.get_parameter_source(name)
         if source is not None and source.name == "COMMANDLINE":
-            raise typer.BadParameter(f"--{name.replace('_', '-')} {why}")
+            raise typer.BadParameter(f"{options[name]} {why}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +84,10 @@ class Shapes:
         if self.size is not None and self.dynamic:
             raise typer.BadParameter("--size fixes what --dynamic leaves open: give one of them")
         corners = (self.minimum, self.optimum, self.maximum)
-        if any(corners) and not all(corners):
+        given = [corner is not None for corner in corners]
+        if any(given) and not all(given):
             raise typer.BadParameter("--min, --opt and --max make one range: give all three")
-        if any(corners):
+        if any(given):
             self._refuse_beside_range()
 
     def _refuse_beside_range(self) -> None:

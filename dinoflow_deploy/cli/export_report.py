@@ -1,5 +1,6 @@
 """What ``dinoflow-deploy export`` prints."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -49,16 +50,17 @@ def print_plan(report: "PlanReport") -> None:
 
 def print_next(folder: Path, manifest: Manifest, plan: "PlanReport | None") -> None:
     """Print the command to go on with."""
+    bundle, new = shlex.quote(str(folder)), shlex.quote(f"{folder}-tensorrt")
     if plan is not None:
         where = "" if plan.plan.gpu else ", on a machine with such a GPU"
-        typer.echo(f"next     dinoflow-deploy video in.mp4 --model {folder} --backend tensorrt{where}")
+        typer.echo(f"next     dinoflow-deploy video in.mp4 --model {bundle} --backend tensorrt{where}")
     elif manifest.precision == "bf16":
         typer.echo(
-            f"next     dinoflow-deploy export --target tensorrt --model {folder} --output {folder}-tensorrt\n"
+            f"next     dinoflow-deploy export --target tensorrt --model {bundle} --output {new}\n"
             "         bf16 runs with TensorRT; ONNX Runtime's CPU has no bfloat16"
         )
     else:
-        typer.echo(f"next     dinoflow-deploy video in.mp4 --model {folder}")
+        typer.echo(f"next     dinoflow-deploy video in.mp4 --model {bundle}")
 
 
 def _title(flavour: str) -> str:

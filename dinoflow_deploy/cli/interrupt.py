@@ -9,27 +9,37 @@ from types import FrameType
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 + SIGINT, as shells have it."""
-TERMINATED = 143
-"""Exit code after ``kill``: 128 + SIGTERM."""
+_ENDINGS = (signal.SIGTERM, signal.SIGHUP)
 
 
 class Terminated(KeyboardInterrupt):
-    """``kill`` (SIGTERM) ended the command: what cleans up after Ctrl-C cleans up after it."""
+    """``kill`` or a closed terminal ended the command: what cleans up after Ctrl-C cleans up after it.
+
+    Attributes:
+        exit_code: 128 + the signal, as shells have it.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.exit_code = 128 + number
 
 
 def heed_termination() -> None:
-    """Let ``kill``, which would end this process where it stands, raise :class:`Terminated`.
+    """Let SIGTERM and SIGHUP, which would end this process where it stands, raise :class:`Terminated`.
 
-    A second one ends it where it stands. Not in processes of torchrun: one that waits for another outside
-    Python would not hear it.
+    A second one ends it where it stands. What is ignored, as under ``nohup``, stays so. Not in processes of
+    torchrun: one that waits for another outside Python would not hear it.
     """
-    if "TORCHELASTIC_RUN_ID" not in os.environ and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, _terminate)
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        return
+    for number in _ENDINGS:
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _terminate)
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    raise Terminated
+    signal.signal(number, signal.SIG_DFL)
+    raise Terminated(number)
 
 
 @contextmanager

@@ -28,9 +28,9 @@ def check_new_file(path: Path, *, overwrite: bool) -> None:
     """
     if path.exists() and not overwrite:
         raise InputError(f"{path} exists: pass --overwrite to replace it, or another name")
+    check_writable(path)
     if not path.resolve().parent.is_dir():
         raise InputError(f"{path} cannot be written: there is no folder {path.parent}")
-    check_writable(path)
 
 
 def printable(text: str) -> str:

@@ -3,7 +3,6 @@
 import json
 import shlex
 from enum import StrEnum
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -104,6 +103,7 @@ def video(
     from dinoflow_deploy.cli.progress import TerminalProgress
     from dinoflow_deploy.engines import load_engine
     from dinoflow_deploy.video import Selection, VideoOptions, flow_video, open_source
+    from dinoflow_deploy.video.images import image_rate
     from dinoflow_deploy.video.outputs import check_outputs, default_output
 
     named, output = _split(inputs, output)
@@ -115,7 +115,8 @@ def video(
         flow_format=flow_format.value,
         overwrite=overwrite,
     )
-    rate = None if fps is None else Fraction(fps).limit_denominator(1001)
+    rate = None if fps is None else image_rate(fps)
+    _say_if_it_waits(named)
     with open_source(named, rate=rate, max_side=max_side) as source:
         output = output or default_output(named)
         # Everything that can be refused is refused before a model is loaded.
@@ -144,6 +145,13 @@ def _split(paths: list[str], output: Path | None) -> tuple[list[str], Path | Non
             )
         return paths, None
     return paths[:-1], Path(paths[-1])
+
+
+def _say_if_it_waits(inputs: list[str]) -> None:
+    """A named pipe blocks whoever opens it until something writes into it."""
+    for path in inputs:
+        if Path(path).is_fifo():
+            typer.echo(f"{path} is a pipe: waiting until something writes into it", err=True)
 
 
 def _print_engine(model: str, engine: "FlowEngine") -> None:

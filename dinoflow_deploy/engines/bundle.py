@@ -193,6 +193,9 @@ class Manifest:
                 raise InputError(
                     f"the file name '{name}' leaves the bundle: files lie directly in the folder"
                 )
+        for plan in self.plans:
+            if plan.file not in self.files or plan.file == ONNX_NAME:
+                raise InputError(f"'plans' names {plan.file}, which 'files' does not list as a plan")
 
     def to_json(self) -> str:
         """The manifest as text, the same for the same content."""

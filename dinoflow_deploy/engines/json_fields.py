@@ -57,7 +57,7 @@ def _dataclass_from_json(kind: Any, value: Any, key: str) -> Any:
     try:
         return kind(**arguments)
     except InputError as error:
-        raise FileFormatError(f"'{key}': {error}") from error
+        raise FileFormatError(f"'{key}': {error}" if key else str(error)) from error
 
 
 def _checked(kind: Any, value: Any, key: str) -> Any:

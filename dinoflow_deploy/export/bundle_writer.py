@@ -13,9 +13,9 @@ from typing import Final
 import onnx
 
 import dinoflow_deploy
-from dinoflow_deploy.atomic import atomic_folder, check_folder
 from dinoflow_deploy.engines.bundle import ONNX_NAME, Bundle, FileInfo, Manifest, ModelInfo, OperatorInfo
 from dinoflow_deploy.engines.pytorch import PyTorchEngine
+from dinoflow_deploy.export.bundle_folder import bundle_folder, check_bundle_folder
 from dinoflow_deploy.export.cpu_engine import EMULATED, cpu_engine
 from dinoflow_deploy.export.manifests import write_manifest
 from dinoflow_deploy.export.onnx_model import export_onnx
@@ -77,7 +77,8 @@ def export_bundle(
         cancel: Ends the building of the plan soon after it is set.
 
     Raises:
-        InputError: ``output`` exists and is not to be replaced, or there is no such model.
+        InputError: ``output`` exists and is not to be replaced, or holds more than a bundle; or there is no
+            such model.
         ModelError: The model's weights cannot be had.
         ExportError: torch cannot trace the model, TensorRT cannot build it, or the exported flow is not
             PyTorch's.
@@ -89,11 +90,11 @@ def export_bundle(
         require("onnxruntime", "verifying an export (--no-verify leaves it out)")
     reusable = plan is not None and may_be_reused(output, overwrite=options.overwrite)
     if not reusable:
-        check_folder(output, overwrite=options.overwrite)
+        check_bundle_folder(output, overwrite=options.overwrite)
     prepared = prepare(plan, options.inputs, inline=options.plain) if plan else None
     if prepared and reusable:
         return _reused(_loaded(model), output, options, prepared)
-    with atomic_folder(output, overwrite=options.overwrite) as folder:
+    with bundle_folder(output, overwrite=options.overwrite) as folder:
         source = _loaded(model)
         progress.note(f"exporting {source.config.backbone}: {options.precision}, {options.inputs}")
         nodes = _write_onnx(source, folder, options, progress)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from dinoflow_deploy.engines.bundle import MANIFEST_NAME, Bundle, FileInfo
-from dinoflow_deploy.errors import FileFormatError, MissingPackageError
+from dinoflow_deploy.errors import MissingPackageError
 from dinoflow_deploy.inspection.onnx_package import require_onnx
 from dinoflow_deploy.inspection.plan_file import read_plan
 from dinoflow_deploy.inspection.report import FileDetails, GraphDetails, LeftOut, PlanDetails, Report
@@ -46,9 +46,6 @@ def _plans(bundle: Bundle, *, allow_host_code: bool) -> tuple[tuple[PlanDetails,
     found: list[PlanDetails] = []
     left_out: list[LeftOut] = []
     for recorded in bundle.manifest.plans:
-        if recorded.file not in bundle.manifest.files:
-            manifest = bundle.folder / MANIFEST_NAME
-            raise FileFormatError(f"{manifest}: 'plans' names {recorded.file}, which 'files' does not list")
         plan, more = read_plan(bundle.folder / recorded.file, recorded, allow_host_code=allow_host_code)
         found.append(plan)
         left_out += more

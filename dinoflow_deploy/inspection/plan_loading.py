@@ -5,7 +5,7 @@ from typing import Final
 
 from dinoflow_deploy.engines.tensorrt.flavours import Flavour
 from dinoflow_deploy.engines.tensorrt.loaded_plan import LoadedPlan, load_plan
-from dinoflow_deploy.errors import MissingPackageError
+from dinoflow_deploy.errors import EngineError, MissingPackageError
 
 _NO_DRIVER: Final = "CUDA driver version is insufficient"
 _NO_GPU: Final = "it finds no NVIDIA GPU, or its driver is too old"
@@ -29,7 +29,7 @@ def load_anywhere(
     for flavour in flavours:
         try:
             trt = flavour.load("reading a plan's layers")
-        except (MissingPackageError, ImportError, OSError) as error:
+        except (MissingPackageError, EngineError) as error:
             reasons.append(str(error))
             continue
         loaded, reason = load_plan(trt, path.read_bytes(), allow_host_code=allow_host_code)

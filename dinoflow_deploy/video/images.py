@@ -8,13 +8,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from dinoflow_deploy.errors import FileFormatError, VideoError
+from dinoflow_deploy.errors import FileFormatError, InputError, VideoError
 from dinoflow_deploy.image_files import decode_image
 from dinoflow_deploy.video.frame_source import Frame, FrameSource, Image, Selection, fitted_size
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 DEFAULT_RATE = Fraction(25)
 """Frames per second of images, which have no rate of their own."""
+SLOWEST_RATE, FASTEST_RATE = 0.01, 1000.0
+"""What players still play."""
 
 
 class ImageSource(FrameSource):
@@ -52,6 +54,20 @@ class ImageSource(FrameSource):
                     "the images of a sequence must have one size"
                 )
             yield Frame(index, shrunk(image, self._max_side), place * selection.stride)
+
+
+def image_rate(fps: float) -> Fraction:
+    """A frame rate for images as a fraction of small numbers.
+
+    Args:
+        fps: Frames per second, 0.01 to 1000.
+
+    Raises:
+        InputError: It is outside that.
+    """
+    if not SLOWEST_RATE <= fps <= FASTEST_RATE:
+        raise InputError(f"fps is {fps:g}: it must be from {SLOWEST_RATE:g} to {FASTEST_RATE:g}")
+    return Fraction(fps).limit_denominator(1001)
 
 
 def read_image(path: Path) -> Image:

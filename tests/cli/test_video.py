@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from dinoflow_deploy import engines
 from dinoflow_deploy.cli.app import app
 from dinoflow_deploy.cli.video import FlowFormat, Render
+from dinoflow_deploy.errors import VideoError
 from dinoflow_deploy.video.options import FLOW_FORMATS
 from dinoflow_deploy.video.render import RENDERERS
 from tests.video.clips import ConstantEngine, cut, decode, write_clip
@@ -166,6 +167,10 @@ def test_a_truncated_clip_exits_3(tmp_path):
         (["in.mp4", "--start", "100"], "flow needs at least two"),
         (["in.mp4", "--max-flow", "-1"], "max-flow is -1"),
         (["in.mp4", "--fps", "10"], "fps is for images"),
+        (["in.mp4", "--fps", "1e6"], "fps is 1e+06: it must be from 0.01 to 1000"),
+        (["in.mp4", "--fps", "inf"], "fps is inf: it must be from 0.01 to 1000"),
+        (["in.mp4", "--fps", "nan"], "fps is nan: it must be"),
+        (["in.mp4", "--fps", "0"], "fps is 0: it must be"),
         (["97"], "there is no camera 97"),
     ],
 )
@@ -176,6 +181,21 @@ def test_errors_are_one_line(tmp_path, arguments, message):
     assert message in result.stderr.splitlines()[-1]
     assert result.stderr.splitlines()[-1].startswith("error: ")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.mp4"]
+
+
+def test_a_pipe_is_said_to_be_waited_for(tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "pipe")
+
+    def opened(inputs, **options):
+        raise VideoError("nobody wrote")
+
+    # Opening it for real would wait.
+    monkeypatch.setattr("dinoflow_deploy.video.open_source", opened, raising=False)
+    result = video("pipe")
+    assert result.stderr.splitlines() == [
+        "pipe is a pipe: waiting until something writes into it",
+        "error: nobody wrote",
+    ]
 
 
 def test_wrong_usage_exits_2(tmp_path):

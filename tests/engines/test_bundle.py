@@ -13,6 +13,20 @@ from tests.engines.conftest import WriteBundle, make_manifest
 Change = Callable[[dict[str, Any]], object]
 
 
+def plan_entry(file: str) -> dict[str, Any]:
+    """A plan of that name, in a manifest."""
+    axis = {"min": 64, "opt": 64, "max": 64}
+    return {
+        **dict.fromkeys(("version", "plugin", "hardware_compatibility", "key"), "x"),
+        "file": file,
+        "flavour": "rtx",
+        "compute_capabilities": ["8.9"],
+        "optimization_level": 3,
+        **dict.fromkeys(("gpu", "driver", "parity")),
+        "inputs": {"batch": axis, "height": axis, "width": axis},
+    }
+
+
 def test_a_bundle_opens_with_what_was_written(write_bundle: WriteBundle) -> None:
     folder = write_bundle()
     bundle = Bundle.open(folder)
@@ -73,6 +87,11 @@ def test_the_digest_is_sha256(tmp_path: Path) -> None:
         (lambda content: content.update(format="other"), "not the manifest of a bundle"),
         (lambda content: content["files"].update({"../x": {"bytes": 1, "sha256": ""}}), "leaves the bundle"),
         (lambda content: content.update(files={}), "does not list model.onnx"),
+        (lambda content: content["plans"].append(plan_entry("../x.plan")), "'plans' names ../x.plan, which"),
+        (
+            lambda content: content["plans"].append(plan_entry("model.onnx")),
+            "'plans' names model.onnx, which",
+        ),
     ],
 )
 def test_a_wrong_manifest_names_file_and_key(change: Change, message: str, write_bundle: WriteBundle) -> None:
@@ -91,7 +110,7 @@ def test_keys_of_later_releases_are_ignored(write_bundle: WriteBundle) -> None:
     assert Bundle.open(path.parent).manifest.opset == 20
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"null"])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"null", b"[" * 100_000])
 def test_a_file_that_is_no_manifest_is_refused(content: bytes, write_bundle: WriteBundle) -> None:
     folder = write_bundle()
     (folder / "manifest.json").write_bytes(content)

@@ -68,16 +68,18 @@ def test_without_verification_the_manifest_says_so(
     assert "onnxruntime" not in report.manifest.tools
 
 
-def test_an_existing_folder_is_replaced_only_on_request(
+def test_an_existing_bundle_is_replaced_only_on_request(
     nano: Exported, quick_options: Callable[..., ExportOptions], tmp_path: Path
 ) -> None:
     folder = tmp_path / "bundle"
     folder.mkdir()
-    (folder / "notes.txt").write_text("keep me")
+    (folder / "model.onnx").write_bytes(b"old")
+    (folder / "manifest.json").write_text('{"format": "dinoflow-bundle", "files": {"old.plan": 1}}')
+    (folder / "old.plan").write_bytes(b"old")
     with pytest.raises(InputError, match="--overwrite"):
         # Refused before anything is loaded: there is no such model either.
         export_bundle("no-such-model", folder, quick_options())
-    assert [path.name for path in folder.iterdir()] == ["notes.txt"]
+    assert (folder / "model.onnx").read_bytes() == b"old"
     export_bundle(nano.model, folder, quick_options(verify=False, overwrite=True))
     assert sorted(path.name for path in folder.iterdir()) == ["manifest.json", "model.onnx"]
 

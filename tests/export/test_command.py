@@ -84,7 +84,7 @@ def test_an_interrupted_export_leaves_nothing(
         (["--opset", "23"], 1, "opset 23 is outside 20 to 22"),
         (["--batch", "0"], 1, "the batch '0' is neither"),
         (["--rename", "old"], 2, "OLD=NEW"),
-        (["--overwrite"], 1, "there is no file absent.safetensors"),
+        (["--overwrite"], 1, "holds more than a bundle ('file')"),
         ([], 1, "pass --overwrite to replace it"),
     ],
 )
@@ -109,3 +109,20 @@ def test_bf16_says_how_it_was_verified_and_where_it_runs(weights: Path, tmp_path
     assert run.exit_code == 1
     assert "bfloat16" in run.stderr
     assert "Traceback" not in run.stderr
+
+
+def test_a_missing_package_is_named_before_any_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for missing in ("torch", "onnx", "onnxscript"):
+        monkeypatch.setattr(
+            "dinoflow_deploy.optional.is_installed", lambda name, lacks=missing: name != lacks
+        )
+        done = CliRunner().invoke(app, ["export", "--model", "nano", "--output", str(tmp_path / "out")])
+        assert done.exit_code == 1, done.output
+        assert f"exporting needs the package '{missing}', which is not installed: pip install" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_empty_model_is_not_the_current_folder(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["export", "--model", "", "--output", str(tmp_path / "out")])
+    assert done.exit_code == 1
+    assert "give one, or a model's name" in done.stderr

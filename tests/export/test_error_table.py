@@ -151,10 +151,17 @@ def test_the_command_prints_both_tables() -> None:
     ("arguments", "message"),
     [
         ([], "give it, or --error-table"),
-        (["--error-table", "--output", "bundle"], "leave out --output"),
+        (
+            ["--error-table", "--output", "bundle"],
+            "--output has no meaning here: --error-table exports nothing",
+        ),
+        (["--error-table", "--target", "tensorrt"], "--target has no meaning here"),
+        (["--error-table", "--precision", "bf16"], "--precision has no meaning here"),
+        (["--error-table", "--min", "64x64"], "--min has no meaning here"),
+        (["--error-table", "--no-verify"], "--no-verify has no meaning here"),
     ],
 )
-def test_output_is_for_exports_alone(arguments: list[str], message: str) -> None:
+def test_what_is_for_exports_alone_is_not_ignored(arguments: list[str], message: str) -> None:
     result = CliRunner().invoke(app, ["export", "--model", "nano", *arguments])
     assert result.exit_code == 2
     assert message in " ".join(result.output.replace("│", " ").split())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Final
 
-from dinoflow_deploy.errors import InputError
+from dinoflow_deploy.errors import EngineError, InputError
 from dinoflow_deploy.optional import is_installed, require
 
 
@@ -45,9 +45,15 @@ class Flavour:
 
         Raises:
             MissingPackageError: It is not installed; the message holds the command that installs it.
+            EngineError: It is installed and does not load.
         """
         found = next((module for module in self.modules if is_installed(module)), self.modules[0])
-        return require(found, purpose)
+        try:
+            return require(found, purpose)
+        except (ImportError, OSError) as error:
+            raise EngineError(
+                f"{self.title} is installed and does not load: {error}. Run dinoflow-deploy doctor"
+            ) from error
 
 
 TENSORRT: Final = Flavour("tensorrt", "TensorRT", ("tensorrt",), builds_without_gpu=False)

@@ -71,13 +71,18 @@ def build_library(
 
 def _build_once(build: Build, flavour: Flavour, headers: Headers, nvcc: Nvcc) -> Library:
     target = cache_folder() / build.key
-    with _only_builder(target.with_suffix(".lock")):
-        if read_library(target) is None:
-            with atomic_folder(target, overwrite=True) as partial:
-                _compile(partial / LIBRARY_NAME, build, headers, nvcc)
-                write_alias(flavour, partial)
-                write_record(partial, build)
-        library = read_library(target)
+    try:
+        with _only_builder(target.with_suffix(".lock")):
+            if read_library(target) is None:
+                with atomic_folder(target, overwrite=True) as partial:
+                    _compile(partial / LIBRARY_NAME, build, headers, nvcc)
+                    write_alias(flavour, partial)
+                    write_record(partial, build)
+            library = read_library(target)
+    except (OSError, InputError) as error:  # a read-only home, a full disk, a file in the way
+        raise ExportError(
+            f"the plugin's cache cannot be written: {error}. Set XDG_CACHE_HOME to a folder that can"
+        ) from error
     if library is None:
         raise ExportError(f"{target} was changed while the plugin was built: run the command again")
     return library
@@ -96,6 +101,8 @@ def _compile(library: Path, build: Build, headers: Headers, nvcc: Nvcc) -> None:
             *(KERNEL_SOURCE, PLUGIN_SOURCE),
         ]
     )
+    if not library.is_file():
+        raise ExportError(f"{nvcc.path} made no library and no complaint: set CUDACXX to another nvcc")
 
 
 @contextmanager

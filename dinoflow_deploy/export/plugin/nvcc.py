@@ -80,7 +80,9 @@ def nvcc_version(path: Path) -> str:
         ExportError: It cannot be run, or is something else.
     """
     try:
-        done = subprocess.run([path, "--version"], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [path, "--version"], capture_output=True, text=True, errors="replace", check=True
+        )
     except (OSError, subprocess.CalledProcessError) as error:
         raise ExportError(f"{path} cannot be run as nvcc ({error}): set CUDACXX to another one") from error
     release = _RELEASE.search(done.stdout)
@@ -107,9 +109,9 @@ def run_compiler(command: Sequence[str | Path]) -> None:
     Raises:
         ExportError: It failed; the message ends with what it said.
     """
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace")
     if done.returncode:
-        said = (done.stderr or done.stdout).strip()
+        said = (done.stderr or done.stdout).strip() or "it said nothing"
         raise ExportError(f"{command[0]} failed with exit code {done.returncode}: {said[-2000:]}")
 
 

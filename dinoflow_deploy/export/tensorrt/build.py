@@ -42,7 +42,7 @@ def build_plan(
     """Build a plan of a bundle's ONNX file into the bundle and enter it in the manifest.
 
     The folder is changed as it lies: whoever calls this gives a folder that nobody else sees yet, such as
-    ``atomic_folder``'s, and drops it when this raises.
+    ``bundle_folder``'s, and drops it when this raises.
 
     Args:
         bundle_folder: The bundle.

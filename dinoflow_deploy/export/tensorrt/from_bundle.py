@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
-from dinoflow_deploy.atomic import atomic_folder, check_folder
 from dinoflow_deploy.engines.bundle import Bundle, Manifest
+from dinoflow_deploy.export.bundle_folder import bundle_folder, check_bundle_folder
 from dinoflow_deploy.export.manifests import without_plan, write_manifest
 from dinoflow_deploy.export.tensorrt.build import build_plan
 from dinoflow_deploy.export.tensorrt.options import PlanOptions
@@ -56,21 +56,22 @@ def build_from_bundle(
 
     Raises:
         FileFormatError: The source is no bundle, or damaged.
-        InputError: ``output`` exists and is another bundle, or the source does not take the shapes asked for.
+        InputError: ``output`` exists and is another bundle or holds more than one, or the source does not
+            take the shapes asked for.
         ExportError, DeviceError, MissingPackageError: As ``build_plan`` raises them.
     """
     bundle = Bundle.open(source)
     manifest = bundle.manifest
     reusable = may_be_reused(output, overwrite=overwrite)
     if not reusable:
-        check_folder(output, overwrite=overwrite)
+        check_bundle_folder(output, overwrite=overwrite)
     prepared = prepare(
         options, manifest.inputs, inline=manifest.operator.inline, precision=manifest.precision
     )
     if reusable:
         found = reuse(output, manifest, prepared, verified=False)
         return BundleReport(output, found.manifest, reused_report(found, prepared))
-    with atomic_folder(output, overwrite=overwrite) as folder:
+    with bundle_folder(output, overwrite=overwrite) as folder:
         kept = without_plan(manifest, prepared.target.flavour.name)
         for name in kept.files:
             shutil.copyfile(bundle.folder / name, folder / name)

@@ -12,6 +12,8 @@ from dinoflow_deploy.export.tensorrt.shapes import ANY_SHAPES, PlanShapes
 
 HARDWARE_COMPATIBILITIES: Final = ("none", "same-cc", "ampere-plus")
 OPTIMIZATION_LEVELS: Final = range(6)
+WORKSPACE_LIMIT_GIB: Final = 1 << 20
+"""More than any GPU has, and well within what TensorRT counts bytes with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,8 @@ class PlanOptions:
         optimization_level: 0 to 5, how long to search for fast kernels; ``None`` leaves it to TensorRT.
         hardware_compatibility: GPUs that run the plan: those of the building one's kind (``"none"``), of its
             compute capability (``"same-cc"``), or Ampere and newer (``"ampere-plus"``, slower). Not for RTX.
-        workspace_gib: Most memory in GiB that a kernel may take as scratch space; ``None``: all of the GPU's.
+        workspace_gib: Most memory in GiB that a kernel may take as scratch space, above 0 and at most 2**20;
+            ``None``: all of the GPU's.
         compute_capabilities: What TensorRT-RTX builds for, each like ``"8.9"``; empty: this machine's GPU.
         timing_cache: File of kernel timings that builds share, which makes the next quicker. Not for RTX.
         verify: Compare the plan's flow with a reference, where this machine can run it.
@@ -48,8 +51,10 @@ class PlanOptions:
         _check_choice("hardware compatibility", self.hardware_compatibility, HARDWARE_COMPATIBILITIES)
         if self.optimization_level is not None and self.optimization_level not in OPTIMIZATION_LEVELS:
             raise InputError(f"the optimization level {self.optimization_level} is outside 0 to 5")
-        if self.workspace_gib is not None and not self.workspace_gib > 0:
-            raise InputError(f"a workspace of {self.workspace_gib:g} GiB is not above 0")
+        if self.workspace_gib is not None and not 0 < self.workspace_gib <= WORKSPACE_LIMIT_GIB:
+            raise InputError(
+                f"a workspace of {self.workspace_gib:g} GiB is not above 0 and at most {WORKSPACE_LIMIT_GIB}"
+            )
         if self.flavour == "rtx":
             self._check_rtx()
         elif self.compute_capabilities:

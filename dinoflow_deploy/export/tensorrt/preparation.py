@@ -59,7 +59,8 @@ def prepare(
         InputError: The shapes are not among those of the file, or settings do not go together.
         MissingPackageError: TensorRT, or what verification needs, is not installed.
         DeviceError: It needs a GPU and there is none.
-        ExportError: TensorRT does not load, or the plugin that was asked for cannot be had.
+        EngineError: TensorRT does not load.
+        ExportError: It is too old, or the plugin that was asked for cannot be had.
     """
     inputs = options.shapes.within(available)
     if inline and options.plugin not in ("auto", "none"):

@@ -57,12 +57,13 @@ def find_target(options: PlanOptions) -> Target:
 
     Raises:
         MissingPackageError: The flavour is not installed.
-        ExportError: It does not load, or is too old.
+        EngineError: It does not load.
+        ExportError: It is too old.
         DeviceError: It needs a GPU and there is none.
         InputError: It does not build for a compute capability that was asked for, or must be told one.
     """
     flavour = find_flavour(options.flavour)
-    module = _load(flavour)
+    module = flavour.load("building a plan")
     _check_version(flavour, module)
     gpu = _building_gpu()
     if gpu is None and not flavour.builds_without_gpu:
@@ -90,15 +91,6 @@ def hardware_compatibility(trt: ModuleType, options: PlanOptions) -> object:
             f"TensorRT {trt.__version__} has no hardware compatibility '{options.hardware_compatibility}'"
         )
     return getattr(trt.HardwareCompatibilityLevel, name)
-
-
-def _load(flavour: Flavour) -> ModuleType:
-    try:
-        return flavour.load("building a plan")
-    except (ImportError, OSError) as error:
-        raise ExportError(
-            f"{flavour.title} is installed and does not load: {error}. Run dinoflow-deploy doctor"
-        ) from error
 
 
 def _check_version(flavour: Flavour, module: ModuleType) -> None:

@@ -4,12 +4,15 @@ import json
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from dinoflow_deploy.engines.input_range import InputRange
 from dinoflow_deploy.engines.tensorrt.flavours import RTX, TENSORRT
 from dinoflow_deploy.errors import ExportError, InputError
 from dinoflow_deploy.export.plugin.build import build_library
+from dinoflow_deploy.export.plugin.doors import choose_door
 from dinoflow_deploy.export.plugin.library import Library, cached_libraries, find_library
 from dinoflow_deploy.export.plugin.nvcc import find_nvcc
 from tests.export.plugin.conftest import StandIn
@@ -49,6 +52,25 @@ def test_code_for_each_architecture_and_ptx_of_the_last(stand_in: StandIn) -> No
     (call,) = stand_in.calls
     assert "-gencode=arch=compute_75,code=sm_75 -gencode=arch=compute_90,code=[sm_90,compute_90]" in call
     assert f"-isystem {stand_in.root}/include" in call
+
+
+def test_a_cache_that_cannot_be_written_is_named_and_auto_goes_on(
+    stand_in: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    with pytest.raises(ExportError, match=r"cache cannot be written: .*file.*Set XDG_CACHE_HOME"):
+        build()
+    trt = SimpleNamespace(__version__="11.4.0", NetworkDefinitionCreationFlag=SimpleNamespace())
+    door = choose_door("auto", trt, TENSORRT, InputRange.unlimited())
+    assert (door.name, "cpp: the plugin's cache cannot be written;" in door.reason) == ("none", True)
+
+
+def test_an_nvcc_that_makes_nothing_is_named(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dinoflow_deploy.export.plugin.nvcc.run_compiler", lambda command: None)
+    with pytest.raises(ExportError, match="nvcc made no library and no complaint: set CUDACXX"):
+        build()
+    assert [path.suffix for path in stand_in.cache.iterdir()] == [".lock"]
 
 
 def test_a_failed_build_leaves_nothing_and_says_why(stand_in: StandIn) -> None:

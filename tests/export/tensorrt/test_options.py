@@ -16,6 +16,8 @@ from dinoflow_deploy.export.tensorrt.options import PlanOptions, parse_compute_c
         ({"optimization_level": 6}, "the optimization level 6 is outside 0 to 5"),
         ({"optimization_level": -1}, "the optimization level -1 is outside 0 to 5"),
         ({"workspace_gib": 0.0}, "a workspace of 0 GiB is not above 0"),
+        ({"workspace_gib": float("inf")}, "a workspace of inf GiB is not above 0 and at most 1048576"),
+        ({"workspace_gib": 1e30}, r"a workspace of 1e\+30 GiB is not above 0 and at most"),
         ({"workspace_gib": float("nan")}, "a workspace of nan GiB is not above 0"),
         ({"compute_capabilities": ("9.0",)}, "use --flavour rtx, or --hardware-compatibility"),
         ({"flavour": "rtx", "compute_capabilities": ("89",)}, "'89' is not written like 8.9"),

@@ -7,8 +7,8 @@ from types import ModuleType
 import pytest
 
 from dinoflow_deploy.engines.tensorrt.flavours import RTX, TENSORRT
-from dinoflow_deploy.errors import DeviceError, ExportError, InputError, MissingPackageError
-from dinoflow_deploy.export.tensorrt import target
+from dinoflow_deploy.errors import DeviceError, EngineError, ExportError, InputError, MissingPackageError
+from dinoflow_deploy.export.plugin.status import plugin_status
 from dinoflow_deploy.export.tensorrt.options import PlanOptions
 from dinoflow_deploy.export.tensorrt.target import find_target
 from tests.export.tensorrt.conftest import GH200, RTX_OPTIONS
@@ -56,9 +56,11 @@ def test_a_tensorrt_that_does_not_load_says_why(
     def fail(name: str) -> ModuleType:
         raise ImportError("libnvinfer.so.11: cannot open shared object file")
 
-    monkeypatch.setattr(target.find_flavour.__globals__["TENSORRT"].__class__, "load", lambda *_: fail(""))
-    with pytest.raises(ExportError, match=r"installed and does not load: libnvinfer\.so\.11"):
+    monkeypatch.setattr("importlib.import_module", fail)
+    with pytest.raises(EngineError, match=r"TensorRT is installed and does not load: libnvinfer\.so\.11"):
         find_target(PlanOptions())
+    status = {need.name: need.problem for need in plugin_status(TENSORRT, None).needs}
+    assert "installed and does not load: libnvinfer.so.11" in status["tensorrt"]
 
 
 def test_a_level_that_a_version_lacks_is_refused(tensorrt: FakeTensorRT) -> None:
