@@ -101,6 +101,7 @@ class _Lines:
         self._description, self._total, self._unit = description, total, unit
         self._rate = _Rate()
         self._last_line = self._rate.began
+        self._said: float | None = None
         self.note(f"{description}: {total:g} {unit}" if total is not None else f"{description}: started")
 
     def advance(self, amount: float = 1.0, **figures: float) -> None:
@@ -111,14 +112,17 @@ class _Lines:
         if now - self._last_line >= SECONDS_BETWEEN_LINES:
             self._last_line = now
             self._line(self._rate)
+            self._said = self._rate.done
 
     def note(self, message: str) -> None:
         self._console.print(message, markup=False, soft_wrap=True)
 
     def finish(self) -> None:
-        if self._rate is not None:
+        if self._rate is None:
+            return
+        if self._rate.done != self._said:
             self._line(self._rate)
-            self._rate = None
+        self._rate = None
 
     def _line(self, rate: _Rate) -> None:
         seconds = time.monotonic() - rate.began

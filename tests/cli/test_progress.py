@@ -44,6 +44,18 @@ def test_without_a_terminal_a_line_every_ten_seconds(clock):
     ]
 
 
+def test_without_a_terminal_no_line_is_said_twice(clock):
+    console = plain()
+    with TerminalProgress(console) as progress:
+        progress.start("tracing", None, "graphs")
+        clock.now += 13
+        progress.advance()
+    assert console.file.getvalue().splitlines() == [
+        "tracing: started",
+        "tracing: 1 graphs, 13 s, 0.0769 graphs/s",
+    ]
+
+
 def test_unknown_total_and_notes_without_a_terminal(clock):
     console = plain()
     with TerminalProgress(console) as progress:
