@@ -102,7 +102,9 @@ class _Lines:
         self._rate = _Rate()
         self._last_line = self._rate.began
         self._said: float | None = None
-        self.note(f"{description}: {total:g} {unit}" if total is not None else f"{description}: started")
+        # "100 %" at the beginning would read as the end.
+        counted = total is not None and unit != "%"
+        self.note(f"{description}: {total:g} {unit}" if counted else f"{description}: started")
 
     def advance(self, amount: float = 1.0, **figures: float) -> None:
         if self._rate is None:
@@ -126,7 +128,7 @@ class _Lines:
 
     def _line(self, rate: _Rate) -> None:
         seconds = time.monotonic() - rate.began
-        done = f"{rate.done:g}"
+        done = f"{round(rate.done, 1):g}"
         left = ""
         if self._total is not None:
             done += f"/{self._total:g}"

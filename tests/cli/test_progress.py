@@ -56,6 +56,18 @@ def test_without_a_terminal_no_line_is_said_twice(clock):
     ]
 
 
+def test_percent_without_a_terminal(clock):
+    console = plain()
+    with TerminalProgress(console) as progress:
+        progress.start("building", 100, "%")
+        clock.now += 5
+        progress.advance(250 / 3)
+    assert console.file.getvalue().splitlines() == [
+        "building: started",
+        "building: 83.3/100 %, 5 s, 1 s left, 16.7 %/s",
+    ]
+
+
 def test_unknown_total_and_notes_without_a_terminal(clock):
     console = plain()
     with TerminalProgress(console) as progress:
