@@ -148,8 +148,9 @@ def _split(paths: list[str], output: Path | None) -> tuple[list[str], Path | Non
 
 def _print_engine(model: str, engine: "FlowEngine") -> None:
     what = engine.describe()
+    precision = "precision unknown" if what.precision == "unknown" else what.precision
     typer.echo(
-        f"model: {what.model}, {what.precision}, {what.backend} on {what.device} ({what.provider})", err=True
+        f"model: {what.model}, {precision}, {what.backend} on {what.device} ({what.provider})", err=True
     )
     if model == DEFAULT_MODEL:
         typer.echo(
