@@ -320,6 +320,8 @@ def _running_epe(state: EvaluationState) -> dict[str, float]:
 
 def _check_precision(label: str, engine: FlowEngine, options: BenchOptions) -> None:
     found = engine.describe().precision
+    if options.precision is not None and found == "unknown":
+        raise InputError(f"{label} does not say what it computes in: pass a bundle, or no --precision")
     if options.precision not in (None, found):
         raise InputError(
             f"{label} computes in {found}, and --precision asks for {options.precision}: export the model "

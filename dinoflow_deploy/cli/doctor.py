@@ -45,7 +45,7 @@ def _show(report: "Report", console: "Console") -> None:
     table = Table.grid(padding=(0, 2))
     for label, line in _lines(report):
         # Text, because a table would read the brackets of a plain string as styles.
-        table.add_row(Text(label, "bold"), Text(line))
+        table.add_row(Text(label, "bold"), Text(line, overflow="fold"))
     console.print(table)
     for title, advices in (("Problems", report.problems), ("Not installed", report.missing)):
         if advices:

@@ -51,7 +51,7 @@ def _show(report: "Report") -> None:
     console, table = Console(highlight=False), Table.grid(padding=(0, 2))
     for label, line in report_lines(report):
         # Text, because a table would read the brackets of a shape as styles.
-        table.add_row(Text(printable(label), "bold"), Text(printable(line)))
+        table.add_row(Text(printable(label), "bold"), Text(printable(line), overflow="fold"))
     console.print(table)
     if report.left_out:
         console.print(Text("\nLeft out", "bold"))

@@ -101,7 +101,10 @@ class _Lines:
         self._description, self._total, self._unit = description, total, unit
         self._rate = _Rate()
         self._last_line = self._rate.began
-        self.note(f"{description}: {total:g} {unit}" if total is not None else f"{description}: started")
+        self._said: float | None = None
+        # "100 %" at the beginning would read as the end.
+        counted = total is not None and unit != "%"
+        self.note(f"{description}: {total:g} {unit}" if counted else f"{description}: started")
 
     def advance(self, amount: float = 1.0, **figures: float) -> None:
         if self._rate is None:
@@ -111,18 +114,21 @@ class _Lines:
         if now - self._last_line >= SECONDS_BETWEEN_LINES:
             self._last_line = now
             self._line(self._rate)
+            self._said = self._rate.done
 
     def note(self, message: str) -> None:
         self._console.print(message, markup=False, soft_wrap=True)
 
     def finish(self) -> None:
-        if self._rate is not None:
+        if self._rate is None:
+            return
+        if self._rate.done != self._said:
             self._line(self._rate)
-            self._rate = None
+        self._rate = None
 
     def _line(self, rate: _Rate) -> None:
         seconds = time.monotonic() - rate.began
-        done = f"{rate.done:g}"
+        done = f"{round(rate.done, 1):g}"
         left = ""
         if self._total is not None:
             done += f"/{self._total:g}"

@@ -70,15 +70,16 @@ def train(
         progress.note(f"training on {process.device} in {process.world_size} process(es)")
         result = run(checked, output, process, resume=resume, init_from=weights, data=data, progress=progress)
     if process.is_main:
-        _print(result)
+        _print(result, init_from)
     if not result.finished:
         raise typer.Exit(INTERRUPTED)
 
 
-def _print(result: "TrainingResult") -> None:
+def _print(result: "TrainingResult", started_from: str | None) -> None:
     folder = result.folder
     if not result.finished:
-        typer.echo(f"stopped at step {result.step}; to go on: the same recipe and --output with --resume")
+        instead = " in place of --init-from" if started_from else ""
+        typer.echo(f"stopped at step {result.step}; to go on: the same command with --resume{instead}")
         return
     typer.echo(f"done: {result.step} steps, best validation EPE {result.best_epe:.3f} px")
     typer.echo(f"best model  {folder.best}\nlast model  {folder.last}")

@@ -156,8 +156,9 @@ def _say_if_it_waits(inputs: list[str]) -> None:
 
 def _print_engine(model: str, engine: "FlowEngine") -> None:
     what = engine.describe()
+    precision = "precision unknown" if what.precision == "unknown" else what.precision
     typer.echo(
-        f"model: {what.model}, {what.precision}, {what.backend} on {what.device} ({what.provider})", err=True
+        f"model: {what.model}, {precision}, {what.backend} on {what.device} ({what.provider})", err=True
     )
     if model == DEFAULT_MODEL:
         typer.echo(
@@ -172,9 +173,12 @@ def _print_report(report: "VideoReport", inputs: list[str]) -> None:
     if report.damage:
         typer.echo(f"warning: {report.input} is damaged: {report.damage}", err=True)
     size = Path(report.output).stat().st_size / 1e6
+    what = f"{report.width}x{report.height}"
+    if Path(report.output).suffix.lower() != ".png":
+        frames = "1 frame" if report.pairs == 1 else f"{report.pairs} frames"
+        what = f"{frames}, {what}, {float(report.rate):.4g} fps"
     typer.echo(
-        f"{'stopped; ' if report.interrupted else ''}wrote {report.output}: {report.pairs} frames, "
-        f"{report.width}x{report.height}, {float(report.rate):.4g} fps, {size:.2g} MB, "
+        f"{'stopped; ' if report.interrupted else ''}wrote {report.output}: {what}, {size:.2g} MB, "
         f"full colour is {report.max_flow:g} px"
     )
     stages = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in report.stage_seconds.items() if seconds)

@@ -28,7 +28,8 @@ class EngineDescription:
         backend: ``"onnxruntime"``, ``"onnxruntime-tensorrt"``, ``"pytorch"`` or ``"tensorrt"``.
         device: ``"cpu"``, ``"cuda"`` or ``"cuda:1"``.
         provider: What computes inside the backend, for instance ``"CUDAExecutionProvider"``.
-        precision: ``"fp32"``, ``"fp16"`` or ``"bf16"``; ``"unknown"`` of a bare plan, which does not say.
+        precision: ``"fp32"``, ``"fp16"`` or ``"bf16"``; ``"unknown"`` of a bare plan or a bare
+            ``.onnx`` with fp32 inputs, which do not say.
         source: File or folder that the engine was loaded from; ``None`` for a model in memory.
         inputs: Shapes that one call of the model takes.
     """

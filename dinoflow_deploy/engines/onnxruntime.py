@@ -23,7 +23,8 @@ from dinoflow_deploy.engines.onnx_providers import (
 from dinoflow_deploy.errors import DeviceError, EngineError, FileFormatError, InputError
 
 _PROVIDERS: Final = {"cpu": CPU, "cuda": CUDA}
-_TYPES: Final = {"tensor(float)": ("fp32", np.float32), "tensor(float16)": ("fp16", np.float16)}
+# Float32 images do not say what is computed in: exported fp16 and bf16 files take them too.
+_TYPES: Final = {"tensor(float)": ("unknown", np.float32), "tensor(float16)": ("fp16", np.float16)}
 # By name, since ONNX Runtime keeps its exceptions in a private module.
 _FILE_ERRORS: Final = ("InvalidArgument", "InvalidGraph", "InvalidProtobuf", "NoModel")
 

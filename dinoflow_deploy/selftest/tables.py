@@ -68,10 +68,10 @@ def _row(result: CaseResult) -> tuple[str, ...]:
         _number(result.model_bytes and result.model_bytes / 1e6, ".1f"),
         _number(result.seconds, ".0f"),
         *(_number(figure, ".2g") for figure in figures),
-        _number(plain.total.p50 if plain else None, ".3g"),
-        _number(plain.total.p99 if plain else None, ".3g"),
-        _number(plain.pairs_per_second if plain else None, ".3g"),
-        _number(graph.total.p50 if graph else None, ".3g"),
+        _three_digits(plain.total.p50 if plain else None),
+        _three_digits(plain.total.p99 if plain else None),
+        _three_digits(plain.pairs_per_second if plain else None),
+        _three_digits(graph.total.p50 if graph else None),
         _number(device and device / (1 << 20), ".0f"),
     )
 
@@ -87,3 +87,8 @@ def _reasons(result: SelfTestResult, outcome: str) -> dict[str, list[str]]:
 
 def _number(value: float | None, form: str) -> str:
     return "-" if value is None else format(value, form)
+
+
+def _three_digits(value: float | None) -> str:
+    """Three digits or more, never in powers of ten."""
+    return _number(value, ".3g" if value is None or value < 999.5 else ".0f")

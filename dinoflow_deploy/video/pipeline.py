@@ -234,7 +234,8 @@ class _Run:
         if self._options.max_flow is None and self._scale.beyond > WORTH_SAYING:
             yield (
                 f"in {self._scale.beyond:.0%} of the pairs, motion is far beyond the colour scale of "
-                f"{self._scale.max_flow:g} px, which the first seconds fixed: set a larger max-flow"
+                f"{self._scale.max_flow:g} px, the 99th percentile of the first two seconds: set a larger "
+                "max-flow"
             )
 
 

@@ -15,6 +15,7 @@ from dinoflow_deploy.bench.engine_process import EngineProcess, EngineSource, pa
 from dinoflow_deploy.bench.results import BenchResult
 from dinoflow_deploy.bench.tables import csv_text, markdown, tables
 from dinoflow_deploy.datasets.synthetic_tree import write_synthetic_tree
+from dinoflow_deploy.engines.builtin import builtin_models
 from dinoflow_deploy.errors import EngineError, FileFormatError, InputError
 from dinoflow_deploy.progress import NoProgress
 from tests.processes import blocks_interrupts
@@ -159,6 +160,14 @@ def test_the_same_engine_twice_is_refused():
 def test_another_precision_is_refused(options):
     wanted = BenchOptions(models=("nano",), backends=("onnxruntime",), precision="fp16")
     with pytest.raises(InputError, match=r"computes in fp32, and --precision asks for fp16: export"):
+        run_benchmark(wanted, NoProgress())
+
+
+def test_a_file_that_does_not_say_its_precision_is_not_taken_for_another():
+    """An fp16 or bf16 file takes float32 images too."""
+    file = str(builtin_models()["nano"].bundle / "model.onnx")
+    wanted = BenchOptions(models=(file,), backends=("onnxruntime",), device="cpu", precision="fp32")
+    with pytest.raises(InputError, match="does not say what it computes in: pass a bundle"):
         run_benchmark(wanted, NoProgress())
 
 

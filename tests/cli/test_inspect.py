@@ -50,6 +50,13 @@ def test_json_is_the_report() -> None:
     assert json.loads(result.stdout) == json.loads(json.dumps(inspect_artifact(NANO.weights).to_dict()))
 
 
+def test_a_long_path_is_not_cut(tmp_path: Path) -> None:
+    long = tmp_path / ("n" * 150 + ".safetensors")
+    long.symlink_to(NANO.weights)
+    text = re.sub(r"\s+", "", run(long).stdout)
+    assert f"{long},4.6MB" in text
+
+
 def test_other_kinds_of_file(tmp_path: Path) -> None:
     model = onnx.load(NANO.bundle / "model.onnx")
     model.graph.output[0].name = "motion"

@@ -44,6 +44,30 @@ def test_without_a_terminal_a_line_every_ten_seconds(clock):
     ]
 
 
+def test_without_a_terminal_no_line_is_said_twice(clock):
+    console = plain()
+    with TerminalProgress(console) as progress:
+        progress.start("tracing", None, "graphs")
+        clock.now += 13
+        progress.advance()
+    assert console.file.getvalue().splitlines() == [
+        "tracing: started",
+        "tracing: 1 graphs, 13 s, 0.0769 graphs/s",
+    ]
+
+
+def test_percent_without_a_terminal(clock):
+    console = plain()
+    with TerminalProgress(console) as progress:
+        progress.start("building", 100, "%")
+        clock.now += 5
+        progress.advance(250 / 3)
+    assert console.file.getvalue().splitlines() == [
+        "building: started",
+        "building: 83.3/100 %, 5 s, 1 s left, 16.7 %/s",
+    ]
+
+
 def test_unknown_total_and_notes_without_a_terminal(clock):
     console = plain()
     with TerminalProgress(console) as progress:

@@ -129,7 +129,7 @@ def test_an_interrupted_run_says_how_to_go_on(tmp_path, recipe, monkeypatch):
     arguments = ["--recipe", recipe, "--output", tmp_path / "run", "--device", "cpu"]
     result = _train(*arguments)
     assert result.exit_code == 130
-    assert "stopped at step 3; to go on: the same recipe and --output with --resume" in result.stdout
+    assert "stopped at step 3; to go on: the same command with --resume\n" in result.stdout
     monkeypatch.undo()
     assert _train(*arguments, "--resume").exit_code == 0
 

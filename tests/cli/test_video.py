@@ -97,7 +97,9 @@ def write_images(folder: Path, names: list[str]) -> list[Path]:
 
 def test_two_images(tmp_path):
     write_images(tmp_path, ["a.png", "b.png"])
-    assert video("a.png", "b.png").exit_code == 0
+    result = video("a.png", "b.png")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("wrote a-flow.png: 48x32, "), "a picture has no frame rate"
     assert cv2.imread("a-flow.png").shape == (32, 48, 3)
     assert video("a.png", "b.png", "other.png").exit_code == 0
     assert cv2.imread("other.png").shape == (32, 48, 3)

@@ -35,7 +35,7 @@ def test_a_bare_dynamic_file(write_onnx: WriteOnnx, frames: MakeFrames) -> None:
         "backend": "onnxruntime",
         "device": "cpu",
         "provider": "CPUExecutionProvider",
-        "precision": "fp32",
+        "precision": "unknown",
         "source": str(path),
         "inputs": {
             "batch": {"min": 1, "opt": 1, "max": None},

@@ -3,8 +3,8 @@
 from typing import Any
 
 
-def small_plan(trt: Any, capabilities: tuple[str, ...]) -> bytes:
-    """A plan of y = exp(x) for these compute capabilities, named as ``("SM89",)``."""
+def small_plan(trt: Any, capabilities: tuple[str, ...], libraries: tuple[str, ...] = ()) -> bytes:
+    """A plan of y = exp(x) for these compute capabilities, named as ``("SM89",)``, holding the libraries."""
     logger = trt.Logger(trt.Logger.ERROR)
     builder = trt.Builder(logger)
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
@@ -14,6 +14,8 @@ def small_plan(trt: Any, capabilities: tuple[str, ...]) -> bytes:
     config.num_compute_capabilities = len(capabilities)
     for index, name in enumerate(capabilities):
         config.set_compute_capability(getattr(trt.ComputeCapability, name), index)
+    if libraries:
+        config.plugins_to_serialize = list(libraries)
     plan = builder.build_serialized_network(network, config)
     assert plan is not None
     return bytes(plan)

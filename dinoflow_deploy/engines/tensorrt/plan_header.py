@@ -3,13 +3,16 @@
 ```
  0  "vtrt"                      20  high half of the length
  4  0                           24  version: major, minor, patch, build, a byte each
- 8  2, the header's format      28  "vtrt"
+ 8  number of parts             28  "vtrt"
 16  length of the whole file    32  what it was built for, a bit each
 ```
 
-NVIDIA does not document them. They were found by building plans of every compute capability with TensorRT-RTX
-1.7.1.116, whose own reader then refused a plan of another length or version. The headers of TensorRT for
-data-centre GPUs could not be looked at, so nothing is said about plans that begin in another way.
+A plan has two parts, engine and weights, and one more for each library that it holds.
+
+NVIDIA does not document this. It was found by building plans of every compute capability, with and without
+libraries, by TensorRT-RTX 1.7.1.116, whose own reader then refused a plan of another length or version. The
+headers of TensorRT for data-centre GPUs could not be looked at, so nothing is said about plans that begin in
+another way.
 """
 
 import struct
@@ -22,7 +25,7 @@ from dinoflow_deploy.errors import FileFormatError
 
 HEADER_BYTES: Final = 64
 _MAGIC: Final = b"vtrt"
-_FORMAT: Final = 2
+_FEWEST_PARTS: Final = 2
 _MAJOR: Final = 1
 _CAPABILITIES: Final = ("7.5", "8.0", "8.6", "8.9", "12.0", "12.1")
 _LAYOUT: Final = struct.Struct("<4s4xQQ4B4sI")
@@ -59,8 +62,8 @@ def read_header(path: Path) -> PlanHeader | None:
         start, length = file.read(HEADER_BYTES), path.stat().st_size
     if length < HEADER_BYTES:
         raise FileFormatError(f"{path} is no TensorRT plan: {length} bytes are too few for one")
-    magic, layout, stated, *version, again, targets = _LAYOUT.unpack_from(start)
-    if (magic, again, layout, version[0]) != (_MAGIC, _MAGIC, _FORMAT, _MAJOR):
+    magic, parts, stated, *version, again, targets = _LAYOUT.unpack_from(start)
+    if (magic, again, version[0]) != (_MAGIC, _MAGIC, _MAJOR) or parts < _FEWEST_PARTS:
         return None
     if stated != length:
         raise FileFormatError(
