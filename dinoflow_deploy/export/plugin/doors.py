@@ -6,6 +6,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
+import numpy as np
+
 from dinoflow_deploy.engines.input_range import InputRange
 from dinoflow_deploy.engines.tensorrt.flavours import RTX, TENSORRT, Flavour
 from dinoflow_deploy.errors import ExportError, InputError
@@ -16,6 +18,10 @@ from dinoflow_deploy.export.plugin.ptx import load_ptx, ptx_digest
 from dinoflow_deploy.export.plugin.runtime_name import provide_runtime_name
 
 DOOR_CHOICES: Final = ("auto", "cpp", "aot", "none")
+# TensorRT's own Python makes an attribute of an array of one element, by int(array), which NumPy ended. 10.16
+# and 11.1 were seen to, 11.4 not to; 11.2 and 11.3 were not seen.
+_READS_RADIUS: Final = (11, 4)
+_NUMPY_REFUSES: Final = (2, 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +149,17 @@ def _why_no_aot(trt: ModuleType, flavour: Flavour, inputs: InputRange) -> str | 
         return f"{flavour.title} has no ahead-of-time plugins"
     if not hasattr(trt.NetworkDefinitionCreationFlag, "PREFER_AOT_PYTHON_PLUGINS"):
         return f"{flavour.title} {trt.__version__} has no ahead-of-time plugins: update it"
+    if _first_two(trt.__version__) < _READS_RADIUS and _first_two(np.__version__) >= _NUMPY_REFUSES:
+        return (
+            f"tensorrt.plugin of {flavour.title} {trt.__version__} cannot read the radius with NumPy "
+            f"{np.__version__}: pip install 'numpy<2.4'"
+        )
     if not all(axis.is_static for axis in (inputs.batch, inputs.height, inputs.width)):
         return (
             "it leaks GPU memory whenever shapes change (an open defect of TensorRT), and these are dynamic"
         )
     return None
+
+
+def _first_two(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:2])

@@ -79,6 +79,23 @@ def test_aot_that_cannot_be_had_is_an_error(trt: Any, flavour: Any, inputs: Inpu
         doors.choose_door("aot", trt, flavour, inputs)
 
 
+def test_aot_is_closed_where_its_radius_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    old = module(PREFER_AOT_PYTHON_PLUGINS=3)
+    for version, numpy, is_open in (
+        ("10.16.1.11", "2.3.5", True),
+        ("10.16.1.11", "2.4.0", False),
+        ("11.1.0.106", "2.10.0rc1", False),
+        ("11.4.0.106", "2.4.6", True),
+    ):
+        old.__version__ = version
+        monkeypatch.setattr("numpy.__version__", numpy)
+        if is_open:
+            assert doors.choose_door("aot", old, TENSORRT, STATIC).name == "aot"
+        else:
+            with pytest.raises(InputError, match=rf"{version} cannot read .* NumPy {numpy}: pip install"):
+                doors.choose_door("aot", old, TENSORRT, STATIC)
+
+
 def test_unknown_door_is_refused() -> None:
     with pytest.raises(InputError, match="'c': use auto, cpp, aot, none"):
         doors.choose_door("c", TRT, TENSORRT, STATIC)
