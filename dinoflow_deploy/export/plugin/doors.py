@@ -1,6 +1,7 @@
 """How TensorRT comes by the local correlation: C++ plugin, ahead-of-time plugin, or the operator's body."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -12,9 +13,9 @@ from dinoflow_deploy.engines.input_range import InputRange
 from dinoflow_deploy.engines.tensorrt.flavours import RTX, TENSORRT, Flavour
 from dinoflow_deploy.errors import ExportError, InputError
 from dinoflow_deploy.export.plugin.aot import register_aot_plugin
-from dinoflow_deploy.export.plugin.build import build_library
-from dinoflow_deploy.export.plugin.library import find_library
-from dinoflow_deploy.export.plugin.ptx import load_ptx, ptx_digest
+from dinoflow_deploy.export.plugin.build import DEFAULT_ARCHITECTURES, build_library
+from dinoflow_deploy.export.plugin.library import find_library, runs_on
+from dinoflow_deploy.export.plugin.ptx import PTX_CAPABILITY, load_ptx, ptx_digest
 from dinoflow_deploy.export.plugin.runtime_name import provide_runtime_name
 
 DOOR_CHOICES: Final = ("auto", "cpp", "aot", "none")
@@ -41,7 +42,9 @@ class Door:
     digest: str = ""
 
 
-def choose_door(wanted: str, trt: ModuleType, flavour: Flavour, inputs: InputRange) -> Door:
+def choose_door(
+    wanted: str, trt: ModuleType, flavour: Flavour, inputs: InputRange, capabilities: Sequence[str]
+) -> Door:
     """Decide, and compile the C++ plugin if that is needed (seconds).
 
     ``auto`` takes the C++ plugin if the cache has it or it can be compiled, else the ahead-of-time plugin for
@@ -52,17 +55,18 @@ def choose_door(wanted: str, trt: ModuleType, flavour: Flavour, inputs: InputRan
         trt: The module of the flavour.
         flavour: Which TensorRT.
         inputs: Shapes that the plan will take.
+        capabilities: Compute capabilities of the GPUs that are to run it, such as ``"9.0"``.
 
     Raises:
         InputError: ``wanted`` is unknown, or is ``"aot"`` where that door is closed.
         ExportError: ``"cpp"`` was wanted and cannot be had; the message says what is missing.
     """
     if wanted == "auto":
-        return _first_open(trt, flavour, inputs)
+        return _first_open(trt, flavour, inputs, capabilities)
     if wanted == "cpp":
-        return _cpp_door(trt, flavour, "as asked for")
+        return _cpp_door(trt, flavour, capabilities, "as asked for")
     if wanted == "aot":
-        closed = _why_no_aot(trt, flavour, inputs)
+        closed = _why_no_aot(trt, flavour, inputs, capabilities)
         if closed:
             raise InputError(f"--plugin aot cannot be had: {closed}; use --plugin cpp or none")
         return _aot_door("as asked for")
@@ -120,22 +124,26 @@ def check_plugin_layer(network: Any, door: Door) -> None:
         )
 
 
-def _first_open(trt: ModuleType, flavour: Flavour, inputs: InputRange) -> Door:
+def _first_open(trt: ModuleType, flavour: Flavour, inputs: InputRange, capabilities: Sequence[str]) -> Door:
     try:
-        return _cpp_door(trt, flavour, "by --plugin auto")
+        return _cpp_door(trt, flavour, capabilities, "by --plugin auto")
     except ExportError as error:
         # The cause alone; what to do about it is said by whoever asks for the plugin.
         no_cpp = re.split(r" \(|: ", str(error))[0]
-    no_aot = _why_no_aot(trt, flavour, inputs)
+    no_aot = _why_no_aot(trt, flavour, inputs, capabilities)
     if no_aot is None:
         return _aot_door(f"by --plugin auto, since the C++ plugin cannot be had: {no_cpp}")
     why = f"since neither plugin can be had: cpp: {no_cpp}; aot: {no_aot}"
     return Door("none", f"the operator's body, by --plugin auto, {why}")
 
 
-def _cpp_door(trt: ModuleType, flavour: Flavour, why: str) -> Door:
+def _cpp_door(trt: ModuleType, flavour: Flavour, capabilities: Sequence[str], why: str) -> Door:
     version = trt.__version__
-    library = find_library(flavour, version) or build_library(flavour, version)
+    library = find_library(flavour, version, capabilities)
+    if library is None:
+        lacking = (each for each in capabilities if not runs_on(DEFAULT_ARCHITECTURES, each))
+        more = (int(each.replace(".", "")) for each in lacking)
+        library = build_library(flavour, version, architectures=(*DEFAULT_ARCHITECTURES, *more))
     return Door("cpp", f"the C++ plugin {library.path}, {why}", library.path, library.digest)
 
 
@@ -144,7 +152,9 @@ def _aot_door(why: str) -> Door:
     return Door("aot", f"the ahead-of-time plugin, {why}", None, ptx_digest())
 
 
-def _why_no_aot(trt: ModuleType, flavour: Flavour, inputs: InputRange) -> str | None:
+def _why_no_aot(
+    trt: ModuleType, flavour: Flavour, inputs: InputRange, capabilities: Sequence[str]
+) -> str | None:
     if flavour == RTX:
         return f"{flavour.title} has no ahead-of-time plugins"
     if not hasattr(trt.NetworkDefinitionCreationFlag, "PREFER_AOT_PYTHON_PLUGINS"):
@@ -154,6 +164,9 @@ def _why_no_aot(trt: ModuleType, flavour: Flavour, inputs: InputRange) -> str | 
             f"tensorrt.plugin of {flavour.title} {trt.__version__} cannot read the radius with NumPy "
             f"{np.__version__}: pip install 'numpy<2.4'"
         )
+    older = [each for each in capabilities if not runs_on((PTX_CAPABILITY,), each)]
+    if older:
+        return f"its PTX does not run on GPUs of compute capability {', '.join(older)}"
     if not all(axis.is_static for axis in (inputs.batch, inputs.height, inputs.width)):
         return (
             "it leaks GPU memory whenever shapes change (an open defect of TensorRT), and these are dynamic"

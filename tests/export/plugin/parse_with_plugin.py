@@ -80,9 +80,9 @@ def outcome(door: Door, model: ModelProto, profile: tuple[tuple[int, ...], ...] 
 
 
 def main() -> None:
-    door = choose_door("cpp", trt, RTX, InputRange.unlimited())
+    door = choose_door("cpp", trt, RTX, InputRange.unlimited(), ("8.9",))
     results = {name: outcome(door, model, profile) for name, model, profile in models()}
-    nothing = choose_door("none", trt, RTX, InputRange.unlimited())
+    nothing = choose_door("none", trt, RTX, InputRange.unlimited(), ("8.9",))
     results["none"] = outcome(nothing, operator_model(4, TensorProto.FLOAT16, DYNAMIC), PROFILE)
     json.dump({"library": str(door.library), "results": results}, sys.stdout)
 

@@ -14,7 +14,9 @@ from dinoflow_deploy.engines.bundle import FileInfo
 from dinoflow_deploy.engines.input_range import InputRange
 from dinoflow_deploy.errors import BuildCancelledError, ExportError, InputError
 from dinoflow_deploy.export.options import parse_inputs
+from dinoflow_deploy.export.plugin.doors import Door
 from dinoflow_deploy.export.tensorrt import build as build_module
+from dinoflow_deploy.export.tensorrt import preparation
 from dinoflow_deploy.export.tensorrt.build import build_plan
 from dinoflow_deploy.export.tensorrt.from_bundle import build_from_bundle
 from dinoflow_deploy.export.tensorrt.options import PlanOptions
@@ -192,6 +194,26 @@ def test_the_plugin_is_opened_before_parsing_and_looked_for_after(
     with pytest.raises(ExportError, match="not in the network"):
         build_from_bundle(nano_bundle, tmp_path / "other", OPTIONS)
     assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize(("level", "others"), [("none", []), ("ampere-plus", ["8.0", "9.0", "10.0", "12.0"])])
+def test_the_plugin_is_to_run_wherever_the_plan_does(
+    level: str,
+    others: list[str],
+    tensorrt: FakeTensorRT,
+    nano_bundle: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+
+    def choose(wanted: str, trt: Any, flavour: Any, inputs: InputRange, capabilities: Any) -> Door:
+        asked.extend(capabilities)
+        return Door("none", "because")
+
+    monkeypatch.setattr(preparation, "choose_door", choose)
+    build_from_bundle(nano_bundle, tmp_path / "out", replace(OPTIONS, hardware_compatibility=level))
+    assert asked == ["9.0", *others]
 
 
 def test_a_plain_file_has_no_place_for_a_plugin(
