@@ -11,6 +11,7 @@ import numpy as np
 
 from dinoflow_deploy.engines.input_range import InputRange
 from dinoflow_deploy.engines.tensorrt.flavours import RTX, TENSORRT, Flavour
+from dinoflow_deploy.engines.tensorrt.log import Messages
 from dinoflow_deploy.errors import ExportError, InputError
 from dinoflow_deploy.export.plugin.aot import register_aot_plugin
 from dinoflow_deploy.export.plugin.build import DEFAULT_ARCHITECTURES, build_library
@@ -82,7 +83,7 @@ def network_flags(door: Door, trt: ModuleType) -> int:
     return 1 << int(trt.NetworkDefinitionCreationFlag.PREFER_AOT_PYTHON_PLUGINS)
 
 
-def open_door(door: Door, trt: ModuleType, builder: Any, config: Any) -> None:
+def open_door(door: Door, trt: ModuleType, builder: Any, config: Any, messages: Messages) -> None:
     """Make the plugin known to a builder, before anything is parsed.
 
     Args:
@@ -90,6 +91,7 @@ def open_door(door: Door, trt: ModuleType, builder: Any, config: Any) -> None:
         trt: The module that it was chosen for.
         builder: Its registry gets the plugin.
         config: The plan that it builds will hold the library of ``"cpp"``.
+        messages: What TensorRT says meanwhile.
 
     Raises:
         ExportError: TensorRT refuses the plugin.
@@ -101,7 +103,7 @@ def open_door(door: Door, trt: ModuleType, builder: Any, config: Any) -> None:
     provide_runtime_name(RTX if trt.__name__ in RTX.modules else TENSORRT, door.library.parent)
     if builder.get_plugin_registry().load_library(str(door.library)) is None:
         raise ExportError(
-            f"TensorRT did not load the plugin {door.library} (its log says why): remove its folder, run "
+            f"TensorRT did not load the plugin {door.library}: {messages.why()}. Remove its folder and run "
             "dinoflow-deploy plugin build, or use --plugin none"
         )
     config.plugins_to_serialize = [str(door.library)]
@@ -111,12 +113,15 @@ def check_plugin_layer(network: Any, door: Door) -> None:
     """Hold the parser to the door, after parsing.
 
     Raises:
-        ExportError: A plugin was to be used and the network has no plugin layer.
+        ExportError: A plugin was to be used and the network has no plugin layer, or the other way round.
     """
-    if door.name == "none":
-        return
     kinds = {network.get_layer(index).type.name for index in range(network.num_layers)}
-    if "PLUGIN_V3" not in kinds:
+    if door.name == "none" and "PLUGIN_V3" in kinds:
+        raise ExportError(
+            "TensorRT took a plugin where none was wanted: the ahead-of-time one, once registered, "
+            "stays until the process ends; build this plan in a process of its own"
+        )
+    if door.name != "none" and "PLUGIN_V3" not in kinds:
         raise ExportError(
             f"the plugin ({door.name}) was not taken by TensorRT's parser: the ONNX has no node "
             "dinoflow::LocalCorrelation with plugin_namespace 'dinoflow' (export without --plain), or use "

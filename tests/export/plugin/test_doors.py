@@ -5,6 +5,7 @@ import pytest
 
 from dinoflow_deploy.engines.input_range import AxisRange, InputRange
 from dinoflow_deploy.engines.tensorrt.flavours import RTX, TENSORRT
+from dinoflow_deploy.engines.tensorrt.log import Messages
 from dinoflow_deploy.errors import ExportError, InputError
 from dinoflow_deploy.export.plugin import doors
 from dinoflow_deploy.export.plugin.build import build_library
@@ -165,14 +166,17 @@ def test_opening_cpp_loads_and_embeds_the_library(stand_in: StandIn, accepts: bo
     builder = SimpleNamespace(get_plugin_registry=lambda: registry)
     config = SimpleNamespace()
     if accepts:
-        doors.open_door(door, TRT, builder, config)
+        doors.open_door(door, TRT, builder, config, Messages())
         assert config.plugins_to_serialize == registry.loaded == [str(door.library)]
     else:
-        with pytest.raises(ExportError, match="did not load the plugin"):
-            doors.open_door(door, TRT, builder, config)
+        said = Messages(errors=["Unable to load library: x.so: wrong ELF class"])
+        with pytest.raises(
+            ExportError, match=r"did not load the plugin .*\.so: Unable to load .* ELF class\. R"
+        ):
+            doors.open_door(door, TRT, builder, config, said)
 
 
-def test_a_network_without_the_plugin_is_refused() -> None:
+def test_a_network_that_is_not_what_the_door_says_is_refused() -> None:
     layers = [SimpleNamespace(type=SimpleNamespace(name=name)) for name in ("CONVOLUTION", "PLUGIN_V3")]
     with_plugin = SimpleNamespace(num_layers=2, get_layer=lambda index: layers[index])
     without = SimpleNamespace(num_layers=1, get_layer=lambda index: layers[index])
@@ -181,3 +185,5 @@ def test_a_network_without_the_plugin_is_refused() -> None:
     doors.check_plugin_layer(without, doors.Door("none", ""))
     with pytest.raises(ExportError, match=r"plugin \(cpp\) was not taken"):
         doors.check_plugin_layer(without, door)
+    with pytest.raises(ExportError, match="took a plugin where none was wanted"):
+        doors.check_plugin_layer(with_plugin, doors.Door("none", ""))
