@@ -231,6 +231,7 @@ def _export_weights(
     plan: "PlanOptions | None",
 ) -> None:
     from dinoflow_deploy.cli.export_report import print_bundle, print_next, print_plan
+    from dinoflow_deploy.cli.interrupt import cleaning_up_when_killed
     from dinoflow_deploy.cli.progress import TerminalProgress
     from dinoflow_deploy.optional import require
 
@@ -238,7 +239,7 @@ def _export_weights(
     require("onnxscript", "exporting")
     from dinoflow_deploy.export import ModelSource, export_bundle
 
-    with TerminalProgress() as progress:
+    with cleaning_up_when_killed(), TerminalProgress() as progress:
         report = export_bundle(ModelSource(*source), output, options, progress, plan)
     print_bundle(report.folder, report.manifest, report.nodes, report.parity)
     if report.plan is not None:
@@ -248,10 +249,11 @@ def _export_weights(
 
 def _export_bundle(source: Path, output: Path, plan: "PlanOptions", overwrite: bool) -> None:
     from dinoflow_deploy.cli.export_report import print_bundle, print_next, print_plan
+    from dinoflow_deploy.cli.interrupt import cleaning_up_when_killed
     from dinoflow_deploy.cli.progress import TerminalProgress
     from dinoflow_deploy.export import build_from_bundle
 
-    with TerminalProgress() as progress:
+    with cleaning_up_when_killed(), TerminalProgress() as progress:
         report = build_from_bundle(source, output, plan, progress, overwrite=overwrite)
     print_bundle(report.folder, report.manifest, None, ())
     print_plan(report.plan)
