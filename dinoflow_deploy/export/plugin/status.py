@@ -75,7 +75,8 @@ def plugin_status(flavour: Flavour, root: Path | None) -> PluginStatus:
 def _need(name: str, look: Callable[[], str]) -> Need:
     try:
         return Need(name, look(), "")
-    except DinoFlowError as error:
+    # TensorRT's own, where it is installed and its libraries do not load.
+    except (DinoFlowError, ImportError, OSError) as error:
         return Need(name, "", str(error))
 
 

@@ -1,5 +1,6 @@
 """What a plan is asked for."""
 
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,8 +49,8 @@ class PlanOptions:
         _check_choice("hardware compatibility", self.hardware_compatibility, HARDWARE_COMPATIBILITIES)
         if self.optimization_level is not None and self.optimization_level not in OPTIMIZATION_LEVELS:
             raise InputError(f"the optimization level {self.optimization_level} is outside 0 to 5")
-        if self.workspace_gib is not None and not self.workspace_gib > 0:
-            raise InputError(f"a workspace of {self.workspace_gib:g} GiB is not above 0")
+        if self.workspace_gib is not None and not 0 < self.workspace_gib < math.inf:
+            raise InputError(f"a workspace of {self.workspace_gib:g} GiB is not a number above 0")
         if self.flavour == "rtx":
             self._check_rtx()
         elif self.compute_capabilities:

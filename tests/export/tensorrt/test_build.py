@@ -22,6 +22,7 @@ from dinoflow_deploy.export.tensorrt.from_bundle import build_from_bundle
 from dinoflow_deploy.export.tensorrt.options import PlanOptions
 from dinoflow_deploy.export.tensorrt.shapes import DEFAULT_SHAPES, PlanShapes
 from tests.export.conftest import GetExport
+from tests.export.tensorrt import fake
 from tests.export.tensorrt.conftest import RTX_OPTIONS, Recorder
 from tests.export.tensorrt.fake import FakeTensorRT
 
@@ -194,6 +195,24 @@ def test_the_plugin_is_opened_before_parsing_and_looked_for_after(
     with pytest.raises(ExportError, match="not in the network"):
         build_from_bundle(nano_bundle, tmp_path / "other", OPTIONS)
     assert not (tmp_path / "other").exists()
+
+
+def test_the_network_is_made_with_the_flags_of_the_door(
+    tensorrt: FakeTensorRT, nano_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    door, flags = Door("aot", "because", None, "a" * 64), tensorrt.NetworkDefinitionCreationFlag
+    monkeypatch.setattr(preparation, "choose_door", lambda *_: door)
+    monkeypatch.setattr(build_module, "open_door", lambda *_: None)
+    monkeypatch.setattr(build_module, "check_plugin_layer", lambda *_: None)
+    made: list[int] = []
+
+    def create_network(builder: fake.Builder, bits: int) -> fake.INetworkDefinition:
+        made.append(bits)
+        return fake.INetworkDefinition(builder._trt)
+
+    monkeypatch.setattr(fake.Builder, "create_network", create_network)
+    build_from_bundle(nano_bundle, tmp_path / "out", OPTIONS)
+    assert made == [1 << flags.STRONGLY_TYPED | 1 << flags.PREFER_AOT_PYTHON_PLUGINS]
 
 
 @pytest.mark.parametrize(("level", "others"), [("none", []), ("ampere-plus", ["8.0", "9.0", "10.0", "12.0"])])
