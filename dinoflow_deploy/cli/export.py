@@ -184,12 +184,17 @@ def export(
     weights and settings, is reused.
     """
     from dinoflow_deploy.cli.error_table import print_error_tables
-    from dinoflow_deploy.cli.export_options import Shapes, check_given, parse_renames
+    from dinoflow_deploy.cli.export_options import (
+        Shapes,
+        check_given,
+        check_given_to_error_table,
+        parse_renames,
+    )
     from dinoflow_deploy.export import ExportOptions, PlanOptions
     from dinoflow_deploy.export.tensorrt.options import parse_compute_capabilities
 
     if error_table:
-        check_given(context, plan=False, bundle=False)
+        check_given_to_error_table(context)
         weights = (model, head, backbone_weights, parse_renames(rename or []))
         print_error_tables(weights, size, output)
         return

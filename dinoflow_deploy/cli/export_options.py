@@ -15,6 +15,19 @@ _OF_PLANS: Final = (
     "compute_capability",
 )
 _OF_WEIGHTS: Final = ("head", "backbone_weights", "rename", "precision", "opset", "plain")
+_OF_EXPORTS: Final = (
+    *("target", "precision", "dynamic", "minimum", "optimum", "maximum", "batch", "opset", "plain"),
+    *("no_verify", "overwrite"),
+)
+
+
+def check_given_to_error_table(context: typer.Context) -> None:
+    """Refuse options about the file that ``--error-table`` does not write.
+
+    Raises:
+        typer.BadParameter: There is one.
+    """
+    _refuse(context, (*_OF_EXPORTS, *_OF_PLANS), "has no meaning beside --error-table, which exports nothing")
 
 
 def check_given(context: typer.Context, *, plan: bool, bundle: bool) -> None:
@@ -44,7 +57,8 @@ def _refuse(context: typer.Context, names: tuple[str, ...], why: str) -> None:
     for name in names:
         source = context.get_parameter_source(name)
         if source is not None and source.name == "COMMANDLINE":
-            raise typer.BadParameter(f"--{name.replace('_', '-')} {why}")
+            option = next(each.opts[0] for each in context.command.params if each.name == name)
+            raise typer.BadParameter(f"{option} {why}")
 
 
 @dataclass(frozen=True, slots=True)

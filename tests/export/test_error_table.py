@@ -152,9 +152,13 @@ def test_the_command_prints_both_tables() -> None:
     [
         ([], "give it, or --error-table"),
         (["--error-table", "--output", "bundle"], "leave out --output"),
+        (["--error-table", "--precision", "fp16"], "--precision has no meaning beside --error-table"),
+        (["--error-table", "--min", "64x64"], "--min has no meaning beside --error-table"),
+        (["--error-table", "--target", "onnx"], "--target has no meaning beside --error-table"),
+        (["--error-table", "--plugin", "cpp"], "--plugin has no meaning beside --error-table"),
     ],
 )
-def test_output_is_for_exports_alone(arguments: list[str], message: str) -> None:
+def test_refuses_what_an_export_alone_takes(arguments: list[str], message: str) -> None:
     result = CliRunner().invoke(app, ["export", "--model", "nano", *arguments])
     assert result.exit_code == 2
     assert message in " ".join(result.output.replace("│", " ").split())
