@@ -78,7 +78,8 @@ def cache_folder() -> Path:
 
 def cached_libraries() -> list[Library]:
     """Every whole library in the cache that this version's sources make, on this kind of machine."""
-    found = (read_library(record.parent) for record in sorted(cache_folder().glob(f"*/{_RECORD_NAME}")))
+    # Folders that are being written, or were when their process was killed, begin with a dot.
+    found = (read_library(record.parent) for record in sorted(cache_folder().glob(f"[!.]*/{_RECORD_NAME}")))
     sources, machine = digest_of(LIBRARY_FILES), platform.machine()
     return [
         library

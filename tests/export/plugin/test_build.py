@@ -77,6 +77,12 @@ def test_a_damaged_library_is_built_again(stand_in: StandIn, damage: str) -> Non
     assert len(stand_in.calls) == 2
 
 
+def test_what_is_being_written_is_not_found(stand_in: StandIn) -> None:
+    folder = build().path.parent
+    folder.rename(folder.with_name(f".{folder.name}.1.partial"))
+    assert find_library(TENSORRT, "11.4.0") is None
+
+
 def test_two_processes_build_once(stand_in: StandIn) -> None:
     with ProcessPoolExecutor(2, get_context("fork")) as pool:
         first, second = pool.map(build, ["11.4.0"] * 2)
