@@ -54,10 +54,20 @@ def trace(module: torch.nn.Module, inputs: InputRange, opset: int) -> onnx_ir.Mo
                 verbose=False,
             )
     except torch.onnx.OnnxExporterError as error:
+        stop = _stop_behind(error)
+        if stop is not None:
+            raise stop from None
         raise ExportError(f"torch {torch.__version__} cannot trace the model: {error}") from error
     assert program is not None  # None is for the older exporter
     _check_axes(program.model, axes)
     return program.model
+
+
+def _stop_behind(error: BaseException | None) -> BaseException | None:
+    """The Ctrl-C or exit behind an error of the exporter: torch, stopped in an import, trips over itself."""
+    while error is not None and isinstance(error, Exception):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def _traced(axis: AxisRange, usual: int) -> int:

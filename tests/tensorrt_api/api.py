@@ -16,7 +16,7 @@ class Api:
         enums: Numbers of the members of each enumeration.
         classes: Members of each class; of functions, the parameters of every overload.
         plugin_names: All names in ``tensorrt.plugin`` and its classes; empty where there is none.
-        registered: Plugins of ours that it has taken.
+        driven: What ``drive_plugin.py`` gives; ``None`` where there is no ``tensorrt.plugin``.
     """
 
     version: str
@@ -24,7 +24,7 @@ class Api:
     enums: dict[str, dict[str, int]]
     classes: dict[str, dict[str, list[list[str]] | None]]
     plugin_names: frozenset[str]
-    registered: tuple[str, ...]
+    driven: dict[str, Any] | None
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -36,7 +36,7 @@ class Api:
             content["enums"],
             content["classes"],
             frozenset(_all_names(plugin)) if plugin else frozenset(),
-            tuple(content["registered"]),
+            content["driven"],
         )
 
     @property

@@ -1,8 +1,8 @@
 """Writes what a TensorRT module holds as JSON: ``python dump_api.py MODULE FILE``. A program of its own.
 
 For each class its public names, with the parameters of every overload of a function; for each enumeration the
-numbers of its members. ``tensorrt.plugin`` too, where there is one, and what became of registering our
-ahead-of-time plugin there.
+numbers of its members. ``tensorrt.plugin`` too, where there is one, and what came of our ahead-of-time plugin
+there.
 """
 
 import importlib
@@ -10,18 +10,20 @@ import json
 import re
 import sys
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 
 def main(name: str, path: str) -> None:
     module = importlib.import_module(name)
-    found = {"version": module.__version__, **describe(module), "plugin": None, "registered": []}
+    found = {"version": module.__version__, **describe(module), "plugin": None, "driven": None}
     if name == "tensorrt_bindings":
         # As the package "tensorrt" has it, which is these bindings under their other name.
         sys.modules["tensorrt"] = module
+        from tests.tensorrt_api.drive_plugin import register_and_drive
+
+        found["driven"] = register_and_drive(module)
         found["plugin"] = describe(importlib.import_module("tensorrt.plugin"))
-        found["registered"] = register_our_plugin(module)
     # The bindings print, so it is not for standard output.
     Path(path).write_text(json.dumps(found))
 
@@ -55,28 +57,6 @@ def parameters(member: Any) -> list[list[str]] | None:
 
 def _parameter(text: str) -> str:
     return text.partition(":")[0] + ("=" if " = " in text else "")
-
-
-def register_our_plugin(trt: ModuleType) -> list[str]:
-    """Names under which the real ``tensorrt.plugin``, which checks all it is given, registers our plugin."""
-    from dinoflow_deploy.export.plugin.aot import register_aot_plugin
-
-    registered: list[str] = []
-    creators: list[Any] = []
-
-    def register_creator(creator: Any, namespace: str) -> bool:
-        registered.append(f"{namespace}::{creator.name} {creator.plugin_version}")
-        creators.append(creator)
-        return True
-
-    def get_creator(name: str, version: str, namespace: str) -> Any:
-        return creators[-1] if creators else None
-
-    registry = SimpleNamespace(register_creator=register_creator, get_creator=get_creator)
-    # The stub has no registry.
-    trt.get_plugin_registry = lambda: registry  # type: ignore[attr-defined]
-    register_aot_plugin(trt)
-    return registered
 
 
 if __name__ == "__main__":

@@ -3,11 +3,18 @@
 import inspect
 import re
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
 
 import dinoflow_deploy
+from dinoflow_deploy.engines.input_range import AxisRange, InputRange
 from dinoflow_deploy.engines.tensorrt import plan
+from dinoflow_deploy.engines.tensorrt.flavours import TENSORRT
+from dinoflow_deploy.errors import InputError
+from dinoflow_deploy.export.plugin.doors import choose_door
+from dinoflow_deploy.export.plugin.files import PTX_FILE
 from dinoflow_deploy.export.tensorrt import network, target
 from tests.engines.tensorrt import fake_tensorrt as runtime_fake
 from tests.export.tensorrt.fake import API
@@ -131,10 +138,32 @@ def test_what_is_named_by_a_string_is_there(apis: dict[str, Api]) -> None:
         assert "PLUGIN_V3" in api.enums["LayerType"]
 
 
-def test_the_real_interface_takes_our_ahead_of_time_plugin(apis: dict[str, Api]) -> None:
-    """``tensorrt.plugin`` is Python, and checks names, annotations and parameters."""
-    for api in apis.values():
-        assert api.registered == ("dinoflow::LocalCorrelation 1",)
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_real_interface_runs_our_ahead_of_time_plugin(apis: dict[str, Api], version: str) -> None:
+    """``tensorrt.plugin`` is Python: it checks names and annotations, and asks for shapes and launches."""
+    driven = apis[version].driven
+    assert driven is not None
+    assert driven["names"] == "dinoflow::LocalCorrelation 1"
+    static = InputRange(AxisRange.fixed(1), AxisRange.fixed(448), AxisRange.fixed(1024))
+    module: Any = ModuleType("tensorrt")
+    module.__version__, flags = version, apis[version].enums["NetworkDefinitionCreationFlag"]
+    module.NetworkDefinitionCreationFlag = SimpleNamespace(**flags)
+    if "error" in driven:
+        # What the real one cannot do is refused beforehand, with the way out.
+        with pytest.raises(InputError, match=r"cannot read the radius with NumPy .*'numpy<2\.4'"):
+            choose_door("aot", module, TENSORRT, static, ("9.0",))
+        return
+    assert choose_door("aot", module, TENSORRT, static, ("9.0",)).name == "aot"
+    for kind, entry in (("FLOAT", "fp32"), ("HALF", "fp16"), ("BF16", "bf16")):
+        run = driven["runs"][kind]
+        assert run["output"] == [kind, [2, 81, 28, 64]]
+        assert run["formats"] == [[[each, "LINEAR"]] * 3 for each in ("FLOAT", "HALF", "BF16")]
+        assert run["tactics"] == []
+        ones = {"grid_y": 1, "grid_z": 1, "block_y": 1, "block_z": 1}
+        assert run["launch"] == {"grid_x": 2 * 28 * 2 * 3, "block_x": 192, "shared_mem": 0, **ones}
+        assert run["scalars"] == [["INT32", number] for number in (256, 28, 64, 4)]
+        assert run["kernel"] == f"local_correlation_{entry}"
+        assert run["ptx"] == ["bytes", PTX_FILE.stat().st_size]
 
 
 @pytest.mark.parametrize("name", FAKES)

@@ -1,21 +1,29 @@
 """How TensorRT comes by the local correlation: C++ plugin, ahead-of-time plugin, or the operator's body."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
+import numpy as np
+
 from dinoflow_deploy.engines.input_range import InputRange
 from dinoflow_deploy.engines.tensorrt.flavours import RTX, TENSORRT, Flavour
+from dinoflow_deploy.engines.tensorrt.log import Messages
 from dinoflow_deploy.errors import ExportError, InputError
 from dinoflow_deploy.export.plugin.aot import register_aot_plugin
-from dinoflow_deploy.export.plugin.build import build_library
-from dinoflow_deploy.export.plugin.library import find_library
-from dinoflow_deploy.export.plugin.ptx import load_ptx, ptx_digest
+from dinoflow_deploy.export.plugin.build import DEFAULT_ARCHITECTURES, build_library
+from dinoflow_deploy.export.plugin.library import find_library, runs_on
+from dinoflow_deploy.export.plugin.ptx import PTX_CAPABILITY, load_ptx, ptx_digest
 from dinoflow_deploy.export.plugin.runtime_name import provide_runtime_name
 
 DOOR_CHOICES: Final = ("auto", "cpp", "aot", "none")
+# TensorRT's own Python makes an attribute of an array of one element, by int(array), which NumPy ended. 10.16
+# and 11.1 were seen to, 11.4 not to; 11.2 and 11.3 were not seen.
+_READS_RADIUS: Final = (11, 4)
+_NUMPY_REFUSES: Final = (2, 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +43,9 @@ class Door:
     digest: str = ""
 
 
-def choose_door(wanted: str, trt: ModuleType, flavour: Flavour, inputs: InputRange) -> Door:
+def choose_door(
+    wanted: str, trt: ModuleType, flavour: Flavour, inputs: InputRange, capabilities: Sequence[str]
+) -> Door:
     """Decide, and compile the C++ plugin if that is needed (seconds).
 
     ``auto`` takes the C++ plugin if the cache has it or it can be compiled, else the ahead-of-time plugin for
@@ -46,17 +56,18 @@ def choose_door(wanted: str, trt: ModuleType, flavour: Flavour, inputs: InputRan
         trt: The module of the flavour.
         flavour: Which TensorRT.
         inputs: Shapes that the plan will take.
+        capabilities: Compute capabilities of the GPUs that are to run it, such as ``"9.0"``.
 
     Raises:
         InputError: ``wanted`` is unknown, or is ``"aot"`` where that door is closed.
         ExportError: ``"cpp"`` was wanted and cannot be had; the message says what is missing.
     """
     if wanted == "auto":
-        return _first_open(trt, flavour, inputs)
+        return _first_open(trt, flavour, inputs, capabilities)
     if wanted == "cpp":
-        return _cpp_door(trt, flavour, "as asked for")
+        return _cpp_door(trt, flavour, capabilities, "as asked for")
     if wanted == "aot":
-        closed = _why_no_aot(trt, flavour, inputs)
+        closed = _why_no_aot(trt, flavour, inputs, capabilities)
         if closed:
             raise InputError(f"--plugin aot cannot be had: {closed}; use --plugin cpp or none")
         return _aot_door("as asked for")
@@ -72,7 +83,7 @@ def network_flags(door: Door, trt: ModuleType) -> int:
     return 1 << int(trt.NetworkDefinitionCreationFlag.PREFER_AOT_PYTHON_PLUGINS)
 
 
-def open_door(door: Door, trt: ModuleType, builder: Any, config: Any) -> None:
+def open_door(door: Door, trt: ModuleType, builder: Any, config: Any, messages: Messages) -> None:
     """Make the plugin known to a builder, before anything is parsed.
 
     Args:
@@ -80,6 +91,7 @@ def open_door(door: Door, trt: ModuleType, builder: Any, config: Any) -> None:
         trt: The module that it was chosen for.
         builder: Its registry gets the plugin.
         config: The plan that it builds will hold the library of ``"cpp"``.
+        messages: What TensorRT says meanwhile.
 
     Raises:
         ExportError: TensorRT refuses the plugin.
@@ -91,7 +103,7 @@ def open_door(door: Door, trt: ModuleType, builder: Any, config: Any) -> None:
     provide_runtime_name(RTX if trt.__name__ in RTX.modules else TENSORRT, door.library.parent)
     if builder.get_plugin_registry().load_library(str(door.library)) is None:
         raise ExportError(
-            f"TensorRT did not load the plugin {door.library} (its log says why): remove its folder, run "
+            f"TensorRT did not load the plugin {door.library}: {messages.why()}. Remove its folder and run "
             "dinoflow-deploy plugin build, or use --plugin none"
         )
     config.plugins_to_serialize = [str(door.library)]
@@ -101,12 +113,15 @@ def check_plugin_layer(network: Any, door: Door) -> None:
     """Hold the parser to the door, after parsing.
 
     Raises:
-        ExportError: A plugin was to be used and the network has no plugin layer.
+        ExportError: A plugin was to be used and the network has no plugin layer, or the other way round.
     """
-    if door.name == "none":
-        return
     kinds = {network.get_layer(index).type.name for index in range(network.num_layers)}
-    if "PLUGIN_V3" not in kinds:
+    if door.name == "none" and "PLUGIN_V3" in kinds:
+        raise ExportError(
+            "TensorRT took a plugin where none was wanted: the ahead-of-time one, once registered, "
+            "stays until the process ends; build this plan in a process of its own"
+        )
+    if door.name != "none" and "PLUGIN_V3" not in kinds:
         raise ExportError(
             f"the plugin ({door.name}) was not taken by TensorRT's parser: the ONNX has no node "
             "dinoflow::LocalCorrelation with plugin_namespace 'dinoflow' (export without --plain), or use "
@@ -114,22 +129,26 @@ def check_plugin_layer(network: Any, door: Door) -> None:
         )
 
 
-def _first_open(trt: ModuleType, flavour: Flavour, inputs: InputRange) -> Door:
+def _first_open(trt: ModuleType, flavour: Flavour, inputs: InputRange, capabilities: Sequence[str]) -> Door:
     try:
-        return _cpp_door(trt, flavour, "by --plugin auto")
+        return _cpp_door(trt, flavour, capabilities, "by --plugin auto")
     except ExportError as error:
         # The cause alone; what to do about it is said by whoever asks for the plugin.
         no_cpp = re.split(r" \(|: ", str(error))[0]
-    no_aot = _why_no_aot(trt, flavour, inputs)
+    no_aot = _why_no_aot(trt, flavour, inputs, capabilities)
     if no_aot is None:
         return _aot_door(f"by --plugin auto, since the C++ plugin cannot be had: {no_cpp}")
     why = f"since neither plugin can be had: cpp: {no_cpp}; aot: {no_aot}"
     return Door("none", f"the operator's body, by --plugin auto, {why}")
 
 
-def _cpp_door(trt: ModuleType, flavour: Flavour, why: str) -> Door:
+def _cpp_door(trt: ModuleType, flavour: Flavour, capabilities: Sequence[str], why: str) -> Door:
     version = trt.__version__
-    library = find_library(flavour, version) or build_library(flavour, version)
+    library = find_library(flavour, version, capabilities)
+    if library is None:
+        lacking = (each for each in capabilities if not runs_on(DEFAULT_ARCHITECTURES, each))
+        more = (int(each.replace(".", "")) for each in lacking)
+        library = build_library(flavour, version, architectures=(*DEFAULT_ARCHITECTURES, *more))
     return Door("cpp", f"the C++ plugin {library.path}, {why}", library.path, library.digest)
 
 
@@ -138,13 +157,27 @@ def _aot_door(why: str) -> Door:
     return Door("aot", f"the ahead-of-time plugin, {why}", None, ptx_digest())
 
 
-def _why_no_aot(trt: ModuleType, flavour: Flavour, inputs: InputRange) -> str | None:
+def _why_no_aot(
+    trt: ModuleType, flavour: Flavour, inputs: InputRange, capabilities: Sequence[str]
+) -> str | None:
     if flavour == RTX:
         return f"{flavour.title} has no ahead-of-time plugins"
     if not hasattr(trt.NetworkDefinitionCreationFlag, "PREFER_AOT_PYTHON_PLUGINS"):
         return f"{flavour.title} {trt.__version__} has no ahead-of-time plugins: update it"
+    if _first_two(trt.__version__) < _READS_RADIUS and _first_two(np.__version__) >= _NUMPY_REFUSES:
+        return (
+            f"tensorrt.plugin of {flavour.title} {trt.__version__} cannot read the radius with NumPy "
+            f"{np.__version__}: pip install 'numpy<2.4'"
+        )
+    older = [each for each in capabilities if not runs_on((PTX_CAPABILITY,), each)]
+    if older:
+        return f"its PTX does not run on GPUs of compute capability {', '.join(older)}"
     if not all(axis.is_static for axis in (inputs.batch, inputs.height, inputs.width)):
         return (
             "it leaks GPU memory whenever shapes change (an open defect of TensorRT), and these are dynamic"
         )
     return None
+
+
+def _first_two(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:2])

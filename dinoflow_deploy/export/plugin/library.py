@@ -7,6 +7,7 @@ what its library was made of, and says so in ``build.json``.
 import hashlib
 import json
 import platform
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -77,7 +78,8 @@ def cache_folder() -> Path:
 
 def cached_libraries() -> list[Library]:
     """Every whole library in the cache that this version's sources make, on this kind of machine."""
-    found = (read_library(record.parent) for record in sorted(cache_folder().glob(f"*/{_RECORD_NAME}")))
+    # Folders that are being written, or were when their process was killed, begin with a dot.
+    found = (read_library(record.parent) for record in sorted(cache_folder().glob(f"[!.]*/{_RECORD_NAME}")))
     sources, machine = digest_of(LIBRARY_FILES), platform.machine()
     return [
         library
@@ -86,13 +88,34 @@ def cached_libraries() -> list[Library]:
     ]
 
 
-def find_library(flavour: Flavour, version: str) -> Library | None:
-    """A library in the cache for this TensorRT, whatever compiled it; none if there is none."""
+def find_library(flavour: Flavour, version: str, capabilities: Sequence[str] = ()) -> Library | None:
+    """A library in the cache for this TensorRT, whatever compiled it; none if there is none.
+
+    Args:
+        flavour: The TensorRT.
+        version: Its version.
+        capabilities: Compute capabilities, such as ``"9.0"``, of GPUs that all have to run it.
+    """
     wanted = (flavour.name, version)
     fitting = (
-        library for library in cached_libraries() if (library.build.flavour, library.build.tensorrt) == wanted
+        library
+        for library in cached_libraries()
+        if (library.build.flavour, library.build.tensorrt) == wanted
+        and all(runs_on(library.build.architectures, capability) for capability in capabilities)
     )
     return max(fitting, key=lambda library: library.path.stat().st_mtime, default=None)
+
+
+def runs_on(architectures: Sequence[int], capability: str) -> bool:
+    """Whether a GPU runs code compiled so: it has machine code of its generation, or PTX that is not newer.
+
+    Args:
+        architectures: As in ``Build``, the last one's PTX included.
+        capability: Compute capability of the GPU, such as ``"9.0"``.
+    """
+    number = int(capability.replace(".", ""))
+    same_generation = (each for each in architectures if each // 10 == number // 10)
+    return architectures[-1] <= number or any(each <= number for each in same_generation)
 
 
 def write_record(folder: Path, build: Build) -> None:

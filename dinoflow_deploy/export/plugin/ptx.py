@@ -18,7 +18,9 @@ from dinoflow_deploy.export.plugin.nvcc import Nvcc, nvcc_version, wheel_nvcc
 
 NVCC_RELEASE: Final = "13.0"
 """The oldest of CUDA 13: newer ones write PTX that only newer drivers read."""
-_OPTIONS: Final = ("-ptx", "-arch=compute_80", "-std=c++17")
+PTX_CAPABILITY: Final = 80
+"""Compute capability times ten of the oldest GPU that runs it."""
+_OPTIONS: Final = ("-ptx", f"-arch=compute_{PTX_CAPABILITY}", "-std=c++17")
 _HEADER: Final = re.compile(r"// source sha256 ([0-9a-f]{64})\n")
 
 

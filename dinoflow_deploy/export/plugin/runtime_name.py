@@ -32,18 +32,18 @@ def write_alias(flavour: Flavour, folder: Path) -> None:
 
 
 def provide_runtime_name(flavour: Flavour, folder: Path) -> None:
-    """Load the empty library, unless the name can be opened without it.
+    """Let the name be opened: by the empty library, or if there is none, by what the system has of that name.
+
+    The empty one first, since the system's may be of another version than the one that is loaded.
 
     Raises:
         ExportError: Neither the name nor, for TensorRT-RTX, the empty library is there.
     """
     name = RUNTIME_NAMES[flavour.name]
     alias = folder / name
-    if _opens(name):
-        return
     if alias.is_file():
         ctypes.CDLL(str(alias), mode=ctypes.RTLD_GLOBAL)
-    elif flavour == RTX:
+    elif not _opens(name) and flavour == RTX:
         raise ExportError(
             f"{flavour.title}'s parser opens {name} for a plugin, and it is not there: put a folder with a "
             f"link of that name to {name}.1 on LD_LIBRARY_PATH, or use --plugin none"

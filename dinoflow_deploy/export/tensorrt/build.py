@@ -114,7 +114,7 @@ def _serialized(
     configure(config, options, prepared.target)
     if options.timing_cache is not None:
         use_timing_cache(options.timing_cache, config, prepared.target, log)
-    open_door(door, trt, builder, config)
+    open_door(door, trt, builder, config, messages)
     # The parser owns what the network refers to: it stays until the plan is there.
     network, _parser = parse_onnx(onnx_path, builder, trt, log, network_flags(door, trt))
     check_plugin_layer(network, door)

@@ -17,6 +17,9 @@ from dinoflow_deploy.optional import require
 
 _INLINE: Final = "the ONNX file has the correlation in standard operators (--plain), which no plugin replaces"
 
+_AMPERE_PLUS: Final = ("8.0", "9.0", "10.0", "12.0")
+"""Compute capabilities that each generation of such GPUs begins with."""
+
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
@@ -73,13 +76,15 @@ def prepare(
     if options.timing_cache is not None:
         _try_timing_cache(options.timing_cache, target)
     # Last, since it may compile the plugin.
-    return Preparation(options, target, inputs, _door(options.plugin, target, inputs, inline))
+    return Preparation(options, target, inputs, _door(options, target, inputs, inline))
 
 
-def _door(wanted: str, target: Target, inputs: InputRange, inline: bool) -> Door:
-    if inline and wanted == "auto":
+def _door(options: PlanOptions, target: Target, inputs: InputRange, inline: bool) -> Door:
+    if inline and options.plugin == "auto":
         return Door(name="none", reason=_INLINE, library=None, digest="")
-    return choose_door(wanted, target.module, target.flavour, inputs)
+    others = _AMPERE_PLUS if options.hardware_compatibility == "ampere-plus" else ()
+    capabilities = (*target.compute_capabilities, *others)
+    return choose_door(options.plugin, target.module, target.flavour, inputs, capabilities)
 
 
 def _require_for_running(precision: str | None) -> None:

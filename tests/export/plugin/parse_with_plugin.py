@@ -16,6 +16,7 @@ from dinoflow_deploy.engines.builtin import builtin_models
 from dinoflow_deploy.engines.bundle import ONNX_NAME
 from dinoflow_deploy.engines.input_range import InputRange
 from dinoflow_deploy.engines.tensorrt.flavours import RTX
+from dinoflow_deploy.engines.tensorrt.log import Messages
 from dinoflow_deploy.errors import ExportError
 from dinoflow_deploy.export.plugin.doors import (
     Door,
@@ -55,7 +56,7 @@ def outcome(door: Door, model: ModelProto, profile: tuple[tuple[int, ...], ...] 
     logger = trt.Logger(trt.Logger.INTERNAL_ERROR)
     builder = trt.Builder(logger)
     config = builder.create_builder_config()
-    open_door(door, trt, builder, config)
+    open_door(door, trt, builder, config, Messages())
     flags = 1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED) | network_flags(door, trt)
     network = builder.create_network(flags)
     parser = trt.OnnxParser(network, logger)
@@ -80,9 +81,9 @@ def outcome(door: Door, model: ModelProto, profile: tuple[tuple[int, ...], ...] 
 
 
 def main() -> None:
-    door = choose_door("cpp", trt, RTX, InputRange.unlimited())
+    door = choose_door("cpp", trt, RTX, InputRange.unlimited(), ("8.9",))
     results = {name: outcome(door, model, profile) for name, model, profile in models()}
-    nothing = choose_door("none", trt, RTX, InputRange.unlimited())
+    nothing = choose_door("none", trt, RTX, InputRange.unlimited(), ("8.9",))
     results["none"] = outcome(nothing, operator_model(4, TensorProto.FLOAT16, DYNAMIC), PROFILE)
     json.dump({"library": str(door.library), "results": results}, sys.stdout)
 

@@ -1,6 +1,7 @@
 """Building and caching with a stand-in for nvcc."""
 
 import json
+import os
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -31,6 +32,14 @@ def test_a_library_is_built_once_and_found(stand_in: StandIn) -> None:
     assert json.loads((first.path.parent / "build.json").read_text())["tensorrt"] == "11.4.0"
     assert find_library(TENSORRT, "11.4.1") is None
     assert find_library(RTX, "11.4.0") is None
+
+
+def test_the_library_that_was_built_last_is_found(stand_in: StandIn) -> None:
+    one, other = build(), build_library(TENSORRT, "11.4.0", architectures=[90])
+    for older, newer in ((one, other), (other, one)):
+        os.utime(older.path, (1, 1))
+        os.utime(newer.path, (2, 2))
+        assert find_library(TENSORRT, "11.4.0") == newer
 
 
 def test_every_part_of_the_key_makes_another_library(
@@ -88,6 +97,12 @@ def test_a_damaged_library_is_built_again(stand_in: StandIn, damage: str) -> Non
     assert find_library(TENSORRT, "11.4.0") is None
     assert build().path.read_text() == "library\n"
     assert len(stand_in.calls) == 2
+
+
+def test_what_is_being_written_is_not_found(stand_in: StandIn) -> None:
+    folder = build().path.parent
+    folder.rename(folder.with_name(f".{folder.name}.1.partial"))
+    assert find_library(TENSORRT, "11.4.0") is None
 
 
 def test_two_processes_build_once(stand_in: StandIn) -> None:

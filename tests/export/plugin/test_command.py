@@ -4,7 +4,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from dinoflow_deploy.cli.app import app
-from dinoflow_deploy.engines.tensorrt.flavours import RTX
+from dinoflow_deploy.engines.tensorrt.flavours import RTX, Flavour
 from dinoflow_deploy.export.plugin.files import PTX_FILE
 from dinoflow_deploy.export.plugin.library import find_library
 from tests.export.plugin.conftest import StandIn
@@ -44,6 +44,17 @@ def test_show_lists_what_is_missing(stand_in: StandIn) -> None:
     assert done.exit_code == 1
     assert "compiled  nothing yet" in done.stdout
     assert "headers   MISSING: TensorRT's C++ headers were not found" in done.stdout
+
+
+def test_show_says_why_tensorrt_does_not_load(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise ImportError("libtensorrt_rtx.so.1: cannot open shared object file")
+
+    monkeypatch.setattr(Flavour, "load", fail)
+    done = plugin("show")
+    assert done.exit_code == 1
+    assert "rtx       MISSING: libtensorrt_rtx.so.1: cannot open shared object file" in done.stdout
+    assert "nvcc      13.0.88" in done.stdout
 
 
 @pytest.mark.parametrize(

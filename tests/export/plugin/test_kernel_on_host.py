@@ -14,7 +14,7 @@ from dinoflow_deploy.export.plugin.files import KERNEL_SOURCE
 from dinoflow_deploy.train.model.correlation import local_correlation
 
 Shape = tuple[int, int, int, int]
-RunCases = Callable[[list[tuple[Tensor, Tensor, int]]], list[Tensor]]
+RunCases = Callable[..., list[Tensor]]
 
 DRIVER = Path(__file__).with_name("kernel_on_host.cpp")
 TYPES = {torch.float32: 4, torch.float16: 2, torch.bfloat16: 3}
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not 
 @pytest.fixture(scope="session")
 def run_cases(tmp_path_factory: pytest.TempPathFactory) -> RunCases:
     program = compile_on_host(DRIVER, folder=tmp_path_factory.mktemp("host"))
-    return lambda cases: run_program(program, cases)
+    return lambda cases, *arguments: run_program(program, cases, *arguments)
 
 
 @pytest.mark.parametrize("radius", range(1, 9))
@@ -48,6 +48,16 @@ def test_infinity_stays_where_it_is(run_cases: RunCases) -> None:
     (volume,) = run_cases([(first, second, 4)])
     assert volume.isnan().sum() == 0
     torch.testing.assert_close(volume, local_correlation(first, second, 4))
+
+
+def test_tensors_of_more_than_2_to_the_31_elements(run_cases: RunCases) -> None:
+    first, second = features((1, 60, 25, 40), torch.float16)
+    before = 40_000
+    assert before * first.numel() > 2**31
+    assert before * 81 * 25 * 40 > 2**31
+    (volume,) = run_cases([(first, second, 4)], before)
+    expected = local_correlation(first.double(), second.double(), 4)
+    torch.testing.assert_close(volume.double(), expected, rtol=2**-11, atol=4e-6)
 
 
 @pytest.mark.parametrize(
@@ -93,10 +103,10 @@ def compile_on_host(
     return program
 
 
-def run_program(program: Path, cases: list[tuple[Tensor, Tensor, int]]) -> list[Tensor]:
-    done = subprocess.run(
-        [program], input=b"".join(packed(*case) for case in cases), capture_output=True, check=True
-    )
+def run_program(program: Path, cases: list[tuple[Tensor, Tensor, int]], *arguments: int) -> list[Tensor]:
+    given = b"".join(packed(*case) for case in cases)
+    command = [program, *map(str, arguments)]
+    done = subprocess.run(command, input=given, capture_output=True, check=True)
     volumes, start = [], 0
     for first, _, radius in cases:
         batch, _, height, width = first.shape

@@ -9,7 +9,7 @@ import json
 from enum import IntEnum
 from importlib.machinery import ModuleSpec
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 API = json.loads((Path(__file__).parent / "api.json").read_text())
@@ -129,7 +129,7 @@ class INetworkDefinition(Strict):
 
     def get_layer(self, index: int) -> Any:
         layer = ILayer(self._trt)
-        layer.num_outputs = 1
+        layer.num_outputs, layer.type = 1, SimpleNamespace(name="CONVOLUTION")
         return layer
 
 

@@ -14,12 +14,15 @@ from dinoflow_deploy.engines.bundle import FileInfo
 from dinoflow_deploy.engines.input_range import InputRange
 from dinoflow_deploy.errors import BuildCancelledError, ExportError, InputError
 from dinoflow_deploy.export.options import parse_inputs
+from dinoflow_deploy.export.plugin.doors import Door
 from dinoflow_deploy.export.tensorrt import build as build_module
+from dinoflow_deploy.export.tensorrt import preparation
 from dinoflow_deploy.export.tensorrt.build import build_plan
 from dinoflow_deploy.export.tensorrt.from_bundle import build_from_bundle
 from dinoflow_deploy.export.tensorrt.options import PlanOptions
 from dinoflow_deploy.export.tensorrt.shapes import DEFAULT_SHAPES, PlanShapes
 from tests.export.conftest import GetExport
+from tests.export.tensorrt import fake
 from tests.export.tensorrt.conftest import RTX_OPTIONS, Recorder
 from tests.export.tensorrt.fake import FakeTensorRT
 
@@ -192,6 +195,44 @@ def test_the_plugin_is_opened_before_parsing_and_looked_for_after(
     with pytest.raises(ExportError, match="not in the network"):
         build_from_bundle(nano_bundle, tmp_path / "other", OPTIONS)
     assert not (tmp_path / "other").exists()
+
+
+def test_the_network_is_made_with_the_flags_of_the_door(
+    tensorrt: FakeTensorRT, nano_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    door, flags = Door("aot", "because", None, "a" * 64), tensorrt.NetworkDefinitionCreationFlag
+    monkeypatch.setattr(preparation, "choose_door", lambda *_: door)
+    monkeypatch.setattr(build_module, "open_door", lambda *_: None)
+    monkeypatch.setattr(build_module, "check_plugin_layer", lambda *_: None)
+    made: list[int] = []
+
+    def create_network(builder: fake.Builder, bits: int) -> fake.INetworkDefinition:
+        made.append(bits)
+        return fake.INetworkDefinition(builder._trt)
+
+    monkeypatch.setattr(fake.Builder, "create_network", create_network)
+    build_from_bundle(nano_bundle, tmp_path / "out", OPTIONS)
+    assert made == [1 << flags.STRONGLY_TYPED | 1 << flags.PREFER_AOT_PYTHON_PLUGINS]
+
+
+@pytest.mark.parametrize(("level", "others"), [("none", []), ("ampere-plus", ["8.0", "9.0", "10.0", "12.0"])])
+def test_the_plugin_is_to_run_wherever_the_plan_does(
+    level: str,
+    others: list[str],
+    tensorrt: FakeTensorRT,
+    nano_bundle: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+
+    def choose(wanted: str, trt: Any, flavour: Any, inputs: InputRange, capabilities: Any) -> Door:
+        asked.extend(capabilities)
+        return Door("none", "because")
+
+    monkeypatch.setattr(preparation, "choose_door", choose)
+    build_from_bundle(nano_bundle, tmp_path / "out", replace(OPTIONS, hardware_compatibility=level))
+    assert asked == ["9.0", *others]
 
 
 def test_a_plain_file_has_no_place_for_a_plugin(

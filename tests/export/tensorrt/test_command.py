@@ -131,6 +131,7 @@ def test_a_signal_during_the_build_leaves_nothing(
         (["--flavour", "lean"], 2, "lean"),
         (["--optimization-level", "7"], 1, "the optimization level 7 is outside 0 to 5"),
         (["--workspace", "-1"], 1, "a workspace of -1 GiB is not above 0"),
+        (["--workspace", "inf"], 1, "a workspace of inf GiB is not above 0 and at most"),
         (["--flavour", "rtx", "--timing-cache", "x"], 1, "TensorRT-RTX keeps no timing cache"),
         (["--compute-capability", "89"], 1, "compute capabilities are for TensorRT-RTX"),
         (["--flavour", "rtx", "--compute-capability", "8"], 1, "'8' is not written like 8.9 or 89"),

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from dinoflow_deploy.engines import Bundle
+from dinoflow_deploy.engines.bundle import FileInfo
 from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.export import ExportOptions, bundle_writer, export_bundle
+from dinoflow_deploy.export.manifests import write_manifest
 from dinoflow_deploy.export.options import parse_inputs
 from dinoflow_deploy.export.tensorrt import from_bundle, preparation
 from dinoflow_deploy.export.tensorrt import target as target_module
@@ -92,6 +94,15 @@ class TestFromABundle:
             "its plan has plugin none, not cpp",
         ):
             assert part in str(caught.value)
+
+    def test_another_onnx_file_is_named(self, build: Build, nano_bundle: Path, tmp_path: Path) -> None:
+        other = tmp_path / "other"
+        other.mkdir()
+        (other / "model.onnx").write_bytes((nano_bundle / "model.onnx").read_bytes() + b"more")
+        files = {"model.onnx": FileInfo.of(other / "model.onnx")}
+        write_manifest(replace(Bundle.open(nano_bundle).manifest, files=files), other)
+        with pytest.raises(InputError, match=r"another bundle: its model\.onnx is another file\. Pass"):
+            build_from_bundle(other, tmp_path / "out", PLAN)
 
     def test_a_plan_that_was_not_verified_is_none_that_was(
         self, build: Build, monkeypatch: pytest.MonkeyPatch

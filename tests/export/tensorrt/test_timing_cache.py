@@ -9,6 +9,8 @@ import pytest
 from dinoflow_deploy.engines.tensorrt.flavours import TENSORRT
 from dinoflow_deploy.engines.tensorrt.log import log_of
 from dinoflow_deploy.errors import InputError
+from dinoflow_deploy.export.tensorrt import build as build_module
+from dinoflow_deploy.export.tensorrt import preparation
 from dinoflow_deploy.export.tensorrt.from_bundle import build_from_bundle
 from dinoflow_deploy.export.tensorrt.options import PlanOptions
 from dinoflow_deploy.export.tensorrt.settings import start_builder
@@ -51,8 +53,15 @@ def test_builds_add_to_the_file(tensorrt: FakeTensorRT, cache: Path, nano_bundle
     ],
 )
 def test_a_file_that_does_not_fit_stops_the_build_and_stays(
-    content: dict | str, message: str, tensorrt: FakeTensorRT, cache: Path, nano_bundle: Path
+    content: dict | str,
+    message: str,
+    tensorrt: FakeTensorRT,
+    cache: Path,
+    nano_bundle: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # Before anything that takes its time.
+    monkeypatch.setattr(preparation, "choose_door", lambda *_: pytest.fail("compiled"))
     if isinstance(content, dict):
         content = json.dumps({"version": tensorrt.__version__} | content)
     cache.write_text(content)
@@ -69,6 +78,13 @@ def test_a_path_that_cannot_be_written_is_refused(
         build(tmp_path, nano_bundle)
     with pytest.raises(InputError, match="lies in no folder: create"):
         build(tmp_path / "no" / "such", nano_bundle)
+
+
+def test_that_it_was_not_written_is_said(
+    tensorrt: FakeTensorRT, cache: Path, nano_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build_module, "save_timing_cache", lambda *_: "it was left as it is")
+    assert build(cache, nano_bundle).warnings == ("it was left as it is",)
 
 
 @pytest.mark.parametrize("change", ["another version", "longer"])
