@@ -40,5 +40,5 @@ def compare(
     with made as compared, load_engine(folder, "tensorrt", flavour=plan.flavour) as engine:
         parity, rows = verify(engine, compared, manifest.precision, progress)
     if reference is None and manifest.precision == "bf16":
-        parity = replace(parity, reference=parity.reference + EMULATED)
+        parity = replace(parity, reference=f"onnxruntime bf16 on cpu{EMULATED}")
     return replace(plan, parity=parity), rows

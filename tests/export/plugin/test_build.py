@@ -71,7 +71,7 @@ def test_a_cache_that_cannot_be_written_is_named_and_auto_goes_on(
     with pytest.raises(ExportError, match=r"cache cannot be written: .*file.*Set XDG_CACHE_HOME"):
         build()
     trt = SimpleNamespace(__version__="11.4.0", NetworkDefinitionCreationFlag=SimpleNamespace())
-    door = choose_door("auto", trt, TENSORRT, InputRange.unlimited())
+    door = choose_door("auto", trt, TENSORRT, InputRange.unlimited(), ["9.0"])
     assert (door.name, "cpp: the plugin's cache cannot be written;" in door.reason) == ("none", True)
 
 

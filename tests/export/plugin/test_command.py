@@ -4,7 +4,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from dinoflow_deploy.cli.app import app
-from dinoflow_deploy.engines.tensorrt.flavours import RTX, Flavour
+from dinoflow_deploy.engines.tensorrt import flavours
+from dinoflow_deploy.engines.tensorrt.flavours import RTX
 from dinoflow_deploy.export.plugin.files import PTX_FILE
 from dinoflow_deploy.export.plugin.library import find_library
 from tests.export.plugin.conftest import StandIn
@@ -50,10 +51,13 @@ def test_show_says_why_tensorrt_does_not_load(stand_in: StandIn, monkeypatch: py
     def fail(*_: object) -> None:
         raise ImportError("libtensorrt_rtx.so.1: cannot open shared object file")
 
-    monkeypatch.setattr(Flavour, "load", fail)
+    monkeypatch.setattr(flavours, "require", fail)
     done = plugin("show")
     assert done.exit_code == 1
-    assert "rtx       MISSING: libtensorrt_rtx.so.1: cannot open shared object file" in done.stdout
+    assert (
+        "rtx       MISSING: TensorRT-RTX is installed and does not load: libtensorrt_rtx.so.1: cannot"
+        in done.stdout
+    )
     assert "nvcc      13.0.88" in done.stdout
 
 

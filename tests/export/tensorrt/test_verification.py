@@ -71,7 +71,7 @@ def test_a_bf16_reference_is_emulated_and_said_to_be(
     bundle = get_export("nano", "bf16", False).folder
     parity = build_from_bundle(bundle, tmp_path / "out", OPTIONS).plan.plan.parity
     assert parity is not None
-    assert parity.reference == "onnxruntime fp32 on cpu, bfloat16 emulated"
+    assert parity.reference == "onnxruntime bf16 on cpu, bfloat16 emulated"
     assert parity.max_px == pytest.approx(0.05 * 2**0.5, rel=1e-3)
     assert parity.tolerance_px > 1
 
