@@ -206,3 +206,7 @@ def test_a_warning_is_printed(
     assert "built on NVIDIA GH200 480GB with driver 580.65.06" in done.stdout
     assert "hardware compatibility ampere-plus" in done.stdout
     assert "parity   plan not run: --no-verify" in done.stdout
+    for more, said in ([], "reused: it was there already"), (["--overwrite"], "built in"):
+        again = run(*arguments, "--hardware-compatibility", "ampere-plus", *more)
+        assert again.exit_code == 0, again.output
+        assert said in again.stdout
