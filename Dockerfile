@@ -14,7 +14,8 @@ RUN python3 -m venv --system-site-packages /opt/venv
 ENV PATH=/opt/venv/bin:${PATH} PIP_NO_CACHE_DIR=1 PIP_CONSTRAINT=""
 
 # What changes least comes first, so that a change of the code does not install torch again.
-RUN pip install 'torch==2.13.0' 'cuda-python>=13'
+# With a newer NumPy, TensorRT 11.1 refuses ahead-of-time plugins.
+RUN pip install 'torch==2.13.0' 'cuda-python>=13' 'numpy<2.4'
 
 WORKDIR /opt/dinoflow-deploy
 COPY pyproject.toml README.md LICENSE ./

@@ -25,7 +25,7 @@ def obstacle(case: Case) -> str | None:
         case "rtx":
             return _missing(RTX)
         case _:
-            return _missing(TENSORRT) or _tensorrt() or (_cpp_plugin() if case.plugin == "cpp" else None)
+            return _missing(TENSORRT) or _tensorrt() or _plugin(case.plugin)
 
 
 def _missing(flavour: Flavour) -> str | None:
@@ -45,17 +45,24 @@ def _tensorrt() -> str | None:
     return next(iter(run_probe("TensorRT").values()))
 
 
-@cache
-def _cpp_plugin() -> str | None:
-    """What compiling the plugin lacks; one that is compiled already needs nothing."""
+def _plugin(name: str) -> str | None:
+    """What a plugin lacks; one that is compiled already needs nothing."""
+    if name == "none":
+        return None
     shown = _plugin_show()
     lines = [line.partition("MISSING: ") for line in shown.stdout.splitlines()]
-    lacks = "; ".join(what for _, missing, what in lines if missing)
-    if not shown.returncode or (lacks and "nothing yet" not in shown.stdout):
+    lacks = {label.strip(): what for label, missing, what in lines if missing}
+    failure = "" if lacks or not shown.returncode else " ".join(shown.stderr.split())
+    aot = lacks.pop("PTX", failure)
+    if name == "aot":
+        return aot or None
+    if "nothing yet" not in shown.stdout and not failure:
         return None
-    return f"the C++ plugin cannot be compiled: {lacks or ' '.join(shown.stderr.split())}"
+    cpp = "; ".join(lacks.values()) or failure
+    return f"the C++ plugin cannot be compiled: {cpp}" if cpp else None
 
 
+@cache
 def _plugin_show() -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "dinoflow_deploy", "plugin", "show", "--flavour", TENSORRT.name]
     return subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)

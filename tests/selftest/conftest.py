@@ -16,7 +16,7 @@ ANSWERS = {
 
 
 def clear() -> None:
-    for name in ("_torch_cuda", "_tensorrt", "_cpp_plugin", "_providers"):
+    for name in ("_torch_cuda", "_tensorrt", "_providers"):
         getattr(obstacles, name).cache_clear()
 
 

@@ -72,6 +72,7 @@ def test_the_ahead_of_time_plugin_is_not_tried_with_dynamic_shapes(machine) -> N
             "",
             "the C++ plugin cannot be compiled: no nvcc: install it; no headers",
         ),
+        (1, "compiled  nothing yet\nPTX       MISSING: NumPy is too new\nnvcc      13.0.88", "", None),
         (1, "", "error: no\ncache", "the C++ plugin cannot be compiled: error: no cache"),
     ],
 )
@@ -83,6 +84,24 @@ def test_the_cpp_plugin_needs_a_compiler_unless_it_is_compiled(
     monkeypatch.setattr(obstacles, "_plugin_show", lambda: shown)
     assert obstacle(Case("nano", "fp16", "tensorrt", "cuda", "cpp")) == found
     assert obstacle(PLAN) is None, "other plugins do not"
+
+
+@pytest.mark.parametrize(
+    ("code", "printed", "errors", "found"),
+    [
+        (0, "PTX       up to date", "", None),
+        (1, "PTX       up to date\nnvcc      MISSING: no nvcc: install it", "", None),
+        (1, "PTX       MISSING: NumPy is too new\nnvcc      13.0.88", "", "NumPy is too new"),
+        (1, "", "error: no\ncache", "error: no cache"),
+    ],
+)
+def test_the_ahead_of_time_plugin_needs_a_tensorrt_that_takes_it(
+    machine, monkeypatch, code: int, printed: str, errors: str, found: str | None
+) -> None:
+    machine()
+    shown = subprocess.CompletedProcess([], code, printed, errors)
+    monkeypatch.setattr(obstacles, "_plugin_show", lambda: shown)
+    assert obstacle(Case("nano", "fp16", "tensorrt", "cuda", "aot", static=True)) == found
 
 
 def test_the_command_that_shows_the_plugin_is_there() -> None:

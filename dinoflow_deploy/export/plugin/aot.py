@@ -5,15 +5,52 @@ module at each change of shape (github.com/NVIDIA/TensorRT/issues/4849, open): t
 """
 
 import importlib
+import re
 from collections.abc import Callable
 from functools import cache
 from types import GenericAlias, ModuleType
-from typing import Any
+from typing import Any, Final
 
+import numpy as np
+
+from dinoflow_deploy.engines.tensorrt.flavours import RTX, Flavour
 from dinoflow_deploy.export.plugin.launch import ENTRIES, MAXIMUM_RADIUS, THREADS, block_count
 from dinoflow_deploy.export.plugin.ptx import load_ptx
 
 PLUGIN_ID = "dinoflow::LocalCorrelation"
+
+# TensorRT's own Python makes an attribute of an array of one element, by int(array), which NumPy ended. 10.16
+# and 11.1 were seen to, 11.4 not to; 11.2 and 11.3 were not seen.
+_READS_RADIUS: Final = (11, 4)
+_NUMPY_REFUSES: Final = (2, 4)
+
+
+def why_never_aot(trt: ModuleType, flavour: Flavour) -> str | None:
+    """Why no plan can be built with this plugin here, and what to do; ``None`` where some can.
+
+    Args:
+        trt: The module of the flavour.
+        flavour: Which TensorRT.
+    """
+    if flavour == RTX:
+        return f"{flavour.title} has no ahead-of-time plugins"
+    if not hasattr(trt.NetworkDefinitionCreationFlag, "PREFER_AOT_PYTHON_PLUGINS"):
+        return f"{flavour.title} {trt.__version__} has no ahead-of-time plugins: update it"
+    if _first_two(trt.__version__) < _READS_RADIUS and _first_two(np.__version__) >= _NUMPY_REFUSES:
+        return (
+            f"tensorrt.plugin of {flavour.title} {trt.__version__} cannot read the radius with NumPy "
+            f"{np.__version__}: pip install 'numpy<2.4'"
+        )
+    return None
+
+
+def aot_network_flag(trt: ModuleType) -> int:
+    """The bit of ``create_network`` that lets a network prefer ahead-of-time plugins."""
+    return 1 << int(trt.NetworkDefinitionCreationFlag.PREFER_AOT_PYTHON_PLUGINS)
+
+
+def _first_two(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:2])
 
 
 @cache

@@ -7,23 +7,17 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
-import numpy as np
-
 from dinoflow_deploy.engines.input_range import InputRange
 from dinoflow_deploy.engines.tensorrt.flavours import RTX, TENSORRT, Flavour
 from dinoflow_deploy.engines.tensorrt.log import Messages
 from dinoflow_deploy.errors import ExportError, InputError
-from dinoflow_deploy.export.plugin.aot import register_aot_plugin
+from dinoflow_deploy.export.plugin.aot import aot_network_flag, register_aot_plugin, why_never_aot
 from dinoflow_deploy.export.plugin.build import DEFAULT_ARCHITECTURES, build_library
 from dinoflow_deploy.export.plugin.library import find_library, runs_on
 from dinoflow_deploy.export.plugin.ptx import PTX_CAPABILITY, load_ptx, ptx_digest
 from dinoflow_deploy.export.plugin.runtime_name import provide_runtime_name
 
 DOOR_CHOICES: Final = ("auto", "cpp", "aot", "none")
-# TensorRT's own Python makes an attribute of an array of one element, by int(array), which NumPy ended. 10.16
-# and 11.1 were seen to, 11.4 not to; 11.2 and 11.3 were not seen.
-_READS_RADIUS: Final = (11, 4)
-_NUMPY_REFUSES: Final = (2, 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +74,7 @@ def network_flags(door: Door, trt: ModuleType) -> int:
     """Bits that ``create_network`` needs beside the caller's own."""
     if door.name != "aot":
         return 0
-    return 1 << int(trt.NetworkDefinitionCreationFlag.PREFER_AOT_PYTHON_PLUGINS)
+    return aot_network_flag(trt)
 
 
 def open_door(door: Door, trt: ModuleType, builder: Any, config: Any, messages: Messages) -> None:
@@ -160,15 +154,9 @@ def _aot_door(why: str) -> Door:
 def _why_no_aot(
     trt: ModuleType, flavour: Flavour, inputs: InputRange, capabilities: Sequence[str]
 ) -> str | None:
-    if flavour == RTX:
-        return f"{flavour.title} has no ahead-of-time plugins"
-    if not hasattr(trt.NetworkDefinitionCreationFlag, "PREFER_AOT_PYTHON_PLUGINS"):
-        return f"{flavour.title} {trt.__version__} has no ahead-of-time plugins: update it"
-    if _first_two(trt.__version__) < _READS_RADIUS and _first_two(np.__version__) >= _NUMPY_REFUSES:
-        return (
-            f"tensorrt.plugin of {flavour.title} {trt.__version__} cannot read the radius with NumPy "
-            f"{np.__version__}: pip install 'numpy<2.4'"
-        )
+    never = why_never_aot(trt, flavour)
+    if never:
+        return never
     older = [each for each in capabilities if not runs_on((PTX_CAPABILITY,), each)]
     if older:
         return f"its PTX does not run on GPUs of compute capability {', '.join(older)}"
@@ -177,7 +165,3 @@ def _why_no_aot(
             "it leaks GPU memory whenever shapes change (an open defect of TensorRT), and these are dynamic"
         )
     return None
-
-
-def _first_two(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", version)[:2])

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from dinoflow_deploy.engines.tensorrt.flavours import Flavour
-from dinoflow_deploy.errors import DinoFlowError
+from dinoflow_deploy.engines.tensorrt.flavours import TENSORRT, Flavour
+from dinoflow_deploy.errors import DinoFlowError, ExportError
+from dinoflow_deploy.export.plugin.aot import why_never_aot
 from dinoflow_deploy.export.plugin.files import PTX_FILE
 from dinoflow_deploy.export.plugin.headers import find_headers
 from dinoflow_deploy.export.plugin.library import Library, cached_libraries
@@ -34,7 +35,8 @@ class PluginStatus:
 
     Attributes:
         libraries: What the cache holds for this version of dinoflow-deploy.
-        needs: The PTX of the ahead-of-time plugin, then what compiling the C++ plugin takes.
+        needs: The PTX of the ahead-of-time plugin, unless this TensorRT cannot take it; then what compiling
+            the C++ plugin takes.
     """
 
     libraries: tuple[Library, ...]
@@ -52,6 +54,13 @@ def plugin_status(flavour: Flavour, root: Path | None) -> PluginStatus:
     def version() -> str:
         return str(flavour.load("its plugin").__version__)
 
+    def ptx() -> str:
+        load_ptx()
+        problem = why_never_aot(flavour.load("its plugin"), flavour) if flavour == TENSORRT else None
+        if problem:
+            raise ExportError(problem)
+        return f"up to date at {PTX_FILE}"
+
     def headers() -> str:
         found = find_headers(flavour, version(), root)
         return f"{found} in {found.folder}"
@@ -63,7 +72,7 @@ def plugin_status(flavour: Flavour, root: Path | None) -> PluginStatus:
     return PluginStatus(
         tuple(cached_libraries()),
         (
-            _need("PTX", _ptx),
+            _need("PTX", ptx),
             _need(flavour.name, version),
             _need("headers", headers),
             _need("nvcc", nvcc),
@@ -77,8 +86,3 @@ def _need(name: str, look: Callable[[], str]) -> Need:
         return Need(name, look(), "")
     except DinoFlowError as error:
         return Need(name, "", str(error))
-
-
-def _ptx() -> str:
-    load_ptx()
-    return f"up to date at {PTX_FILE}"

@@ -1,5 +1,7 @@
 """``dinoflow-deploy plugin`` with a stand-in for nvcc."""
 
+from types import SimpleNamespace
+
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -59,6 +61,19 @@ def test_show_says_why_tensorrt_does_not_load(stand_in: StandIn, monkeypatch: py
         in done.stdout
     )
     assert "nvcc      13.0.88" in done.stdout
+
+
+def test_show_says_why_tensorrt_takes_no_ahead_of_time_plugin(
+    stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = SimpleNamespace(
+        __version__="10.16.1", NetworkDefinitionCreationFlag=SimpleNamespace(PREFER_AOT_PYTHON_PLUGINS=0)
+    )
+    monkeypatch.setattr(flavours, "require", lambda *_: fake)
+    for numpy, line in (("2.4.0", "MISSING: tensorrt.plugin of TensorRT 10.16.1"), ("2.3.5", "up to date")):
+        monkeypatch.setattr("numpy.__version__", numpy)
+        done = CliRunner().invoke(app, ["plugin", "show", "--flavour", "tensorrt"])
+        assert f"PTX       {line}" in done.stdout
 
 
 @pytest.mark.parametrize(
