@@ -169,6 +169,8 @@ def _serve(pipe: Connection, source: EngineSource, size: tuple[int, int], batch:
         pipe.send((peak_memory(), device_memory))
     except DinoFlowError as error:
         pipe.send(error)
+    except MemoryError:
+        pipe.send(EngineError(f"there is no memory for {batch} pairs of {size[0]}x{size[1]}: measure less"))
 
 
 def _timed(engine: FlowEngine, frames1: np.ndarray, frames2: np.ndarray) -> Call:

@@ -15,7 +15,7 @@ from dinoflow_deploy.bench.engine_process import EngineProcess, EngineSource, pa
 from dinoflow_deploy.bench.results import BenchResult
 from dinoflow_deploy.bench.tables import csv_text, markdown, tables
 from dinoflow_deploy.datasets.synthetic_tree import write_synthetic_tree
-from dinoflow_deploy.errors import FileFormatError, InputError
+from dinoflow_deploy.errors import EngineError, FileFormatError, InputError
 from dinoflow_deploy.progress import NoProgress
 from tests.processes import blocks_interrupts
 
@@ -165,6 +165,12 @@ def test_another_precision_is_refused(options):
 def test_an_engine_that_cannot_run_says_why_from_its_process():
     with pytest.raises(InputError, match="no file, folder or built-in model 'nothing'"):
         EngineProcess(EngineSource("nothing", "auto", "cpu", {}), (64, 64), 1)
+
+
+def test_a_batch_beyond_memory_is_one_line(capfd):
+    with pytest.raises(EngineError, match=r"no memory for 1000000000000 pairs of 64x64: measure less"):
+        EngineProcess(EngineSource("nano", "onnxruntime", "cpu", {}), (64, 64), 10**12)
+    assert capfd.readouterr().err == ""
 
 
 def test_ctrl_c_does_not_reach_an_engine_s_process():
