@@ -176,6 +176,8 @@ def _serve(pipe: Connection, source: EngineSource, size: tuple[int, int], batch:
         pipe.send((peak_memory(), device_memory))
     except DinoFlowError as error:
         pipe.send(error)
+    except MemoryError:
+        pipe.send(EngineError(f"there is no memory for {batch} pairs of {size[0]}x{size[1]}: measure less"))
     except Exception as error:  # whatever a library raises: who asked has to learn of it
         pipe.send(EngineError(f"the engine failed: unexpected {type(error).__name__}: {error}"))
         raise

@@ -42,8 +42,6 @@ def selftest(
     from dinoflow_deploy.selftest.tables import markdown
 
     files = output.with_name(f"{output.name}.json"), output.with_name(f"{output.name}.md")
-    for file in files:
-        check_new_file(file, overwrite=overwrite)
     options = SelfTestOptions(
         models=tuple(model or MODELS),
         backends=tuple(backend or BACKENDS),
@@ -53,6 +51,8 @@ def selftest(
         backbone_weights=backbone_weights,
         seconds=seconds,
     )
+    for file in files:
+        check_new_file(file, overwrite=overwrite)
     with TerminalProgress() as progress, stop_on_interrupt("writing what is done") as stop:
         result = run_selftest(options, progress, stop=stop, save=lambda done: done.write(files[0]))
     result.write(files[0])

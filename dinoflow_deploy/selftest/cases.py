@@ -11,6 +11,8 @@ from dinoflow_deploy.errors import InputError
 MODELS: Final = ("nano", "vits16")
 BACKENDS: Final = ("pytorch", "onnxruntime", "tensorrt", "rtx")
 PLUGINS: Final = ("cpp", "aot", "none")
+LARGEST_SIDE: Final = 2048
+"""That of exported files, which the speed of every engine is measured with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +47,12 @@ class SelfTestOptions:
         if Device.parse(self.gpu).kind != "cuda":
             raise InputError(f"the device '{self.gpu}' is no GPU: use cuda, or cuda:1 for the second one")
         height, width = self.size
-        if height % 16 or width % 16 or min(self.size) < 64:
-            raise InputError(f"the size {height}x{width} is refused: sides are multiples of 16 from 64 up")
-        if not self.seconds > 0:
-            raise InputError(f"seconds is {self.seconds}: it must be above 0")
+        if height % 16 or width % 16 or min(self.size) < 64 or max(self.size) > LARGEST_SIDE:
+            raise InputError(
+                f"the size {height}x{width} is refused: sides are multiples of 16 from 64 to {LARGEST_SIDE}"
+            )
+        if not 0 < self.seconds < float("inf"):
+            raise InputError(f"seconds is {self.seconds}: it must be above 0 and finite")
 
 
 @dataclass(frozen=True, slots=True)

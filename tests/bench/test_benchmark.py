@@ -197,6 +197,12 @@ def test_an_engine_whose_process_dies_says_of_what(number, message):
         engine._answer()
 
 
+def test_a_batch_beyond_memory_is_one_line(capfd):
+    with pytest.raises(EngineError, match=r"no memory for 1000000000000 pairs of 64x64: measure less"):
+        EngineProcess(EngineSource("nano", "onnxruntime", "cpu", {}), (64, 64), 10**12)
+    assert capfd.readouterr().err == ""
+
+
 def test_ctrl_c_does_not_reach_an_engine_s_process():
     """It ends when it is told to, not with an error that nobody understands."""
     engine = EngineProcess(EngineSource("nano", "onnxruntime", "cpu", {}), (64, 64), 1)

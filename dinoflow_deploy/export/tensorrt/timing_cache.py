@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from dinoflow_deploy.atomic import atomic_file
+from dinoflow_deploy.atomic import atomic_file, check_writable
 from dinoflow_deploy.engines.tensorrt.log import Log
 from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.export.tensorrt.target import Target
@@ -24,10 +24,14 @@ def check_timing_cache(path: Path) -> None:
     """Refuse a path that could not be written when the build is done.
 
     Raises:
-        InputError: It is a folder, or its folder does not exist.
+        InputError: It is no regular file, or its folder does not exist or is not to be written in.
     """
     if path.is_dir():
         raise InputError(f"the timing cache {path} is a folder: name a file")
+    if path.exists() and not path.is_file():
+        # A pipe or a device would be read without end.
+        raise InputError(f"the timing cache {path} is no regular file: name one, which need not exist yet")
+    check_writable(path)
     if not path.parent.is_dir():
         raise InputError(f"the timing cache {path} lies in no folder: create {path.parent} first")
 

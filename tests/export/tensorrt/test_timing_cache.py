@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import os
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,9 @@ def test_a_path_that_cannot_be_written_is_refused(
 ) -> None:
     with pytest.raises(InputError, match="is a folder"):
         build(tmp_path, nano_bundle)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match="is no regular file"):
+        build(tmp_path / "pipe", nano_bundle)
     with pytest.raises(InputError, match="lies in no folder: create"):
         build(tmp_path / "no" / "such", nano_bundle)
 
