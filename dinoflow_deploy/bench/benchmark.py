@@ -20,6 +20,7 @@ from dinoflow_deploy.bench.speed import measure_speed
 from dinoflow_deploy.datasets import FlowDataset, FlowSample, open_dataset
 from dinoflow_deploy.datasets.subset import spread_evenly
 from dinoflow_deploy.engines import FlowEngine
+from dinoflow_deploy.engines.bundle import PRECISIONS
 from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.machine import describe_machine, versions
 from dinoflow_deploy.progress import Progress
@@ -77,6 +78,8 @@ class BenchOptions:
             raise InputError(f"seconds is {self.seconds}: it must be above 0")
         if min(self.size) < 16:
             raise InputError(f"frames of {self.size[0]}x{self.size[1]} are below 16x16: measure larger ones")
+        if self.precision not in (None, *PRECISIONS):
+            raise InputError(f"the precision '{self.precision}' is not one of {', '.join(PRECISIONS)}")
         if not (self.datasets or self.speed):
             raise InputError("nothing to measure: give a data set, or measure speed")
 

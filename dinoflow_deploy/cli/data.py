@@ -101,7 +101,9 @@ def synth(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the folder if it exists.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace synthetic data that exists, and nothing else.")
+    ] = False,
 ) -> None:
     """Write synthetic scenes in the exact layout of FlyingChairs, FlyingThings3D, Sintel or KITTI 2015.
 

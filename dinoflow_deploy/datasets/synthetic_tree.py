@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dinoflow_deploy.atomic import atomic_folder
 from dinoflow_deploy.datasets.choices import check_choice
 from dinoflow_deploy.datasets.clip import SyntheticClip, render_clip
 from dinoflow_deploy.datasets.config import SceneConfig
 from dinoflow_deploy.datasets.streams import Stream, generator
 from dinoflow_deploy.datasets.synthetic import SyntheticScenes, check_seed
+from dinoflow_deploy.datasets.synthetic_folder import synthetic_folder
 from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.flow import write_flow
 from dinoflow_deploy.progress import NoProgress, Progress
@@ -74,14 +74,15 @@ def write_synthetic_tree(
             number becomes the next even one.
         size: Height and width of the frames in pixels; by default those of the real data set.
         seed: Seed of everything random, 0 or more.
-        overwrite: Replace the folder if it exists.
+        overwrite: Replace a folder of synthetic data that exists.
         progress: Who is told of each pair.
 
     Returns:
         The number of pairs written.
 
     Raises:
-        InputError: A value is outside its range, or the folder exists and is not empty.
+        InputError: A value is outside its range; or the folder exists, and is not to be replaced or holds
+            anything else.
     """
     check_choice("layout", layout, tuple(TREE_LAYOUTS))
     if not 1 <= pairs <= MAX_PAIRS:
@@ -92,7 +93,8 @@ def write_synthetic_tree(
     config = SceneConfig(height, width, min(_MAX_MOTION, min(height, width) / 4))
     progress = progress or NoProgress()
     written = 0
-    with atomic_folder(output, overwrite=overwrite) as folder:
+    made_by = {"layout": layout, "pairs": pairs, "height": height, "width": width, "seed": seed}
+    with synthetic_folder(output, made_by, overwrite=overwrite) as folder:
         progress.start(f"writing {layout}", pairs, "pairs")
         for count in chosen.write(folder, config, pairs, seed):
             written += count

@@ -169,6 +169,8 @@ def _open(address: str, name: str) -> InputContainer:
             f"{name} is not a video that FFmpeg can read, or its header is damaged or cut off "
             "(an unfinished mp4 has no index)"
         ) from None
+    except InterruptedError:  # Ctrl-C while a pipe was waited for
+        raise KeyboardInterrupt from None
     except av.error.FFmpegError as error:
         raise VideoError(f"{name} cannot be opened: {error.strerror}") from error
 

@@ -144,6 +144,7 @@ def test_another_run_is_not_resumed(options, result, tmp_path):
         ({"limit": 0}, "limit is 0"),
         ({"seconds": 0.0}, "seconds is 0"),
         ({"size": (8, 64)}, "8x64 are below 16x16"),
+        ({"precision": "fp8"}, "the precision 'fp8' is not one of fp32, fp16, bf16"),
         ({"speed": False}, "nothing to measure"),
     ],
 )

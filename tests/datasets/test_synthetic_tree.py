@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import cv2
@@ -127,7 +128,26 @@ def test_whole_or_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         write_synthetic_tree("chairs", folder, pairs=1, size=(32, 32), seed=SEED)
     assert contents(folder) == before
     write_synthetic_tree("chairs", folder, pairs=1, size=(32, 32), seed=SEED, overwrite=True)
-    assert sorted(path.name for path in folder.iterdir()) == ["FlyingChairs_train_val.txt", "data"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "FlyingChairs_train_val.txt",
+        "data",
+        "synthetic.json",
+    ]
+    made = json.loads((folder / "synthetic.json").read_text())
+    assert (made["layout"], made["pairs"], made["seed"]) == ("chairs", 1, SEED)
+
+
+@pytest.mark.parametrize("mark", [None, "no JSON", "[]", '{"holds": ["training"]}'])
+def test_nothing_but_synthetic_data_is_replaced(tmp_path: Path, mark: str | None) -> None:
+    # As of the published Sintel, in the same layout.
+    (tmp_path / "sintel/training").mkdir(parents=True)
+    (tmp_path / "sintel/thesis.tex").write_text("keep me")
+    if mark is not None:
+        (tmp_path / "sintel/synthetic.json").write_text(mark)
+    before = contents(tmp_path)
+    with pytest.raises(InputError, match="which data synth did not write"):
+        write_synthetic_tree("sintel", tmp_path / "sintel", pairs=1, size=(32, 32), overwrite=True)
+    assert contents(tmp_path) == before
 
 
 @pytest.mark.parametrize(

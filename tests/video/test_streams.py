@@ -1,6 +1,8 @@
 """Cameras and network streams, as far as a machine without either goes: on the loopback device."""
 
+import errno
 import itertools
+import os
 import socket
 import struct
 import threading
@@ -9,6 +11,7 @@ from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
+import av
 import numpy as np
 import pytest
 
@@ -127,6 +130,17 @@ def test_a_server_that_is_not_there():
         port = bound.getsockname()[1]
         with pytest.raises(VideoError, match=f":{port}/live cannot be opened: Connection refused"):
             open_source([f"rtsp://127.0.0.1:{port}/live"])
+
+
+def test_ctrl_c_while_a_pipe_is_waited_for_is_ctrl_c(tmp_path, monkeypatch):
+    def interrupted(*_, **__):
+        raise av.error.InterruptedError(errno.EINTR, "Interrupted system call")
+
+    # What PyAV raises then.
+    monkeypatch.setattr(av, "open", interrupted)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(KeyboardInterrupt):
+        open_source([str(tmp_path / "pipe")])
 
 
 def test_an_unknown_scheme():
