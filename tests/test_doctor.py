@@ -106,6 +106,16 @@ def test_what_needs_a_gpu_is_a_problem_only_where_there_is_one(gpu: bool, settin
         else []
     )
     assert all(problem.effect and problem.command for problem in problems)
+    if gpu:
+        assert problems[-1].command == install_command(requirements("tensorrt"), "--upgrade")
+
+
+def test_a_driver_that_does_not_answer_is_a_problem(setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    setting(EVERYTHING, {}, gpu=False)
+    machine = replace(doctor.describe_machine(), gpu_problem="Driver/library version mismatch")
+    monkeypatch.setattr(doctor, "describe_machine", lambda: machine)
+    (problem,) = examine().problems
+    assert (problem.about, problem.effect) == ("nvidia-smi finds no GPU", "Driver/library version mismatch")
 
 
 def test_a_gpu_beside_the_cpu_runtime_is_a_problem(setting) -> None:
@@ -154,6 +164,12 @@ def test_the_model_probe_runs_the_model(monkeypatch: pytest.MonkeyPatch, tmp_pat
     (bundle / "manifest.json").write_text(manifest.to_json())
     monkeypatch.setattr(builtin, "MODELS_FOLDER", tmp_path)
     assert probes.builtin_model("small") == {"small": None}
+
+
+def test_a_provider_that_calls_a_service_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    providers = ["AzureExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: providers)
+    assert probes.onnx_runtime() == {"CPUExecutionProvider": None}
 
 
 def test_a_probe_that_raises_answers_with_the_error() -> None:

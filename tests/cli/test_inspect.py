@@ -89,6 +89,10 @@ def test_what_is_left_out_is_on_a_line_of_its_own(tmp_path: Path) -> None:
     before, _, after = result.stdout.partition("\nLeft out\n")
     assert "foreign.plan" in before
     assert "  the header of foreign.plan:\n      only that of TensorRT-RTX 1 is known here\n" in after
+    # However long: it may hold a command to copy.
+    _, layers = inspect_artifact(tmp_path / "foreign.plan").left_out
+    assert len(layers.reason) > 100
+    assert f"\n      {layers.reason}\n" in after
 
 
 def test_names_do_not_steer_the_terminal(tmp_path: Path) -> None:

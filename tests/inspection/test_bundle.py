@@ -95,6 +95,12 @@ def test_a_pipe_is_not_waited_for(name: str, tmp_path: Path) -> None:
         inspect_artifact(tmp_path / name)
 
 
+@pytest.mark.parametrize("name", ["a.plan", "a.engine", "a.trt", "A.PLAN"])
+def test_every_name_of_a_plan_is_known(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(bytes(200))
+    assert inspect_artifact(tmp_path / name).kind == "plan"
+
+
 def test_names_that_lead_nowhere_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"~no-such-user/model\.onnx: "):
         inspect_artifact("~no-such-user/model.onnx")
@@ -129,12 +135,14 @@ def test_without_onnx_the_manifest_is_shown_and_the_rest_named() -> None:
     ("inline", "expected"),
     [(True, "inline, in standard operators"), (False, "one node dinoflow::LocalCorrelation")],
 )
-def test_without_a_graph_the_operator_is_the_manifests(inline: bool, expected: str) -> None:
+def test_without_the_node_in_a_graph_the_operator_is_the_manifests(inline: bool, expected: str) -> None:
     report = inspect_artifact("nano")
     assert report.manifest is not None
     manifest = replace(report.manifest, operator=replace(report.manifest.operator, inline=inline))
-    lines = list(report_lines(replace(report, graph=None, manifest=manifest)))
-    assert ("operator", f"local correlation of radius 4: {expected}") in lines
+    assert report.graph is not None
+    for graph in (None, replace(report.graph, operators=())):
+        lines = list(report_lines(replace(report, graph=graph, manifest=manifest)))
+        assert ("operator", f"local correlation of radius 4: {expected}") in lines
 
 
 def test_without_onnx_an_onnx_file_by_itself_is_an_error() -> None:

@@ -191,7 +191,7 @@ def save(graph: onnx.GraphProto, path: Path) -> Path:
 
 
 def test_values_that_are_no_plain_tensors(tmp_path: Path) -> None:
-    tensor = helper.make_tensor_type_proto(TensorProto.FLOAT, ["n", None])
+    tensor = helper.make_tensor_type_proto(TensorProto.FLOAT, ["n", None, 0])
     sequence = helper.make_sequence_type_proto(tensor)
     mapping = helper.make_map_type_proto(TensorProto.INT64, tensor)
     types = {
@@ -200,7 +200,7 @@ def test_values_that_are_no_plain_tensors(tmp_path: Path) -> None:
         "c": (helper.make_sparse_tensor_type_proto(TensorProto.DOUBLE, [2]), "sparse(fp64)", None),
         "d": (helper.make_sequence_type_proto(mapping), "sequence(map(int64, fp32))", None),
         "e": (helper.make_tensor_type_proto(TensorProto.FLOAT, []), "fp32", ()),
-        "f": (tensor, "fp32", ("n", -1)),
+        "f": (tensor, "fp32", ("n", -1, 0)),
     }
     inputs = [helper.make_value_info(name, kind) for name, (kind, _, _) in types.items()]
     path = save(helper.make_graph([], "types", inputs, []), tmp_path / "types.onnx")
@@ -211,7 +211,7 @@ def test_values_that_are_no_plain_tensors(tmp_path: Path) -> None:
     lines = [text for _, text in report_lines(inspect_artifact(path))]
     assert "a, sequence(fp32)" in lines
     assert "e, fp32 []" in lines
-    assert "f, fp32 [n, -1]" in lines
+    assert "f, fp32 [n, -1, 0]" in lines
 
 
 def test_sparse_weights_are_weights(tmp_path: Path) -> None:

@@ -1,13 +1,17 @@
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from dinoflow_deploy.cli.app import app
 from dinoflow_deploy.inspection import inspect_artifact, report_lines
+from dinoflow_deploy.inspection.engine_text import engine_lines
 from dinoflow_deploy.inspection.report import EngineDetails, TensorDetails
 from tests.inspection.fake_tensorrt import LAYERS, fake_tensorrt
 
@@ -54,6 +58,23 @@ def test_layers_are_counted_by_precision_and_kind(install: Install, plan: Path) 
     assert engine.plugins == ("volume",)
 
 
+def test_the_type_is_found_in_what_the_inspector_says(install: Install, plan: Path) -> None:
+    said = {
+        "Row major linear INT8 format": "int8",
+        "UInt8": "uint8",
+        "FP8": "fp8",
+        "Row major INT4 format": "int4",
+        "FP4": "fp4",
+        "Int32": "int32",
+        "Int64": "int64",
+        "Bool": "bool",
+        "Channel major BF16 format": "bf16",
+        "Row major linear Float16 format": "fp16",
+    }
+    install([{"LayerType": kind, "Outputs": [{"Format/Datatype": kind}]} for kind in said])
+    assert engine_of(plan).precision == {kind: {text: 1} for text, kind in said.items()}
+
+
 def test_tensors_profiles_and_memory(install: Install, plan: Path) -> None:
     install()
     engine = engine_of(plan)
@@ -78,6 +99,11 @@ def test_what_it_reads_as_text(install: Install, plan: Path) -> None:
     assert "700.0 MB for a context, 30.0 MB weights, 2 auxiliary streams" in text
     assert ("layers", "7: 2 fp16, 2 fp32, 2 unknown, 1 bf16") in lines
     assert ("plugins", "volume") in lines
+    assert ("runs on", "hardware compatibility SAME_COMPUTE_CAPABILITY") in lines
+    refittable = replace(engine_of(plan), refittable=True)
+    assert ("runs on", "hardware compatibility SAME_COMPUTE_CAPABILITY, refittable") in engine_lines(
+        refittable
+    )
 
 
 @pytest.mark.parametrize("layers", [["conv1", "conv2"], []])
@@ -99,6 +125,22 @@ def test_code_in_a_plan_is_loaded_only_where_it_is_allowed(install: Install, pla
     assert report.plans[0].engine is None
     assert "--allow-host-code, if you trust the plan" in report.left_out[-1].reason
     assert inspect_artifact(plan, allow_host_code=True).plans[0].engine is not None
+    for options, loaded in (([], False), (["--allow-host-code"], True)):
+        result = CliRunner().invoke(app, ["inspect", str(plan), *options])
+        assert ("loaded by" in result.stdout) is loaded
+    plan.write_bytes(b"other" + bytes(100))
+    assert "--allow-host-code" not in inspect_artifact(plan, allow_host_code=True).left_out[-1].reason
+
+
+def test_a_tensorrt_without_its_libraries_is_a_reason(
+    plan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tensorrt.py").write_text(
+        'raise ImportError("libnvinfer.so.11: cannot open shared object file")'
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "tensorrt", raising=False)
+    assert "libnvinfer.so.11: cannot open" in inspect_artifact(plan).left_out[-1].reason
 
 
 def test_a_plan_that_no_tensorrt_takes_gives_every_reason(install: Install, plan: Path) -> None:

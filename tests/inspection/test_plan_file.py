@@ -75,6 +75,15 @@ def test_a_plan_that_holds_libraries_says_the_same(count: int, tmp_path: Path) -
     assert plan.header == PlanHeader("rtx", trt.__version__, ("8.9",))
 
 
+def test_a_compute_capability_without_a_name_is_a_bit(write_plan: WritePlan) -> None:
+    path = write_plan("SM89")
+    content = bytearray(path.read_bytes())
+    content[32:36] = (1 << 3 | 1 << 6).to_bytes(4, "little")
+    path.write_bytes(content)
+    (plan,) = inspect_artifact(path).plans
+    assert plan.header == PlanHeader("rtx", trt.__version__, ("8.9", "unknown (bit 6)"))
+
+
 def test_the_header_is_as_long_as_tensorrt_says() -> None:
     assert trt.Runtime(trt.Logger(trt.Logger.ERROR)).engine_header_size == HEADER_BYTES
 
@@ -161,6 +170,10 @@ def test_a_bundle_shows_its_plans(nano_bundle: Path) -> None:
     assert f"header: TensorRT-RTX {trt.__version__}, for 8.9" in text
     assert "plugin cpp, hardware compatibility none, optimization level 3" in text
     assert "the plan was not run after it was built" in text
+    assert "built on a machine without a GPU" in text
+    built = replace(plan, recorded=replace(recorded, gpu="NVIDIA L4", driver="580.65.06"))
+    text = [line for _, line in report_lines(replace(report, plans=(built,)))]
+    assert "built on NVIDIA L4, driver 580.65.06" in text
 
 
 def test_a_plan_in_a_bundle_is_checked_against_its_manifest(nano_bundle: Path) -> None:
