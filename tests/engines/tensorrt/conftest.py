@@ -20,7 +20,7 @@ PLAN_INPUTS = InputRange(AxisRange(1, 1, 4), AxisRange(64, 96, 256), AxisRange(6
 
 @pytest.fixture(autouse=True)
 def _collect_what_is_new() -> Iterator[None]:
-    """Garbage is looked for among a test's own objects: among all that is imported, it takes up to a second."""
+    """Garbage is looked for among a test's own objects: among all that is imported, that takes a second."""
     gc.freeze()
     yield
     gc.unfreeze()
