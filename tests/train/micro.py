@@ -26,9 +26,15 @@ def register_micro() -> None:
 
 @pytest.fixture(scope="module")
 def micro() -> Iterator[str]:
-    """The name of the smallest backbone, registered for the tests of one module."""
+    """The name of the smallest backbone, registered for the tests of one module.
+
+    They run on one thread: at this size several wait for one another longer than they compute.
+    """
     register_micro()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     yield "micro"
+    torch.set_num_threads(threads)
     del BACKBONES["micro"], _HEADS["micro"]
 
 
