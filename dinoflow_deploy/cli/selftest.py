@@ -17,7 +17,6 @@ def selftest(
         list[str] | None,
         typer.Option(help="pytorch, onnxruntime, tensorrt, or rtx (built, not run); default: all."),
     ] = None,
-    device: Annotated[str, typer.Option(help="The GPU: cuda, or cuda:1 for the second one.")] = "cuda",
     size: Annotated[
         str, typer.Option(metavar="HxW", help="Shape of static engines and of the frames for speed, in px.")
     ] = "448x1024",
@@ -33,7 +32,8 @@ def selftest(
 
     Exports and builds by the commands that you would type, compares flow with PyTorch in pixels, measures.
     Building every TensorRT engine of vits16 takes most of the time. Exits 1 if a case failed; what cannot be
-    tried here is listed with what is missing.
+    tried here is listed with what is missing. Of several GPUs the first is tried; with CUDA_VISIBLE_DEVICES=1
+    in the environment, the second.
     """
     from dinoflow_deploy.cli.interrupt import INTERRUPTED, stop_on_interrupt
     from dinoflow_deploy.cli.progress import TerminalProgress
@@ -45,7 +45,6 @@ def selftest(
     options = SelfTestOptions(
         models=tuple(model or MODELS),
         backends=tuple(backend or BACKENDS),
-        gpu=device,
         size=parse_size(size),
         head=head,
         backbone_weights=backbone_weights,

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Final
 
-from dinoflow_deploy.engines.devices import Device
 from dinoflow_deploy.errors import InputError
 
 MODELS: Final = ("nano", "vits16")
@@ -22,7 +21,6 @@ class SelfTestOptions:
     Attributes:
         models: Of ``MODELS``.
         backends: Of ``BACKENDS``.
-        gpu: Which CUDA device, ``"cuda"`` or ``"cuda:1"``.
         size: Height and width in pixels of what has one shape, and of the frames for speed.
         head: Weights of the decoder of ``vits16``; by default from the hub's cache, where they are there.
         backbone_weights: Weights of its backbone, likewise.
@@ -31,7 +29,6 @@ class SelfTestOptions:
 
     models: tuple[str, ...] = MODELS
     backends: tuple[str, ...] = BACKENDS
-    gpu: str = "cuda"
     size: tuple[int, int] = (448, 1024)
     head: str | None = None
     backbone_weights: str | None = None
@@ -44,8 +41,6 @@ class SelfTestOptions:
                     raise InputError(f"the {what} '{name}' is not part of the self-test: {', '.join(known)}")
             if not given:
                 raise InputError(f"nothing to try: give at least one {what} of {', '.join(known)}")
-        if Device.parse(self.gpu).kind != "cuda":
-            raise InputError(f"the device '{self.gpu}' is no GPU: use cuda, or cuda:1 for the second one")
         height, width = self.size
         if height % 16 or width % 16 or min(self.size) < 64 or max(self.size) > LARGEST_SIDE:
             raise InputError(
@@ -63,7 +58,7 @@ class Case:
         model: ``"nano"`` or ``"vits16"``.
         precision: ``"fp32"``, ``"fp16"`` or ``"bf16"``.
         backend: Of ``BACKENDS``; ``"rtx"`` is built and not run.
-        device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``.
+        device: ``"cpu"`` or ``"cuda"``, the first GPU: that on which TensorRT builds.
         plugin: What computes the local correlation in TensorRT: ``"cpp"``, ``"aot"`` or ``"none"``; empty
             for other backends.
         static: Whether it has one shape.
@@ -80,7 +75,7 @@ class Case:
     def label(self) -> str:
         """Its parts in one word, also the name of its folder."""
         shapes = "" if self.backend == "pytorch" else "static" if self.static else "dynamic"
-        parts = (self.model, self.precision, self.backend, self.device.replace(":", ""), self.plugin, shapes)
+        parts = (self.model, self.precision, self.backend, self.device, self.plugin, shapes)
         return "-".join(filter(None, parts))
 
 
@@ -88,32 +83,28 @@ def all_cases(options: SelfTestOptions) -> list[Case]:
     """The cases of an options' models and backends, in the order to try them."""
     makers = {"pytorch": _pytorch, "onnxruntime": _onnxruntime, "tensorrt": _tensorrt, "rtx": _rtx}
     return [
-        case
-        for model in options.models
-        for backend in options.backends
-        for case in makers[backend](model, options.gpu)
+        case for model in options.models for backend in options.backends for case in makers[backend](model)
     ]
 
 
-def _pytorch(model: str, gpu: str) -> Iterator[Case]:
+def _pytorch(model: str) -> Iterator[Case]:
     yield Case(model, "fp32", "pytorch", "cpu")
     for precision in ("fp32", "fp16", "bf16"):
-        yield Case(model, precision, "pytorch", gpu)
+        yield Case(model, precision, "pytorch", "cuda")
 
 
-def _onnxruntime(model: str, gpu: str) -> Iterator[Case]:
-    for device, precision in product(("cpu", gpu), ("fp32", "fp16")):
+def _onnxruntime(model: str) -> Iterator[Case]:
+    for device, precision in product(("cpu", "cuda"), ("fp32", "fp16")):
         yield Case(model, precision, "onnxruntime", device)
 
 
-def _tensorrt(model: str, gpu: str) -> Iterator[Case]:
+def _tensorrt(model: str) -> Iterator[Case]:
     # Without rounding, one shape of what can go wrong is told from another.
-    yield Case(model, "fp32", "tensorrt", gpu, "none")
+    yield Case(model, "fp32", "tensorrt", "cuda", "none")
     for precision, plugin, static in product(("fp16", "bf16"), PLUGINS, (True, False)):
-        yield Case(model, precision, "tensorrt", gpu, plugin, static)
+        yield Case(model, precision, "tensorrt", "cuda", plugin, static)
 
 
-def _rtx(model: str, gpu: str) -> Iterator[Case]:
-    del gpu
+def _rtx(model: str) -> Iterator[Case]:
     for precision in ("fp32", "fp16", "bf16"):
         yield Case(model, precision, "rtx", "cpu", "none")

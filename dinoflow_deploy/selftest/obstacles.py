@@ -16,7 +16,7 @@ def obstacle(case: Case) -> str | None:
         return "the ahead-of-time plugin takes static shapes only"
     if not is_installed("torch"):
         return f"torch is not installed: {install_command(requirements('export'))}"
-    on_gpu = case.device.startswith("cuda")
+    on_gpu = case.device == "cuda"
     match case.backend:
         case "pytorch":
             return _torch_cuda() if on_gpu else None

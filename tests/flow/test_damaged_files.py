@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
-from dinoflow_deploy.errors import FileFormatError
+from dinoflow_deploy.errors import FileFormatError, InputError
 from dinoflow_deploy.flow import flow_to_rgb, read_flow, write_flow
 from tests.flow import samples
 
@@ -221,6 +221,6 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monke
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(InputError, match="No space left"):
         write_flow(tmp_path / "a.flo", FLOW)
     assert list(tmp_path.iterdir()) == []

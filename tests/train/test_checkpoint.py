@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.optim import AdamW
 
-from dinoflow_deploy.errors import DinoFlowError, FileFormatError, TrainingError
+from dinoflow_deploy.errors import DinoFlowError, FileFormatError, InputError, TrainingError
 from dinoflow_deploy.train import checkpoint
 from dinoflow_deploy.train.checkpoint import METADATA_KEY, TrainingState, load_checkpoint, save_checkpoint
 from dinoflow_deploy.train.distributed import Process
@@ -145,7 +145,7 @@ def test_a_failed_write_leaves_the_last_checkpoint(saved, recipe, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(checkpoint, "save_file", fail)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(InputError, match="No space left"):
         save_checkpoint(saved, _state(1), recipe, CPU)
     assert saved.read_bytes() == before
     assert not list(saved.parent.glob("*.partial*"))
