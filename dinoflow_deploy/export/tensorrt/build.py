@@ -122,7 +122,8 @@ def _serialized(
     config.progress_monitor = progress_monitor(trt, phases)
     plan = builder.build_serialized_network(network, config)
     if plan is None and not phases.is_cancelled:
-        raise ExportError(f"{prepared.target.title} cannot build the plan: {messages.why()}")
+        scratch = f" (--workspace {options.workspace_gib:g})" if options.workspace_gib is not None else ""
+        raise ExportError(f"{prepared.target.title} cannot build the plan{scratch}: {messages.why()}")
     warnings = list(messages.warnings)
     if options.timing_cache is not None and plan is not None:
         kept = save_timing_cache(options.timing_cache, config, prepared.target, log)
