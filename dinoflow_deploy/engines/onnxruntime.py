@@ -134,7 +134,8 @@ def _open_session(path: Path, device: Device, provider: str, threads: int | None
 
 def _load_error(error: Exception, path: Path, device: Device) -> EngineError | FileFormatError:
     kind = type(error).__name__
-    if kind in _FILE_ERRORS:
+    # Releases before 1.32 say "Fail" of an empty file, and of much else.
+    if kind in _FILE_ERRORS or (kind == "Fail" and "Load model from" in str(error)):
         return FileFormatError(f"{path} is not a valid ONNX model: {_one_line(error)}")
     if kind == "NotImplemented":
         return EngineError(

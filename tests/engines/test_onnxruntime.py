@@ -123,6 +123,27 @@ def test_a_damaged_file_is_refused(
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("Load model from m.onnx failed: ModelProto has no graph.", FileFormatError),
+        ("", EngineError),
+    ],
+)
+def test_what_older_releases_say_of_a_damaged_file(
+    said: str, kind: type[Exception], write_onnx: WriteOnnx, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail = type("Fail", (Exception,), {})  # as ONNX Runtime names it
+
+    def refuse(*_: object, **__: object) -> None:
+        raise fail(said)
+
+    path = write_onnx()
+    monkeypatch.setattr(onnxruntime, "InferenceSession", refuse)
+    with pytest.raises(kind, match=str(path)):
+        OnnxRuntimeEngine(path, device="cpu")
+
+
 def test_an_operator_without_kernel_is_named(tmp_path: Path) -> None:
     shape = ("batch", 3, "height", "width")
     graph = helper.make_graph(
