@@ -1,7 +1,7 @@
 """Calls into TensorRT that Ctrl-C can end."""
 
 from collections.abc import Callable
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from typing import TypeVar
 
 Result = TypeVar("Result")
@@ -22,9 +22,13 @@ def run_interruptibly(work: Callable[[], Result], cancel: Event) -> Result:
     """
     results: list[Result] = []
     failures: list[BaseException] = []
-    ended = Event()
+    gate, begun, abandoned, ended = Lock(), Event(), Event(), Event()
 
     def run() -> None:
+        with gate:
+            if abandoned.is_set():
+                return
+            begun.set()
         try:
             results.append(work())
         except BaseException as error:  # handed to the thread that waits
@@ -37,11 +41,13 @@ def run_interruptibly(work: Callable[[], Result], cancel: Event) -> Result:
         Thread(target=run, name="tensorrt-build", daemon=True).start()
         # Not join(), which takes an interrupted thread for one that has ended.
         ended.wait()
-    except RuntimeError:  # no thread could be started
-        raise
     except BaseException:
         cancel.set()
-        ended.wait()
+        # Ctrl-C may come before the thread has started, and then it must not, or nobody would end the wait.
+        with gate:
+            abandoned.set()
+        if begun.is_set():
+            ended.wait()
         raise
     if failures:
         raise failures[0]
