@@ -21,17 +21,17 @@ Run: python benchmarks/correlation_kernel.py
 
 import argparse
 from collections.abc import Callable
-from statistics import median
 from typing import Any, Final
 
 import torch
 from torch import Tensor
 
+from ceilings import TYPES, copy_bandwidth, describe_device, seconds_of
 from dinoflow_deploy.export.plugin.kernel import CorrelationKernel, Features
 from dinoflow_deploy.train.model.correlation import correlate_bands
 from recording import argument_parser, print_table, spread, write_record
 
-TYPES: Final = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+DEVICE: Final = torch.device("cuda", 0)
 GRIDS: Final = {"Sintel 448x1024": (28, 64), "KITTI 384x1248": (24, 78), "1080p 1088x1920": (68, 120)}
 SHAPES: Final = ((1, 1, 1, 1), (2, 3, 2, 5), (3, 7, 5, 1), (1, 33, 3, 34), (1, 70, 4, 65), (2, 256, 28, 64))
 RADIUS: Final = 4
@@ -49,10 +49,10 @@ def main() -> None:
     kernel = CorrelationKernel()
     torch.backends.cuda.matmul.allow_tf32 = False
     numbers = [check(kernel, kind, radius) for kind in TYPES for radius in range(1, 9)]
-    bandwidth = copy_bandwidth()
+    bandwidth = copy_bandwidth(DEVICE)
     times = [measure(kernel, kind, grid, bandwidth, arguments.rounds) for grid in GRIDS for kind in TYPES]
     print_results(numbers, times)
-    write_record(arguments, device=device(), bandwidth=bandwidth, numbers=numbers, times=times)
+    write_record(arguments, device=describe_device(DEVICE), bandwidth=bandwidth, numbers=numbers, times=times)
     if any(entry["of_allowed"] > 1 for entry in numbers):
         raise SystemExit("error: the kernel's numbers differ by more than one rounding")
 
@@ -61,11 +61,6 @@ def parse_arguments() -> argparse.Namespace:
     parser = argument_parser(__file__, __doc__)
     parser.add_argument("--rounds", type=int, default=25, help="turns of each (default: %(default)s)")
     return parser.parse_args()
-
-
-def device() -> dict[str, Any]:
-    properties = torch.cuda.get_device_properties(0)
-    return {"name": properties.name, "capability": [properties.major, properties.minor]}
 
 
 def check(kernel: CorrelationKernel, kind: str, radius: int) -> dict[str, Any]:
@@ -103,7 +98,10 @@ def measure(kernel: CorrelationKernel, kind: str, grid: str, bandwidth: float, r
     work["eager"] = run_eager
     for run in work.values():
         run()
-    turns = [{name: microseconds(run) / REPEATS[name] for name, run in work.items()} for _ in range(rounds)]
+    turns = [
+        {name: 1e6 * seconds_of(run, DEVICE) / REPEATS[name] for name, run in work.items()}
+        for _ in range(rounds)
+    ]
     bytes_moved = sum(tensor.nbytes for tensor in (first, second, volume))
     return {
         "grid": grid,
@@ -123,24 +121,6 @@ def captured(run: Callable[[], None]) -> torch.cuda.CUDAGraph:
         for _ in range(REPEATS["kernel"]):
             run()
     return graph
-
-
-def microseconds(run: Callable[[], object]) -> float:
-    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
-    torch.cuda.synchronize()
-    start.record()
-    run()
-    end.record()
-    torch.cuda.synchronize()
-    return float(1000.0 * start.elapsed_time(end))
-
-
-def copy_bandwidth() -> float:
-    """Bytes per second, read and written, of copying 1 GiB."""
-    source = torch.empty(1 << 30, dtype=torch.uint8, device="cuda")
-    target = torch.empty_like(source)
-    taken = [microseconds(lambda: target.copy_(source)) for _ in range(10)]
-    return 2 * source.nbytes / (1e-6 * median(taken[2:]))
 
 
 def make_features(shape: tuple[int, ...], kind: str) -> tuple[Tensor, Tensor]:

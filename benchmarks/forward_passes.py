@@ -10,6 +10,7 @@ import onnxruntime
 import torch
 from torch import Tensor
 
+from ceilings import TYPES, synchronize
 from dinoflow_deploy.engines.input_range import AxisRange, InputRange
 from dinoflow_deploy.engines.onnx_providers import (
     CPU,
@@ -21,8 +22,6 @@ from dinoflow_deploy.engines.onnx_providers import (
 )
 from dinoflow_deploy.export import ExportOptions, export_bundle
 from dinoflow_deploy.train.model import FlowModel, load_model
-
-TYPES: Final = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +112,7 @@ class PyTorchPass(ForwardPass):
 
     def wait(self) -> None:
         """See ``ForwardPass``."""
-        if self.flow.is_cuda:
-            torch.cuda.synchronize()
+        synchronize(self.flow.device)
 
 
 def pytorch_model(variant: Variant, weights: Path, device: torch.device) -> FlowModel:

@@ -28,10 +28,9 @@ import torch
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
-from ceilings import floor, measure_ceilings, part_floor
+from ceilings import TYPES, describe_device, floor, measure_ceilings, part_floor
 from dinoflow_deploy.train.model import FlowModel, FlowModelConfig, save_model
 from forward_passes import (
-    TYPES,
     VARIANTS,
     ForwardPass,
     PyTorchPass,
@@ -40,10 +39,9 @@ from forward_passes import (
     open_pass,
     pytorch_model,
 )
-from model_parts import PartTimer, count_work, group
+from model_parts import SIZES, PartTimer, count_work, group
 from recording import argument_parser, print_table, size_argument, size_text, spread, write_record
 
-SIZES: Final = [(448, 1024), (384, 1248), (1088, 1920)]
 REFERENCE: Final = "eager-fp32"
 BY_PART: Final = "channels-last-bf16"
 ALLOWED: Final = {"fp32": 0.001, "fp16": 0.02, "bf16": 0.1}
@@ -71,7 +69,7 @@ def main() -> None:
     print_results(results)
     for found in parts:
         print_parts(found)
-    write_record(arguments, device=describe(device), ceilings=ceilings, results=results, parts=parts)
+    write_record(arguments, device=describe_device(device), ceilings=ceilings, results=results, parts=parts)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -94,19 +92,6 @@ def open_device(name: str) -> torch.device:
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.benchmark = True
     return torch.device(name, 0)
-
-
-def describe(device: torch.device) -> dict[str, Any]:
-    if device.type == "cpu":
-        return {"name": "cpu"}
-    found = torch.cuda.get_device_properties(device)
-    return {
-        "name": found.name,
-        "capability": [found.major, found.minor],
-        "memory_bytes": found.total_memory,
-        "cuda": torch.version.cuda,
-        "cudnn": torch.backends.cudnn.version(),  # type: ignore[no-untyped-call]
-    }
 
 
 def measure(

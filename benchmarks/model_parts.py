@@ -17,6 +17,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from dinoflow_deploy.export.blocks import wrap
 from dinoflow_deploy.train.model import FlowModel, FlowModelConfig
 
+SIZES: Final = [(448, 1024), (384, 1248), (1088, 1920)]
+"""Frames of Sintel, of KITTI and in 1080p, padded."""
 REST: Final = "the rest"
 """What is in no part: normalising the images, joining tensors, the last 1x1 convolution, gaps between."""
 

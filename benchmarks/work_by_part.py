@@ -16,12 +16,10 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any, Final
 
-from ceilings import part_floor
-from forward_passes import TYPES
-from model_parts import count_work
+from ceilings import TYPES, part_floor
+from model_parts import SIZES, count_work
 from recording import argument_parser, print_table, size_argument, size_text, write_record
 
-SIZES: Final = [(448, 1024), (384, 1248), (1088, 1920)]
 LEAST_SHARE: Final = 0.01
 """Parts of less of the time are printed as one; the record holds all."""
 
