@@ -4,7 +4,7 @@ import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -37,18 +37,24 @@ def atomic_file(target: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def atomic_folder(target: Path, *, overwrite: bool) -> Iterator[Path]:
+def atomic_folder(
+    target: Path, *, overwrite: bool, check_old: Callable[[Path], None] = lambda _: None
+) -> Iterator[Path]:
     """Give a temporary folder beside the target; rename it to ``target`` when the block succeeds.
 
     Args:
         target: The folder to create.
         overwrite: Replace an existing folder. The old one is kept until the new one is complete.
+        check_old: Raises for a folder that must not be replaced. Asked before the block and, since that may
+            take hours, again at the end.
 
     Raises:
         InputError: ``target`` cannot be created or replaced (:func:`check_folder`), or something appeared
             there meanwhile, which is kept.
     """
     check_folder(target, overwrite=overwrite)
+    check_old(target)
+    named = target
     # Where a link leads, so that the folder is replaced and the link stays.
     target = target.resolve()
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -60,6 +66,7 @@ def atomic_folder(target: Path, *, overwrite: bool) -> Iterator[Path]:
                 if file.is_file():
                     _sync(file)
         partial.chmod(0o777 & ~_umask())
+        check_old(named)
         _place(partial, target, overwrite)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)

@@ -37,7 +37,7 @@ def require(module: str, purpose: str) -> ModuleType:
         MissingPackageError: The package is not installed; the message holds the command that installs it.
     """
     package = module.partition(".")[0]
-    if not is_installed(package) or not is_installed(module):
+    if not is_installed(module):
         extra = _EXTRA_OF[package]
         raise MissingPackageError(
             f"{purpose} needs the package '{package}', which is not installed: "

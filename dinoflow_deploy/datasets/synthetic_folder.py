@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from dinoflow_deploy.atomic import atomic_folder, check_folder
+from dinoflow_deploy.atomic import atomic_folder
 from dinoflow_deploy.errors import InputError
 
 MARK: Final = "synthetic.json"
@@ -25,14 +25,10 @@ def synthetic_folder(target: Path, settings: dict[str, Any], *, overwrite: bool)
     Raises:
         InputError: As ``check_folder``; or the folder is not of synthetic data alone, which would be lost.
     """
-    check_folder(target, overwrite=overwrite)
-    _check_mark(target)
-    with atomic_folder(target, overwrite=overwrite) as folder:
+    with atomic_folder(target, overwrite=overwrite, check_old=_check_mark) as folder:
         yield folder
         names = sorted(path.name for path in folder.iterdir())
         (folder / MARK).write_text(json.dumps({**settings, "holds": names}, indent=2) + "\n")
-        # Again, since rendering may take hours.
-        _check_mark(target)
 
 
 def _check_mark(target: Path) -> None:

@@ -1,8 +1,7 @@
 """The folder that an export writes: a bundle is replaced on request, anything of the user's own never."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +11,13 @@ from dinoflow_deploy.engines.tensorrt.flavours import FLAVOURS
 from dinoflow_deploy.errors import InputError
 
 
-@contextmanager
-def bundle_folder(target: Path, *, overwrite: bool) -> Iterator[Path]:
+def bundle_folder(target: Path, *, overwrite: bool) -> AbstractContextManager[Path]:
     """Give a temporary folder; make it the bundle at ``target`` when the block succeeds.
 
     Raises:
         InputError: As ``check_bundle_folder``, before the block and, since exports take minutes, after it.
     """
-    check_bundle_folder(target, overwrite=overwrite)
-    with atomic_folder(target, overwrite=overwrite) as folder:
-        yield folder
-        _check_no_strangers(target)
+    return atomic_folder(target, overwrite=overwrite, check_old=_check_old)
 
 
 def check_bundle_folder(target: Path, *, overwrite: bool) -> None:
@@ -33,6 +28,10 @@ def check_bundle_folder(target: Path, *, overwrite: bool) -> None:
             bundle, which would be lost.
     """
     check_folder(target, overwrite=overwrite)
+    _check_old(target)
+
+
+def _check_old(target: Path) -> None:
     _check_name(target)
     _check_no_strangers(target)
 

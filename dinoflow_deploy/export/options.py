@@ -4,10 +4,10 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from dinoflow_deploy.engines.bundle import PRECISIONS
 from dinoflow_deploy.engines.input_range import MINIMUM_SIDE, AxisRange, InputRange
 from dinoflow_deploy.errors import InputError
 
-PRECISIONS: Final = ("fp32", "fp16", "bf16")
 OPSETS: Final = (20, 21, 22)
 DEFAULT_OPSET: Final = 20
 """The oldest with GELU as one operator, so that the most runtimes read the file."""
@@ -15,7 +15,8 @@ _BF16_OPSET: Final = 22
 """The oldest whose convolution takes bfloat16."""
 
 DYNAMIC: Final = "dynamic"
-_SIDE: Final = AxisRange(MINIMUM_SIDE, 512, 2048)
+LARGEST_SIDE: Final = 2048
+_SIDE: Final = AxisRange(MINIMUM_SIDE, 512, LARGEST_SIDE)
 _BATCH: Final = AxisRange(1, 1, 16)
 DYNAMIC_INPUTS: Final = InputRange(_BATCH, _SIDE, _SIDE)
 

@@ -6,12 +6,11 @@ from itertools import product
 from typing import Final
 
 from dinoflow_deploy.errors import InputError
+from dinoflow_deploy.export.options import LARGEST_SIDE
 
 MODELS: Final = ("nano", "vits16")
 BACKENDS: Final = ("pytorch", "onnxruntime", "tensorrt", "rtx")
 PLUGINS: Final = ("cpp", "aot", "none")
-LARGEST_SIDE: Final = 2048
-"""That of exported files, which the speed of every engine is measured with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +41,7 @@ class SelfTestOptions:
             if not given:
                 raise InputError(f"nothing to try: give at least one {what} of {', '.join(known)}")
         height, width = self.size
+        # Exported files take no more, and the speed of every engine is measured at this size.
         if height % 16 or width % 16 or min(self.size) < 64 or max(self.size) > LARGEST_SIDE:
             raise InputError(
                 f"the size {height}x{width} is refused: sides are multiples of 16 from 64 to {LARGEST_SIDE}"

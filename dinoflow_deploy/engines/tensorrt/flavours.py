@@ -3,6 +3,7 @@
 They share parser, builder interface and strong typing; their plans are not interchangeable.
 """
 
+import re
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Final
@@ -54,6 +55,11 @@ class Flavour:
             raise EngineError(
                 f"{self.title} is installed and does not load: {error}. Run dinoflow-deploy doctor"
             ) from error
+
+
+def release_of(trt: ModuleType) -> tuple[int, ...]:
+    """Major and minor version of a flavour's module, to compare."""
+    return tuple(int(part) for part in re.findall(r"\d+", trt.__version__)[:2])
 
 
 TENSORRT: Final = Flavour("tensorrt", "TensorRT", ("tensorrt",), builds_without_gpu=False)

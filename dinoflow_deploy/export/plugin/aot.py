@@ -5,7 +5,6 @@ module at each change of shape (github.com/NVIDIA/TensorRT/issues/4849, open): t
 """
 
 import importlib
-import re
 from collections.abc import Callable
 from functools import cache
 from types import GenericAlias, ModuleType
@@ -13,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from dinoflow_deploy.engines.tensorrt.flavours import RTX, Flavour
+from dinoflow_deploy.engines.tensorrt.flavours import RTX, Flavour, release_of
 from dinoflow_deploy.export.plugin.launch import ENTRIES, MAXIMUM_RADIUS, THREADS, block_count
 from dinoflow_deploy.export.plugin.ptx import load_ptx
 
@@ -36,7 +35,7 @@ def why_never_aot(trt: ModuleType, flavour: Flavour) -> str | None:
         return f"{flavour.title} has no ahead-of-time plugins"
     if not hasattr(trt.NetworkDefinitionCreationFlag, "PREFER_AOT_PYTHON_PLUGINS"):
         return f"{flavour.title} {trt.__version__} has no ahead-of-time plugins: update it"
-    if _first_two(trt.__version__) < _READS_RADIUS and _first_two(np.__version__) >= _NUMPY_REFUSES:
+    if release_of(trt) < _READS_RADIUS and release_of(np) >= _NUMPY_REFUSES:
         return (
             f"tensorrt.plugin of {flavour.title} {trt.__version__} cannot read the radius with NumPy "
             f"{np.__version__}: pip install 'numpy<2.4'"
@@ -47,10 +46,6 @@ def why_never_aot(trt: ModuleType, flavour: Flavour) -> str | None:
 def aot_network_flag(trt: ModuleType) -> int:
     """The bit of ``create_network`` that lets a network prefer ahead-of-time plugins."""
     return 1 << int(trt.NetworkDefinitionCreationFlag.PREFER_AOT_PYTHON_PLUGINS)
-
-
-def _first_two(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", version)[:2])
 
 
 @cache

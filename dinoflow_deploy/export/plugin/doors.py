@@ -13,7 +13,7 @@ from dinoflow_deploy.engines.tensorrt.log import Messages
 from dinoflow_deploy.errors import ExportError, InputError
 from dinoflow_deploy.export.plugin.aot import aot_network_flag, register_aot_plugin, why_never_aot
 from dinoflow_deploy.export.plugin.build import DEFAULT_ARCHITECTURES, build_library
-from dinoflow_deploy.export.plugin.library import find_library, runs_on
+from dinoflow_deploy.export.plugin.library import architecture_of, find_library, runs_on
 from dinoflow_deploy.export.plugin.ptx import PTX_CAPABILITY, load_ptx, ptx_digest
 from dinoflow_deploy.export.plugin.runtime_name import provide_runtime_name
 
@@ -140,8 +140,7 @@ def _cpp_door(trt: ModuleType, flavour: Flavour, capabilities: Sequence[str], wh
     version = trt.__version__
     library = find_library(flavour, version, capabilities)
     if library is None:
-        lacking = (each for each in capabilities if not runs_on(DEFAULT_ARCHITECTURES, each))
-        more = (int(each.replace(".", "")) for each in lacking)
+        more = (architecture_of(each) for each in capabilities if not runs_on(DEFAULT_ARCHITECTURES, each))
         library = build_library(flavour, version, architectures=(*DEFAULT_ARCHITECTURES, *more))
     return Door("cpp", f"the C++ plugin {library.path}, {why}", library.path, library.digest)
 

@@ -113,9 +113,14 @@ def runs_on(architectures: Sequence[int], capability: str) -> bool:
         architectures: As in ``Build``, the last one's PTX included.
         capability: Compute capability of the GPU, such as ``"9.0"``.
     """
-    number = int(capability.replace(".", ""))
+    number = architecture_of(capability)
     same_generation = (each for each in architectures if each // 10 == number // 10)
     return architectures[-1] <= number or any(each <= number for each in same_generation)
+
+
+def architecture_of(capability: str) -> int:
+    """What nvcc calls a compute capability: 90 for ``"9.0"``."""
+    return int(capability.replace(".", ""))
 
 
 def write_record(folder: Path, build: Build) -> None:

@@ -22,13 +22,11 @@ def run_interruptibly(work: Callable[[], Result], cancel: Event) -> Result:
     """
     results: list[Result] = []
     failures: list[BaseException] = []
-    gate, begun, abandoned, ended = Lock(), Event(), Event(), Event()
+    claim, ended = Lock(), Event()
 
     def run() -> None:
-        with gate:
-            if abandoned.is_set():
-                return
-            begun.set()
+        if not claim.acquire(blocking=False):
+            return
         try:
             results.append(work())
         except BaseException as error:  # handed to the thread that waits
@@ -43,10 +41,8 @@ def run_interruptibly(work: Callable[[], Result], cancel: Event) -> Result:
         ended.wait()
     except BaseException:
         cancel.set()
-        # Ctrl-C may come before the thread has started, and then it must not, or nobody would end the wait.
-        with gate:
-            abandoned.set()
-        if begun.is_set():
+        # Ctrl-C may come before the thread has begun; then what claims the work is this, and nothing is run.
+        if not claim.acquire(blocking=False):
             ended.wait()
         raise
     if failures:

@@ -1,12 +1,11 @@
 """Where a plan is built and for what: the installed TensorRT, the GPU, compute capabilities."""
 
 import os
-import re
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Final
 
-from dinoflow_deploy.engines.tensorrt.flavours import RTX, Flavour, find_flavour
+from dinoflow_deploy.engines.tensorrt.flavours import RTX, Flavour, find_flavour, release_of
 from dinoflow_deploy.errors import DeviceError, ExportError, InputError
 from dinoflow_deploy.export.tensorrt.options import PlanOptions
 from dinoflow_deploy.machine import Gpu, describe_machine
@@ -94,8 +93,7 @@ def hardware_compatibility(trt: ModuleType, options: PlanOptions) -> object:
 
 
 def _check_version(flavour: Flavour, module: ModuleType) -> None:
-    found = tuple(int(part) for part in re.findall(r"\d+", module.__version__)[:2])
-    if flavour is not RTX and found < _OLDEST:
+    if flavour is not RTX and release_of(module) < _OLDEST:
         raise ExportError(
             f"TensorRT {module.__version__} is too old, DINOv3 comes out wrong in some versions before "
             f"{'.'.join(map(str, _OLDEST))}: {install_command(requirements('tensorrt'), '--upgrade')}"
