@@ -53,7 +53,12 @@ def test_nano_is_a_flow_model_with_its_operator_and_body() -> None:
     assert graph.tensors[0] == TensorDetails("image1", "input", "fp32", ("batch", 3, "height", "width"))
     assert graph.tensors[2] == TensorDetails("flow", "output", "fp32", ("batch", 2, "height", "width"))
     (operator,) = graph.operators
-    assert operator.attributes == {"radius": 4, "plugin_namespace": "dinoflow", "plugin_version": "1"}
+    assert operator.attributes == {
+        "radius": 4,
+        "scale": pytest.approx(32**-0.5),
+        "plugin_namespace": "dinoflow",
+        "plugin_version": "1",
+    }
     assert operator.body_nodes == len(model.functions[0].node)
 
 
