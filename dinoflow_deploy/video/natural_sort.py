@@ -49,5 +49,5 @@ def _split(numbers: re.Pattern[str], name: str) -> list[object]:
     parts: list[object] = list(numbers.split(name))
     for place in range(1, len(parts), 2):
         whole, _, fraction = str(parts[place]).partition(".")
-        parts[place] = (int(whole), fraction)
+        parts[place] = (int(whole), fraction.rstrip("0"))
     return parts
