@@ -47,10 +47,7 @@ def decode_image(path: Path, flags: int) -> StoredImage:
         raise FileFormatError(f"{path}: cannot be read: {error.strerror}") from error
     # Asked first, since OpenCV reads some of these and prints its own thoughts on the others.
     if kind := tiff_type_without_white(data):
-        raise FileFormatError(
-            f"{path} holds {kind} values, whose black and white are not known: convert it to 8 or 16 bits, "
-            "unsigned"
-        )
+        raise _no_white(path, kind)
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags | cv2.IMREAD_ANYDEPTH) if data else None
     except cv2.error as error:
@@ -59,7 +56,16 @@ def decode_image(path: Path, flags: int) -> StoredImage:
         raise FileFormatError(
             f"{path}: cannot be decoded as an image: it is cut off, damaged or of another kind"
         )
+    if image.dtype not in (np.uint8, np.uint16):
+        raise _no_white(path, str(image.dtype))
     return StoredImage(image, netpbm_white(data) or (255 if image.dtype == np.uint8 else None))
+
+
+def _no_white(path: Path, kind: str) -> FileFormatError:
+    return FileFormatError(
+        f"{path} holds {kind} values, whose black and white are not known: convert it to 8 or 16 bits, "
+        "unsigned"
+    )
 
 
 def guessed_white(largest: int) -> int:

@@ -122,6 +122,14 @@ def test_types_without_a_known_white_are_named(
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.parametrize("suffix", [".hdr", ".pfm"])
+def test_floats_in_other_formats_are_named(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.ppm"
+    path.write_bytes(encoded(suffix, np.ones((8, 9, 3), np.float32)))
+    with pytest.raises(FileFormatError, match=r"a\.ppm holds float32 values, .*convert it to 8 or 16"):
+        decode_image(path, cv2.IMREAD_COLOR)
+
+
 def test_white_is_what_the_file_states(tmp_path: Path) -> None:
     """PGM and PPM state it; 65535 is also written by those who do not know."""
     path = tmp_path / "a"

@@ -190,9 +190,10 @@ class FlowEngine(ABC):
             )
         if not np.isfinite(flow).all():
             what = self._description
+            why = _WHY_NOT_FINITE.get(what.precision, _WHY_NOT_FINITE["unknown"])
             raise EngineError(
                 f"the flow is not finite: {what.model} in {what.precision} on {what.device} gave NaN or "
-                f"infinity, {_WHY_NOT_FINITE[what.precision]}"
+                f"infinity, {why}"
             )
         return flow
 

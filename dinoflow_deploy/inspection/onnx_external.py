@@ -14,7 +14,7 @@ from dinoflow_deploy.inspection.onnx_walk import all_graphs, element_type, named
 
 
 def external_files(model: ModelProto) -> tuple[str, ...]:
-    """These files, as the model names them."""
+    """The files that hold tensors of a model, as it names them."""
     return tuple(sorted({_stated(tensor).get("location", "") for tensor in external_tensors(model.graph)}))
 
 
