@@ -26,7 +26,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from dinoflow_deploy.datasets import FlowDataset, FlowSample, open_dataset
-from dinoflow_deploy.datasets.frames import read_frame
+from dinoflow_deploy.datasets.frames import read_frames
 from dinoflow_deploy.datasets.synthetic_tree import write_synthetic_tree
 from dinoflow_deploy.flow import read_flow
 from dinoflow_deploy.train.augmentation import Augmentation, augment
@@ -70,10 +70,7 @@ def measure(dataset: FlowDataset, settings: Augmentation, repeats: int) -> dict[
     samples = [dataset[index] for index in range(len(dataset))]
     parts: dict[str, Callable[[int], object]] = {
         "whole": lambda index: augment(dataset[index], settings, generator(index)),
-        "frames": lambda index: [
-            read_frame(dataset.pairs[index].frame1),
-            read_frame(dataset.pairs[index].frame2),
-        ],
+        "frames": lambda index: read_frames(dataset.pairs[index].frame1, dataset.pairs[index].frame2),
         "flow": lambda index: read_flow(dataset.pairs[index].flow),
         "augmentation": lambda index: augment(samples[index], settings, generator(index)),
         "of it colours": lambda index: colours(samples[index], settings, generator(index)),

@@ -95,6 +95,8 @@ app.command()(video)
 def main() -> None:
     """Run the command line and exit: 0 done, 1 error, 2 wrong usage, 130 after Ctrl-C, 143 after ``kill``."""
     heed_termination()
+    # What OpenCV cannot read is said by us, with the file's name; OpenCV asks for this when it is loaded.
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     try:
         app(prog_name="dinoflow-deploy")
     except Exception as error:  # not raised on purpose: a defect, of ours or of a library

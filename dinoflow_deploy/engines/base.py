@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from threading import Condition
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,14 @@ from dinoflow_deploy.errors import EngineError, InputError
 from dinoflow_deploy.flow.padding import Padding
 
 __all__ = ["AxisRange", "EngineDescription", "FlowEngine", "InputRange", "PreparedBatch"]
+
+_DIVERGED: Final = "its weights hold such values, or its training has diverged: use an earlier checkpoint"
+_WHY_NOT_FINITE: Final = {
+    "fp16": "most often an overflow of fp16: use an fp32 model, or bf16 with TensorRT",
+    "bf16": f"and bf16 reaches as far as fp32: {_DIVERGED}",
+    "fp32": f"and not for lack of precision: {_DIVERGED}",
+    "unknown": f"an overflow if it computes in fp16, then use an fp32 model; if it is one, {_DIVERGED}",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,9 +190,10 @@ class FlowEngine(ABC):
             )
         if not np.isfinite(flow).all():
             what = self._description
+            why = _WHY_NOT_FINITE.get(what.precision, _WHY_NOT_FINITE["unknown"])
             raise EngineError(
                 f"the flow is not finite: {what.model} in {what.precision} on {what.device} gave NaN or "
-                "infinity, most often an overflow of fp16: use an fp32 model"
+                f"infinity, {why}"
             )
         return flow
 

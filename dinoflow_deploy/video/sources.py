@@ -10,7 +10,8 @@ from dinoflow_deploy.errors import InputError, VideoError
 from dinoflow_deploy.video.camera import CameraSource
 from dinoflow_deploy.video.decoding import VideoSource
 from dinoflow_deploy.video.frame_source import FrameSource
-from dinoflow_deploy.video.images import DEFAULT_RATE, ImageSource, images_in, is_image, natural_sort
+from dinoflow_deploy.video.images import DEFAULT_RATE, ImageSource, images_in, is_image
+from dinoflow_deploy.video.natural_sort import natural_sort
 
 # Streams that keep sending whether or not anybody reads; http may be a plain file.
 _LIVE_SCHEMES = frozenset({"rtmp", "rtp", "rtsp", "rtsps", "srt", "tcp", "udp"})

@@ -18,8 +18,10 @@ STATIC = InputRange(AxisRange.fixed(3), AxisRange.fixed(64), AxisRange.fixed(96)
 class FirstChannels(FlowEngine):
     """Flow is red of frame 1 and green of frame 2, in grey levels: it can be read off the frames."""
 
-    def __init__(self, inputs: InputRange = DYNAMIC, *, convert_colors: bool = False) -> None:
-        description = EngineDescription("fake", "fake", "cpu", "none", "fp32", None, inputs)
+    def __init__(
+        self, inputs: InputRange = DYNAMIC, *, precision: str = "fp32", convert_colors: bool = False
+    ) -> None:
+        description = EngineDescription("fake", "fake", "cpu", "none", precision, None, inputs)
         super().__init__(description, convert_colors=convert_colors)
         self.shapes: list[tuple[int, ...]] = []
         self.releases = 0
@@ -181,8 +183,32 @@ def test_flow_that_is_not_finite_is_an_error(value: float, frames: MakeFrames) -
             flow[0, 1, 7, 9] = value
             return flow
 
-    with pytest.raises(EngineError, match=r"the flow is not finite: fake in fp32 .* use an fp32 model"):
+    with pytest.raises(
+        EngineError, match=r"the flow is not finite: fake in fp32 on cpu gave NaN or infinity"
+    ):
         Overflowing()(*frames(2, 64, 64))
+
+
+@pytest.mark.parametrize(
+    ("precision", "advice"),
+    [
+        ("fp16", "use an fp32 model, or bf16"),
+        ("bf16", "use an earlier checkpoint"),
+        ("fp32", "use an earlier checkpoint"),
+        (
+            "unknown",
+            "if it computes in fp16, then use an fp32 model; if it is one, .* use an earlier checkpoint",
+        ),
+    ],
+)
+def test_advice_against_nan_fits_the_precision(precision: str, advice: str, frames: MakeFrames) -> None:
+    class Overflowing(FirstChannels):
+        def _run(self, images1: Tensor, images2: Tensor) -> Tensor:
+            return super()._run(images1, images2) * np.float32(np.nan)
+
+    with pytest.raises(EngineError, match=advice) as raised:
+        Overflowing(precision=precision)(*frames(2, 64, 64))
+    assert precision in ("fp16", "unknown") or "fp32 model" not in str(raised.value)
 
 
 def test_close_waits_for_calls_that_have_begun(frames: MakeFrames, monkeypatch: pytest.MonkeyPatch) -> None:
