@@ -30,10 +30,14 @@ class Aside:
         try:
             return self._worker.call("run", function, *arguments)
         except BaseException:
-            # Another for the next call.
-            self._worker.kill()
-            self._worker = None
+            self.renew()
             raise
+
+    def renew(self) -> None:
+        """Have the next call begin another process."""
+        if self._worker:
+            self._worker.kill()
+        self._worker = None
 
     def __enter__(self) -> Self:
         return self

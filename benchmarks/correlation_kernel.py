@@ -64,7 +64,8 @@ def main() -> None:
             times: Found = {"grid": grid, "type": kind}
             with record.attempt(f"{grid}, {kind}", times, record.results["times"]):
                 times |= aside.run(measure, kind, grid, arguments.rounds)
-                times["floor_microseconds"] = 1e6 * times["bytes"] / record.results["bandwidth"]
+                bandwidth = record.results.get("bandwidth")
+                times["floor_microseconds"] = 1e6 * times["bytes"] / bandwidth if bandwidth else None
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -173,7 +174,8 @@ def show(results: dict[str, Any]) -> None:
 
 def cells(found: Found) -> list[str]:
     times = [f"{found['microseconds'][name]['median']:.1f}" for name in REPEATS]
-    return [*times, f"{found['floor_microseconds']:.1f}"]
+    least = found["floor_microseconds"]
+    return [*times, "-" if least is None else f"{least:.1f}"]
 
 
 def worst_difference(results: dict[str, Any]) -> str:
@@ -192,11 +194,12 @@ def worst_difference(results: dict[str, Any]) -> str:
 def figures(results: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "worst difference", worst_difference(results)
     for found in results["times"]:
-        times = ", ".join(
-            f"{name} {text}"
-            for name, text in zip((*REPEATS, "floor"), () if missing(found) else cells(found))
-        )
-        yield f"{found['grid']} {found['type']}", missing(found) or f"us: {times}"
+        yield f"{found['grid']} {found['type']}", missing(found) or figure(found)
+
+
+def figure(found: Found) -> str:
+    times = zip((*REPEATS, "floor"), cells(found), strict=True)
+    return "us: " + ", ".join(f"{name} {text}" for name, text in times)
 
 
 if __name__ == "__main__":

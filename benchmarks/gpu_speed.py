@@ -152,6 +152,7 @@ class Measurement:
                 yield name, (worker, found)
 
     def take_turns(self, passes: dict[str, tuple[WorkerProcess, Found]]) -> None:
+        """Time the variants that were loaded, in turns."""
         turns: dict[str, list[Turn]] = {name: [] for name in passes}
         for _ in range(self.arguments.rounds):
             for name, (worker, found) in passes.items():
@@ -162,10 +163,12 @@ class Measurement:
                     found |= summary(turns[name])
 
     def floor_ms(self, variant: Variant) -> float | None:
+        """Least milliseconds of a variant, where the device's rates are known."""
         ceilings = self.record.results["ceilings"]
         return None if missing(ceilings) else 1000 * floor(self.work, variant.precision, ceilings)
 
     def part_floors(self, names: Iterable[str]) -> dict[str, float | None]:
+        """The same of each part."""
         ceilings, kind = self.record.results["ceilings"], VARIANTS[BY_PART].precision
         if missing(ceilings):
             return dict.fromkeys(names)

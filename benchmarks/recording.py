@@ -157,9 +157,7 @@ def spread(values: Sequence[float]) -> dict[str, float]:
 
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a Markdown table, unless it has no rows: the first column to the left, the others, which hold
-    numbers, to the right.
-    """
+    """Print a Markdown table, unless it has no rows; its columns after the first hold numbers."""
     lines = [header, *rows]
     if len(lines) == 1:
         return

@@ -39,10 +39,12 @@ def main() -> None:
             repeats: list[dict[str, float]] = []
             for number in range(1 + arguments.repeats):
                 with record.attempt(f"repeat {number}", {}):
-                    repeats += [measure(folder, arguments.model)][not number :]
-                    record.results["seconds"] = {
-                        what: spread([repeat[what] for repeat in repeats]) for what in (repeats or [{}])[0]
-                    }
+                    taken = measure(folder, arguments.model)
+                    if number > 0:
+                        repeats.append(taken)
+                        record.results["seconds"] = {
+                            what: spread([repeat[what] for repeat in repeats]) for what in taken
+                        }
             commands = {"--help": [*COMMAND, "--help"], "video": video_arguments(folder, arguments.model)}
             for name, command in commands.items():
                 with record.attempt(f"imports of {name}", {}):

@@ -2,7 +2,7 @@
 
 import signal
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import Any
@@ -63,8 +63,9 @@ class WorkerProcess:
         return answer
 
     def finish(self) -> None:
-        """Let the object go and the process end."""
-        self._pipe.send(None)
+        """Let the object go and the process end; it may have ended already."""
+        with suppress(ConnectionError):
+            self._pipe.send(None)
         self._process.join()
 
     def kill(self) -> None:
@@ -97,7 +98,7 @@ def _serve(
         return  # who asked has died
     except DinoFlowError as error:
         pipe.send((None, error))
-    except Exception as error:  # whatever a library raises: who asked has to learn of it
+    except (Exception, SystemExit) as error:  # whatever a library raises: who asked has to learn of it
         text = " ".join(str(error).split())
         pipe.send((None, EngineError(f"{name} failed: unexpected {type(error).__name__}: {text}")))
         raise

@@ -1,0 +1,146 @@
+"""Everything that a GPU shows, tried out on a CPU: one run, looked at from all sides."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors.numpy import load_file
+
+from dinoflow_deploy.train.model import load_model
+from tests.benchmarks.test_scripts import SCRIPTS
+
+PARTS = ("tests", "onnxruntime", "video", "training rates")
+RECIPE = """
+[model]
+backbone = "nano"
+train_backbone = true
+[optimizer]
+warmup_steps = 4
+ema_decay = 0.5
+[[stages]]
+steps = 20
+batch_size = 1
+synthetic = { seed = 1, height = 32, width = 32, max_motion = 4, min_objects = 0, max_objects = 0 }
+[[stages]]
+steps = 10
+batch_size = 1
+synthetic = { seed = 2, height = 32, width = 32, max_motion = 4, min_objects = 0, max_objects = 0 }
+[validation]
+every = 10
+pairs = 1
+synthetic = { seed = 3, height = 32, width = 32, max_motion = 4, min_objects = 0, max_objects = 0 }
+"""
+
+
+def command(folder: Path, *arguments: object) -> list[str]:
+    words = [sys.executable, SCRIPTS / "on_gpu.py", "--device", "cpu", "--tiny", "--output", folder]
+    return list(map(str, [*words, *arguments]))
+
+
+def environment() -> dict[str, str]:
+    """As on a machine where the package is not installed: the scripts find it themselves."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {
+        "OMP_NUM_THREADS": "1"
+    }
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("on_gpu") / "output"
+
+
+@pytest.fixture(scope="module")
+def done(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess[str]:
+    recipe = tmp_path_factory.mktemp("recipe") / "short.toml"
+    recipe.write_text(RECIPE)
+    asked = ("--parts", *PARTS, "--train", recipe, "--train-minutes", 1)
+    done = subprocess.run(command(folder, *asked), env=environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + (folder / "log.txt").read_text()
+    return done
+
+
+@pytest.fixture(scope="module")
+def records(folder: Path, done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "results.json").read_text())
+    return found
+
+
+def test_leaves_one_table_and_few_small_files(folder: Path, done: subprocess.CompletedProcess[str]) -> None:
+    summary = (folder / "summary.md").read_text()
+    assert summary.startswith("Nothing that needs a GPU was run")
+    assert done.stdout.endswith(f"\n{summary}")
+    names = {"log.txt", "model.safetensors", "recipe.toml", "results.json", "summary.md"}
+    assert {file.name for file in folder.iterdir()} == names
+    assert all(file.stat().st_size < 16 << 20 for file in folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        r"tests .*not run: it needs a GPU, and --device is cpu",
+        r"onnxruntime .*done \(\d+ s\)",
+        r"64x80 onnxruntime-fp16 .*[\d.]+ ms, floor [\d.]+, \d+ pairs/s, 2 rounds",
+        r"64x80 onnxruntime-graph-fp16 .*not run: needs CUDA",
+        r"video .*[\d.]+ pairs/s, [\d.]+ of the engine",
+        r"nano, stage 3, 1 pairs .*[\d.]+ pairs/s at 64x64",
+        r"trained .*\d+ steps, best validation EPE [\d.]+ px",
+    ],
+)
+def test_the_table_says_what_each_part_found(done: subprocess.CompletedProcess[str], line: str) -> None:
+    assert re.search(line, done.stdout), done.stdout
+
+
+def test_the_forward_pass(records: dict[str, Any]) -> None:
+    results = {found["variant"]: found for found in records["onnxruntime"]["results"]}
+    assert results.pop("onnxruntime-graph-fp16")["not_run"] == "needs CUDA"
+    for found in results.values():
+        assert 0 < found["latency_ms"]["min"] <= found["latency_ms"]["median"]
+        assert found["pairs_per_second"]["min"] > 0
+        assert found["floor_ms"] > 0
+    # Rounded, so not the reference itself; and no more than rounded.
+    assert 1e-5 < results["channels-last-bf16"]["difference"] < 0.05
+    assert 1e-6 < results["onnxruntime-fp16"]["difference"] < 0.01
+    (parts,) = records["onnxruntime"]["parts"]
+    assert parts["ms"].keys() == parts["floor_ms"].keys()
+    assert {"transformer blocks", "sampling, full", "the rest"} <= parts["ms"].keys()
+
+
+def test_the_video_pipeline(records: dict[str, Any]) -> None:
+    record = records["video"]
+    assert record["pairs"] == 3
+    assert 0 < record["ratio"]["min"] <= record["ratio"]["median"] <= record["ratio"]["max"]
+    assert all(record["stage_ms_per_pair"][stage] > 0 for stage in ("decode", "engine", "render", "encode"))
+
+
+def test_the_rates_of_training(records: dict[str, Any]) -> None:
+    (found,) = records["training rates"]["results"]
+    assert (found["model"], found["pairs"], found["size"], found["steps"]) == ("nano", 1, [64, 64], 1)
+    assert found["pairs_per_second"] == pytest.approx(1000 / found["step_ms"]["median"])
+
+
+def test_training_is_fitted_to_its_minutes(folder: Path, records: dict[str, Any]) -> None:
+    record = records["training"]
+    fitted = tomllib.loads((folder / "recipe.toml").read_text())
+    first, second = record["steps"]
+    assert [stage["steps"] for stage in fitted["stages"]] == [first, second]
+    # Both longer by the same factor, and the warm-up with them.
+    assert first == pytest.approx(2 * second, abs=1)
+    assert fitted["optimizer"]["warmup_steps"] == pytest.approx(first / 5, abs=1)
+    assert record["step"] == first + second > 30
+    measured = record["measured"]
+    planned = sum(
+        count * each for count, each in zip(record["steps"], measured["seconds_per_step"], strict=True)
+    )
+    assert planned + 8 * measured["seconds_per_validation"] < 60
+
+
+def test_the_model_that_it_leaves_is_the_best_one(folder: Path, records: dict[str, Any]) -> None:
+    assert records["training"]["model"] == "the best of its validations"
+    assert load_model(folder / "model.safetensors").config.backbone == "nano"
