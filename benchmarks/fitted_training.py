@@ -59,7 +59,7 @@ def main() -> None:
             rates = measure(recipe, Path(folder) / "rates", arguments, start)
             record.results["measured"] = rates
             left = 60 * arguments.minutes - (time.monotonic() - began)
-            fitted = fit(recipe, rates, MARGIN * left)
+            fitted = fit(recipe, rates, MARGIN * left, arguments.most_steps)
             record.results["steps"] = [stage.steps for stage in fitted.stages]
             text = "\n".join(f"{name} = {toml(value)}" for name, value in fitted.to_dict().items())
             arguments.recipe_output.write_text(text + "\n")
@@ -77,6 +77,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--init-from", help="model to start from, as `train` takes it")
     parser.add_argument("--dataset", help="folder of the data sets, as `train` takes it")
     parser.add_argument("--rate-steps", type=int, default=30, help="of each stage (default: %(default)s)")
+    parser.add_argument("--most-steps", type=int, help="however many minutes there are (default: any number)")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     arguments = parser.parse_args()
     arguments.recipe_output = arguments.recipe_output or arguments.model.with_suffix(".toml")
@@ -132,8 +133,14 @@ def measure(
     }
 
 
-def fit(recipe: Recipe, rates: dict[str, Any], seconds: float) -> Recipe:
+def fit(recipe: Recipe, rates: dict[str, Any], seconds: float, most_steps: int | None = None) -> Recipe:
     """The recipe, each stage longer or shorter alike, to take that long.
+
+    Args:
+        recipe: What to fit.
+        rates: Of ``measure``.
+        seconds: Of all of it.
+        most_steps: Of all stages.
 
     Raises:
         InputError: That is too short for one step of each stage.
@@ -144,6 +151,8 @@ def fit(recipe: Recipe, rates: dict[str, Any], seconds: float) -> Recipe:
         for steps, each in zip(rates["steps_of_the_recipe"], rates["seconds_per_step"], strict=True)
     )
     scale = (seconds - fixed) / whole
+    if most_steps:
+        scale = min(scale, most_steps / sum(rates["steps_of_the_recipe"]))
     steps = [math.floor(scale * each) for each in rates["steps_of_the_recipe"]]
     if min(steps) < 1:
         least = fixed + sum(rates["seconds_per_step"])

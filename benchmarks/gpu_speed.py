@@ -110,12 +110,13 @@ class Measurement:
         self.record = record
         self.aside = aside
         self.expected = weights.with_name(f"flow-{size_text(size)}.npy")
-        self.work = {kind: count_work(arguments.model, size, TYPES[kind]) for kind in TYPES}
+        self.work: dict[str, dict[str, dict[str, int]]] = {}
 
     def run(self) -> None:
         """Check and time the variants, then the parts of one."""
         reference: Found = {"size": self.size, "variant": "the reference"}
         with self.record.attempt(f"the reference at {size_text(self.size)}", reference):
+            self.work = {kind: count_work(self.arguments.model, self.size, TYPES[kind]) for kind in TYPES}
             self.aside.run(reference_flow, self.weights, self.size, self.device, self.expected)
         if missing(reference):
             self.record.results["results"].append(reference)
@@ -165,12 +166,16 @@ class Measurement:
     def floor_ms(self, variant: Variant) -> float | None:
         """Least milliseconds of a variant, where the device's rates are known."""
         ceilings = self.record.results["ceilings"]
-        return None if missing(ceilings) else 1000 * floor(self.work, variant.precision, ceilings)
+        return (
+            None
+            if missing(ceilings) or not self.work
+            else 1000 * floor(self.work, variant.precision, ceilings)
+        )
 
     def part_floors(self, names: Iterable[str]) -> dict[str, float | None]:
         """The same of each part."""
         ceilings, kind = self.record.results["ceilings"], VARIANTS[BY_PART].precision
-        if missing(ceilings):
+        if missing(ceilings) or not self.work:
             return dict.fromkeys(names)
         return {name: 1000 * part_floor(self.work[kind][name], kind, ceilings) for name in names}
 
