@@ -26,7 +26,7 @@ class Aside:
             DinoFlowError: As the function raised it.
             EngineError: It raised anything else, or the process died.
         """
-        self._worker = self._worker or WorkerProcess(self._name, _Functions)
+        self._worker = self._worker or WorkerProcess(self._name, _Functions, has_children=True)
         try:
             return self._worker.call("run", function, *arguments)
         except BaseException:

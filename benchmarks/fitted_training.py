@@ -51,7 +51,7 @@ SECONDS_TO_STOP: Final = 20.0
 def main() -> None:
     arguments = parse_arguments()
     began = time.monotonic()
-    recipe = replace(load_recipe(arguments.recipe), workers=max(1, len(os.sched_getaffinity(0)) - 1))
+    recipe = replace(load_recipe(arguments.recipe), workers=arguments.workers)
     builtin = builtin_models().get(arguments.init_from or "")
     start = builtin.weights if builtin else arguments.init_from and Path(arguments.init_from)
     with Record(arguments, show, figures) as record, tempfile.TemporaryDirectory() as folder:
@@ -77,6 +77,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--init-from", help="model to start from, as `train` takes it")
     parser.add_argument("--dataset", help="folder of the data sets, as `train` takes it")
     parser.add_argument("--rate-steps", type=int, default=30, help="of each stage (default: %(default)s)")
+    cores = len(os.sched_getaffinity(0))
+    parser.add_argument("--workers", type=int, default=max(1, cores - 1), help="(default: the cores but one)")
     parser.add_argument("--most-steps", type=int, help="however many minutes there are (default: any number)")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     arguments = parser.parse_args()

@@ -86,7 +86,7 @@ PARTS: Final = (
         ("--sizes", _SIZE, "--variants", *_ONNX_RUNTIME),
         150,
         ("ONNX Runtime",),
-        tiny=(*_TINY_SPEED, "--variants", "onnxruntime-fp16", "onnxruntime-graph-fp16"),
+        tiny=(*_TINY_SPEED, "--variants", "channels-last-bf16", "onnxruntime-fp16", "onnxruntime-graph-fp16"),
     ),
     Part(
         "engines",
@@ -157,7 +157,7 @@ def training_part(arguments: argparse.Namespace) -> Part:
         tuple(words),
         60 * arguments.train_minutes,
         ("tensorboard",),
-        tiny=("--rate-steps", "2", "--most-steps", "60"),
+        tiny=("--rate-steps", "2", "--most-steps", "60", "--workers", "0"),
         own_time=True,
     )
 

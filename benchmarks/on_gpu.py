@@ -150,20 +150,20 @@ class Run:
         process = subprocess.Popen(
             [sys.executable, *command],
             env=environment,
-            cwd=SCRIPTS.parent,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            start_new_session=True,
+            process_group=0,
         )
         try:
             code = process.wait(seconds)
         except subprocess.TimeoutExpired:
-            stop(process)
             return f"stopped at its limit of {seconds:.0f} s", False
         finally:
             stop(process)
-        return ("done", False) if code == 0 else (f"failed with exit code {code}: see log.txt", True)
+        if code == 0:
+            return "done", False
+        return f"failed with exit code {code}, see log.txt: {last_line(self._folder / 'log.txt')}", True
 
     def _keep(self, outcome: Outcome) -> None:
         """Put the record of a part that has ended among the others."""
@@ -213,6 +213,12 @@ def stop(process: "subprocess.Popen[bytes]") -> None:
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+
+
+def last_line(log: Path) -> str:
+    """What a part that failed said last."""
+    lines = log.read_text(errors="replace").splitlines()
+    return next(line[-200:] for line in reversed(lines) if line.strip())
 
 
 def write(path: Path, text: str) -> None:

@@ -23,15 +23,23 @@ class WorkerProcess:
         make: Called there; gives a context that is left when the process ends, and whose value's methods are
             called.
         arguments: Of ``make``; they and everything that is called with or returned go through a pipe.
+        has_children: Whether the work starts processes through ``multiprocessing``. Then whoever made this
+            one has to end it; else it ends with this process at the latest.
     """
 
     def __init__(
-        self, name: str, make: Callable[..., AbstractContextManager[object]], *arguments: object
+        self,
+        name: str,
+        make: Callable[..., AbstractContextManager[object]],
+        *arguments: object,
+        has_children: bool = False,
     ) -> None:
         self.name = name
         context = get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, name, make, arguments), daemon=True)
+        self._process = context.Process(
+            target=_serve, args=(theirs, name, make, arguments), daemon=not has_children
+        )
         # The process that asks decides when this one ends.
         with no_interrupts_for_children():
             self._process.start()

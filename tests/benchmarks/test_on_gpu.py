@@ -3,9 +3,11 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tomllib
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
@@ -137,3 +139,93 @@ def test_training_takes_the_recipe_that_was_fitted(folder: Path, records: dict[s
 def test_the_model_that_it_leaves_is_the_best_one(folder: Path, records: dict[str, Any]) -> None:
     assert records["training"]["model"] == "the best of its validations"
     assert load_model(folder / "model.safetensors").config.backbone == "nano"
+
+
+class Scripted:
+    """A part that is a few lines of Python, which find the record's path in their arguments."""
+
+    needs = ()
+    own_time = False
+
+    def __init__(self, name: str, code: str, seconds: float = 120.0) -> None:
+        self.name, self.title, self.code, self.seconds = name, f"what {name} does", code, seconds
+
+    def command(self, device: str, output: Path, *, tiny: bool) -> list[str]:
+        return ["-c", self.code, str(output)]
+
+
+_WRITE = """
+import json, os, pathlib, sys
+record = {"machine": {"gpus": []}, "figures": [["rate", "3 pairs/s"]]}
+pathlib.Path(sys.argv[1]).write_text(json.dumps(record))
+"""
+
+
+@pytest.fixture
+def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Run parts; gives how each went, and what it found."""
+    import on_gpu
+
+    monkeypatch.setattr(on_gpu, "LEAST_SECONDS", 0.0)
+    arguments = Namespace(output=tmp_path, minutes=5.0, device="cpu", tiny=True)
+
+    def run(*parts: Scripted) -> dict[str, tuple[str, bool, tuple]]:
+        run = on_gpu.Run(arguments)
+        for part in parts:
+            run.do(part)
+        run.finish()
+        return {each.part.name: (each.how, each.failed, each.figures) for each in run.outcomes}
+
+    return run
+
+
+def test_a_part_that_crashes_or_takes_too_long_leaves_what_it_wrote_and_the_next_one_runs(rows, tmp_path):
+    figures = (("rate", "3 pairs/s"),)
+    found = rows(
+        Scripted("crash", f"{_WRITE}os.abort()"),
+        Scripted("error", "raise SystemExit('error: 1 failed')"),
+        Scripted("endless", "import signal; signal.pause()", seconds=0.0),
+        Scripted("good", _WRITE),
+    )
+    assert found["crash"] == ("failed with exit code -6, see log.txt: === crash", True, figures)
+    assert found["error"] == ("failed with exit code 1, see log.txt: error: 1 failed", True, ())
+    assert found["endless"] == ("stopped at its limit of 0 s", False, ())
+    assert found["good"] == ("done", False, figures)
+    assert list(json.loads((tmp_path / "results.json").read_text())) == ["crash", "good"]
+    assert "=== error\nerror: 1 failed\n" in (tmp_path / "log.txt").read_text()
+    assert not (tmp_path / "running.json").exists()
+
+
+def test_ctrl_c_ends_the_part_and_prints_the_table(tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    process = subprocess.Popen(
+        command(output, "--parts", "tests", "training rates", "--train", "nano"),
+        env=environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("training rates: ")
+    process.send_signal(signal.SIGINT)
+    printed, _ = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert re.search(r"\| training rates +\|.*\| interrupted \(\d+ s\)", printed)
+    assert re.search(r"\| training +\|.*\| not run: interrupted", printed)
+    assert printed.endswith((output / "summary.md").read_text())
+
+
+def test_a_folder_that_holds_something_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "results.json").write_text("mine")
+    done = subprocess.run(command(tmp_path), env=environment(), capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "is not empty: name another folder" in done.stderr
+    assert (tmp_path / "results.json").read_text() == "mine"
+
+
+def test_without_a_gpu_nothing_is_run_and_that_is_no_failure(tmp_path: Path) -> None:
+    words = [word for word in command(tmp_path / "output", "--device", "cuda") if word != "--tiny"]
+    hidden = environment() | {"CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run(words, env=hidden, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.lstrip().startswith("Nothing that needs a GPU was run.")
+    assert done.stdout.count("not run: ") == 9
