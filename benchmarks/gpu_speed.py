@@ -120,14 +120,26 @@ class Measurement:
             self.aside.run(reference_flow, self.weights, self.size, self.device, self.expected)
         if missing(reference):
             self.record.results["results"].append(reference)
+        runnable = list(self.runnable())
         with ExitStack() as stack:
-            workers = {name: self.started(VARIANTS[name], stack) for name in self.arguments.variants}
-            passes = dict(self.loaded(workers))
-            self.take_turns(passes)
+            workers = {variant: self.started(variant, stack) for variant in runnable}
+            self.take_turns(dict(self.loaded(workers)))
         parts: Found = {"size": self.size, "variant": BY_PART}
         with self.record.attempt("timing the parts", parts, self.record.results["parts"]):
             parts |= self.aside.run(part_milliseconds, self.weights, self.size, self.device)
             parts["floor_ms"] = self.part_floors(parts["ms"])
+
+    def runnable(self) -> Iterator[Variant]:
+        """The variants that nothing stands against here; the others are listed with the reason."""
+        for name in self.arguments.variants:
+            found: Found = {"size": self.size, "variant": name}
+            with self.record.attempt(name, found):
+                problem = self.aside.run(obstacle, VARIANTS[name], self.device)
+                if problem is None:
+                    yield VARIANTS[name]
+                    continue
+                found["not_run"] = problem
+            self.record.results["results"].append(found)
 
     def started(self, variant: Variant, stack: ExitStack) -> WorkerProcess:
         """A process that imports what it needs while others do."""
@@ -135,22 +147,20 @@ class Measurement:
         stack.callback(worker.kill)
         return worker
 
-    def loaded(self, workers: dict[str, WorkerProcess]) -> Iterator[tuple[str, tuple[WorkerProcess, Found]]]:
+    def loaded(
+        self, workers: dict[Variant, WorkerProcess]
+    ) -> Iterator[tuple[str, tuple[WorkerProcess, Found]]]:
         """Load the variants, check their flow and time each once."""
-        for name, worker in workers.items():
-            variant = VARIANTS[name]
-            found: Found = {"size": self.size, "variant": name}
-            with self.record.attempt(name, found, self.record.results["results"]):
-                problem = self.aside.run(obstacle, variant, self.device)
-                if problem:
-                    found["not_run"] = problem
-                    continue
+        for variant, worker in workers.items():
+            found: Found = {"size": self.size, "variant": variant.name}
+            with self.record.attempt(variant.name, found, self.record.results["results"]):
                 # A file of these shapes, made where it can harm nothing.
                 source = self.aside.run(export_for, variant, self.weights, self.size)
                 found |= worker.call("load", source, self.expected)
                 found["floor_ms"] = self.floor_ms(variant)
                 found |= summary([worker.call("turn", self.arguments.seconds)])
-                yield name, (worker, found)
+            if not missing(found):
+                yield variant.name, (worker, found)
 
     def take_turns(self, passes: dict[str, tuple[WorkerProcess, Found]]) -> None:
         """Time the variants that were loaded, in turns."""

@@ -325,7 +325,7 @@ class _Run:
     def _show_step(self, name: str, state: EvaluationState, reached: EvaluationState, wanted: int) -> None:
         for label in reached.failed.keys() - state.failed.keys():
             self.progress.note(f"{label} failed on {name}, and is left out: {reached.failed[label]}")
-        if reached.done < state.done or not reached.engines:
+        if reached.done < state.done:
             # From the beginning, with the first of the others as the one to compare with.
             self.progress.start(name, wanted, "pairs")
             return
@@ -356,8 +356,12 @@ class _Run:
         evaluated = self.evaluated[name]
         for example in evaluated.examples():
             sample = evaluated.dataset[example.index]
-            # Without those that failed on this data set.
-            flows = {label: engines[label](sample.frame1, sample.frame2) for label in evaluated.state.engines}
+            working = evaluated.state.engines.keys() - evaluated.state.failed.keys()
+            flows = {
+                label: engine(sample.frame1, sample.frame2)
+                for label, engine in engines.items()
+                if label in working
+            }
             show(Shown(name, example, sample, flows))
 
     def result(self, *, partial: bool) -> BenchResult:

@@ -40,7 +40,7 @@ class EvaluationState:
         done: Pairs evaluated, the first of those wanted.
         engines: Totals of each engine by label, the first one first.
         pair_epe: Mean end-point error of each pair by the first engine, px; None without a known pixel.
-        failed: Why engines that are no longer among them failed, by label.
+        failed: Why engines failed, by label; they are no longer among the others, unless none is left.
     """
 
     done: int
@@ -117,7 +117,8 @@ def evaluate(
     the batch, unless an engine itself computes otherwise in one.
 
     An engine that fails, or gives flow that is not finite, is left out from then on, and the others go on;
-    from the beginning if it was the first, since differences are to it.
+    from the beginning if it was the first, since differences are to it. Where none is left, what the last
+    ones had found stays, and a resumed evaluation tries them again from there.
 
     Args:
         dataset: Where pairs are read from.
@@ -131,15 +132,23 @@ def evaluate(
         FileFormatError: A file is damaged; names it.
     """
     state = state or EvaluationState.start(engines)
-    while state.engines:
+    # The last ones are tried again.
+    gone = {label: reason for label, reason in state.failed.items() if label not in state.engines}
+    state = replace(state, failed=gone)
+    while True:
         first = next(iter(state.engines))
         for samples in _batches(_read_ahead(dataset, indices[state.done :], workers), batch):
-            state = _advanced(state, samples, engines)
-            if first not in state.engines:
-                state = replace(EvaluationState.start(state.engines), failed=state.failed)
-                yield state
-                break
+            reached = _advanced(state, samples, engines)
+            if not reached.engines:
+                yield replace(state, failed=reached.failed)
+                return
+            restart = first not in reached.engines
+            state = (
+                replace(EvaluationState.start(reached.engines), failed=reached.failed) if restart else reached
+            )
             yield state
+            if restart:
+                break
         else:
             return
 

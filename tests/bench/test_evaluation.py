@@ -123,8 +123,19 @@ class BrokenFrom(ConstantEngine):
 
 def test_flow_that_is_not_finite_is_a_failure_that_names_the_pair(dataset):
     state = last(evaluate(dataset, range(PAIRS), {"broken": BrokenFrom(1)}))
-    assert (state.engines, state.results()) == ({}, ())
+    assert state.done == 1
     assert re.search(r"frame_0002: .*not finite", state.failed["broken"])
+
+
+def test_what_the_last_engine_found_before_it_failed_stays_and_is_gone_on_from(dataset):
+    engines = {"first": BrokenFrom(0), "second": BrokenFrom(3)}
+    state = last(evaluate(dataset, range(PAIRS), engines))
+    assert (state.done, list(state.engines), list(state.failed)) == (2, ["second"], ["first", "second"])
+    engines["second"] = ConstantEngine(0.0)
+    expected = without_time(last(evaluate(dataset, range(PAIRS), {"second": ConstantEngine(0.0)})))
+    resumed = without_time(last(evaluate(dataset, range(PAIRS), engines, state=state)))
+    assert list(resumed.pop("failed")) == ["first"]
+    assert resumed == {key: value for key, value in expected.items() if key != "failed"}
 
 
 @pytest.mark.parametrize("error", [None, EngineError("CUDA error 700"), RuntimeError("CUDA\nerror 700")])

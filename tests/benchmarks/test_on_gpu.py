@@ -130,10 +130,10 @@ def test_training_takes_the_recipe_that_was_fitted(folder: Path, records: dict[s
     fitted = tomllib.loads((folder / "recipe.toml").read_text())
     first, second = record["steps"]
     assert [stage["steps"] for stage in fitted["stages"]] == [first, second]
-    # Both longer by the same factor, and the warm-up with them: --tiny allows 60 steps of the recipe's 30.
-    assert (first, second) == (40, 20)
-    assert fitted["optimizer"]["warmup_steps"] == 8
-    assert record["step"] == 60
+    # Both shorter by the same factor, and the warm-up with them: --tiny allows 15 steps of the recipe's 30.
+    assert (first, second) == (10, 5)
+    assert fitted["optimizer"]["warmup_steps"] == 2
+    assert record["step"] == 15
 
 
 def test_the_model_that_it_leaves_is_the_best_one(folder: Path, records: dict[str, Any]) -> None:
