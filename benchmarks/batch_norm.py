@@ -62,7 +62,11 @@ def show(results: dict[str, Any]) -> None:
 def train_once(folder: Path, recipe: Recipe) -> float:
     """End-point error of the last model in px."""
     process = Process(0, 1, torch.device("cpu"))
-    return train(recipe, folder, process, init_from=builtin_models()["nano"].weights).best_epe
+    done = train(recipe, folder, process, init_from=builtin_models()["nano"].weights)
+    if not done.finished:
+        # The trainer has heard Ctrl-C, and stopped by a checkpoint.
+        raise KeyboardInterrupt
+    return done.best_epe
 
 
 def recipe(seed: int, arguments: argparse.Namespace, size: int, *, frozen: bool) -> Recipe:

@@ -218,7 +218,7 @@ def stop(process: "subprocess.Popen[bytes]") -> None:
 def last_line(log: Path) -> str:
     """What a part that failed said last."""
     lines = log.read_text(errors="replace").splitlines()
-    return next(line[-200:] for line in reversed(lines) if line.strip())
+    return next(line[:300] for line in reversed(lines) if line.strip())
 
 
 def write(path: Path, text: str) -> None:

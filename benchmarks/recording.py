@@ -78,7 +78,7 @@ class Record:
         self._output: Path = arguments.output
         self._show = show
         self._figures = figures
-        self._failures = 0
+        self._failures: list[tuple[str, str]] = []
         settings = {
             name: str(value) if isinstance(value, Path) else value
             for name, value in vars(arguments).items()
@@ -100,7 +100,7 @@ class Record:
             yield
         except Exception as error:  # whatever a library raises: the others are still to be measured
             found["failed"] = failure_reason(error)
-            self._failures += 1
+            self._failures.append((name, found["failed"]))
             print(f"{name} failed: {found['failed']}", file=sys.stderr, flush=True)
         if into is not None:
             into.append(found)
@@ -110,7 +110,8 @@ class Record:
         """Write what is known, whole or not at all."""
         load = {"load_average": round(os.getloadavg()[0], 2)}
         figures = {"figures": list(self._figures(self.results))} if self._figures else {}
-        record = {"machine": self._machine | load, **self._about, **self.results, **figures}
+        failures = {"failures": self._failures} if self._failures else {}
+        record = {"machine": self._machine | load, **self._about, **self.results, **figures, **failures}
         # Files of the repository by their place in it: where it lies is nobody's business.
         text = json.dumps(record, indent=2).replace(f"{RESULTS.parents[1]}/", "")
         with atomic_file(self._output) as partial:
@@ -132,12 +133,13 @@ class Record:
             print("interrupted: the others were not measured", file=sys.stderr)
             raise SystemExit(error.exit_code if isinstance(error, Terminated) else INTERRUPTED)
         if error is None and self._failures:
-            raise SystemExit(f"error: {self._failures} failed; the record holds the reasons and the others")
+            name, reason = self._failures[0]
+            raise SystemExit(f"error: {len(self._failures)} failed, the first: {name}: {reason}")
 
 
 def missing(found: Found) -> str | None:
     """Why there is nothing to show of something."""
-    reasons = (f"{key.replace('_', ' ')}: {found[key]}" for key in ("not_run", "failed") if key in found)
+    reasons = (f"{key.replace('_', ' ')}: {found[key]}" for key in ("failed", "not_run") if key in found)
     return next(reasons, None)
 
 

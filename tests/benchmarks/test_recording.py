@@ -38,7 +38,7 @@ def measure_three(output: Path, shown: list[dict]) -> None:
 
 def test_the_file_is_complete_after_each_step_and_a_failure_ends_in_exit_code_1(output, capsys):
     shown: list[dict] = []
-    with pytest.raises(SystemExit, match="error: 1 failed; the record holds the reasons"):
+    with pytest.raises(SystemExit, match="error: 1 failed, the first: two: unexpected RuntimeError"):
         measure_three(output, shown)
     reason = "unexpected RuntimeError: CUDA error 700: illegal address"
     assert read(output)["found"] == [
@@ -46,6 +46,7 @@ def test_the_file_is_complete_after_each_step_and_a_failure_ends_in_exit_code_1(
         {"name": "two", "failed": reason},
         {"name": "three", "ms": 1.5},
     ]
+    assert read(output)["failures"] == [["two", reason]]
     assert read(output)["settings"] == {"rounds": 2}
     assert [each["found"] for each in shown] == [read(output)["found"]]
     assert f"two failed: {reason}" in capsys.readouterr().err

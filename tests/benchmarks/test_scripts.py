@@ -67,7 +67,7 @@ def test_a_method_that_fails_leaves_the_others(tmp_path: Path) -> None:
     onnx.save(difference_model(shape=(1, 3, 64, 64)), tmp_path / "small.onnx")
     done = run("accuracy", tmp_path, "--model", str(tmp_path / "small.onnx"), "--pairs", "1", "--seed", "51")
     assert done.returncode == 1
-    assert "error: 3 failed; the record holds the reasons and the others" in done.stderr
+    assert "error: 3 failed, the first: small on synthetic 256x256: frames of 256x256" in done.stderr
     for scores in json.loads((tmp_path / "record.json").read_text())["results"].values():
         assert "too large for this engine" in scores["small"]["failed"]
         assert scores["DIS medium"]["pairs"] == 1
