@@ -63,8 +63,9 @@ def bench(
 ) -> None:
     """Measure accuracy on data sets through any engine, and its speed.
 
-    Engines are every model on every backend; differences and ratios are to the first. Ctrl-C prints what is
-    done, marked partial, with exit code 130.
+    Engines are every model on every backend; differences and ratios are to the first. One that fails is
+    left out and named with its reason, the others go on, and the exit code is 1. Ctrl-C prints what is done,
+    marked partial, with exit code 130.
     """
     if resume and json_file is None:
         raise typer.BadParameter("--resume goes on with the run in a --json file: name it")
@@ -120,11 +121,14 @@ def bench(
 
 
 def _finish(result: "BenchResult", json_file: Path | None) -> None:
-    if not result.partial:
-        return
-    if json_file is not None:
-        typer.echo(f"interrupted; to go on: the same command with --json {json_file} --resume", err=True)
-    raise typer.Exit(INTERRUPTED)
+    if result.partial:
+        if json_file is not None:
+            typer.echo(f"interrupted; to go on: the same command with --json {json_file} --resume", err=True)
+        raise typer.Exit(INTERRUPTED)
+    if result.failures:
+        failed = ", ".join(dict.fromkeys(each.engine for each in result.failures))
+        typer.echo(f"error: {failed} failed, and the result holds the others", err=True)
+        raise typer.Exit(1)
 
 
 def _names(text: str | None) -> list[str]:

@@ -39,6 +39,7 @@ def selftest(
     from dinoflow_deploy.cli.progress import TerminalProgress
     from dinoflow_deploy.selftest import SelfTestOptions, run_selftest
     from dinoflow_deploy.selftest.cases import BACKENDS, MODELS
+    from dinoflow_deploy.selftest.results import SelfTestResult
     from dinoflow_deploy.selftest.tables import markdown
 
     files = output.with_name(f"{output.name}.json"), output.with_name(f"{output.name}.md")
@@ -52,10 +53,14 @@ def selftest(
     )
     for file in files:
         check_new_file(file, overwrite=overwrite)
+
+    def save(done: SelfTestResult) -> None:
+        done.write(files[0])
+        write_text(files[1], markdown(done))
+
     with TerminalProgress() as progress, stop_on_interrupt("writing what is done") as stop:
-        result = run_selftest(options, progress, stop=stop, save=lambda done: done.write(files[0]))
-    result.write(files[0])
-    write_text(files[1], markdown(result))
+        result = run_selftest(options, progress, stop=stop, save=save)
+    save(result)
     typer.echo(markdown(result))
     typer.echo(f"wrote {files[0]} and {files[1]}")
     if result.partial:

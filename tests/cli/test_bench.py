@@ -1,4 +1,5 @@
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -29,6 +30,15 @@ def test_speed_alone() -> None:
     assert result.exit_code == 0, result.output
     assert "speed at 64x64, batch 1" in result.stdout
     assert "measured**" not in result.stdout
+
+
+def test_one_engine_that_fails_is_named_and_ends_in_exit_code_1() -> None:
+    result = run("--model", "absent", "--model", "nano", *QUICK)
+    assert result.exit_code == 1
+    assert "absent failed, and is left out: there is no file" in " ".join(result.stderr.split())
+    assert "error: absent failed, and the result holds the others" in result.stderr
+    assert re.search(r"\| nano +\| +[0-9]", result.stdout)
+    assert re.search(r"\| absent +\| +failed \|", result.stdout)
 
 
 def test_files_hold_what_is_printed(root, tmp_path) -> None:

@@ -11,8 +11,8 @@ from dinoflow_deploy.bench.benchmark import Shown
 from dinoflow_deploy.bench.report.charts import Axis, even_axis, line_chart
 from dinoflow_deploy.bench.report.pictures import PairPictures, draw_pair, error_colors
 from dinoflow_deploy.bench.report.style import STYLE
-from dinoflow_deploy.bench.results import BenchResult, DatasetResult, SpeedResult
-from dinoflow_deploy.bench.tables import Table, dataset_tables, speed_table
+from dinoflow_deploy.bench.results import BenchResult, DatasetResult, Failure, SpeedResult
+from dinoflow_deploy.bench.tables import Table, dataset_tables, failures_table, speed_table
 from dinoflow_deploy.errors import InputError
 
 _MIB = 2**20
@@ -68,14 +68,16 @@ class Report:
         if result.partial:
             yield '<p class="partial">Partial: the run was interrupted.</p>'
         yield _summary(result)
+        if result.failures:
+            yield f"<section>{_table(failures_table(result.failures))}</section>"
         for dataset in result.datasets:
-            yield self._dataset(dataset)
+            yield self._dataset(dataset, result.failures)
         if result.speed:
-            yield _speed(result.speed)
+            yield _speed(result.speed, result.failures)
         yield _environment(result)
 
-    def _dataset(self, dataset: DatasetResult) -> str:
-        tables = "".join(map(_table, dataset_tables(dataset)))
+    def _dataset(self, dataset: DatasetResult, failures: Sequence[Failure]) -> str:
+        tables = "".join(map(_table, dataset_tables(dataset, failures)))
         pictures = "".join(map(_pair, self._pictures.get(dataset.dataset, [])))
         return (
             f"<section><h2>{escape(dataset.dataset)}</h2>{tables}{_by_displacement(dataset)}"
@@ -174,7 +176,7 @@ def _picture(address: str, caption: str) -> str:
     return f'<figure><img src="{address}" alt="{text}"><figcaption>{text}</figcaption></figure>'
 
 
-def _speed(results: Sequence[SpeedResult]) -> str:
+def _speed(results: Sequence[SpeedResult], failures: Sequence[Failure]) -> str:
     lines = {}
     for speed in results:
         quantiles = speed.latency_quantiles
@@ -189,7 +191,7 @@ def _speed(results: Sequence[SpeedResult]) -> str:
             + line_chart(lines, x, even_axis("calls at most as slow, %", 0, 100))
             + "</figure>"
         )
-    return f"<section><h2>speed</h2>{_table(speed_table(results))}{chart}</section>"
+    return f"<section><h2>speed</h2>{_table(speed_table(results, failures))}{chart}</section>"
 
 
 def _environment(result: BenchResult) -> str:
