@@ -14,6 +14,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from dinoflow_deploy.errors import InputError, VideoError
+from dinoflow_deploy.video.completeness import Completeness
 from dinoflow_deploy.video.filters import Deinterlacer
 from dinoflow_deploy.video.frame_source import Frame, FrameSource, Image, Selection, fitted_size
 from dinoflow_deploy.video.orientation import turns_on_its_side, upright
@@ -25,11 +26,6 @@ NETWORK_TIMEOUT = 10.0
 """Seconds without data after which a network stream counts as ended."""
 
 _FALLBACK_RATE = Fraction(25)
-_MICROSECOND = Fraction(1, 1_000_000)
-
-_MATROSKA = "matroska,webm"
-# Formats whose header says how long the file should be; others are guessed from the file's end.
-_FORMATS_WITH_DURATION = ("mov,mp4,m4a,3gp,3g2,mj2", _MATROSKA, "avi")
 
 
 class VideoSource(FrameSource):
@@ -91,8 +87,9 @@ class VideoSource(FrameSource):
         self._changed_size = False
         self._damaged = 0
         self._rgb = RgbConverter()
-        self._duration = self._stated_duration()
-        self.count = self._stated_count()
+        file = self.files[0] if self.files else None
+        self._completeness = None if live else Completeness(self._container, self._stream, self.rate, file)
+        self.count = None if self._completeness is None else self._completeness.count
         if other_streams is not None:
             self.notes.append(other_streams)
         if not self._timed and rate is None:
@@ -142,19 +139,17 @@ class VideoSource(FrameSource):
                     yield picture
 
     def _packets(self) -> "Iterator[Packet[Stream]]":
-        """All packets, the sound's too: only together do they show whether the file is whole."""
-        reached = Fraction(0)
         try:
             for packet in self._container.demux():
-                time = packet.dts if packet.pts is None else packet.pts
-                if time is not None and packet.time_base is not None:
-                    reached = max(reached, (time + (packet.duration or 0)) * packet.time_base)
+                if self._completeness is not None:
+                    self._completeness.add(packet)
                 yield packet
         except av.error.FFmpegError as error:
             self._add_damage(f"reading stopped: {error.strerror}")
             return
-        if self._duration is not None and reached < self._duration - 2 / self.rate - Fraction(1, 10):
-            self._add_damage(f"it ends after {float(reached):.2f} s of {float(self._duration):.2f} s")
+        missing = None if self._completeness is None else self._completeness.missing()
+        if missing is not None:
+            self._add_damage(missing)
 
     def _add_damage(self, reason: str) -> None:
         self.damage = f"{self.damage}; {reason}" if self.damage else reason
@@ -168,34 +163,6 @@ class VideoSource(FrameSource):
             if count and self._timed
         ]
         self.notes += [note for note in (self._rgb.note, self._deinterlacer.note()) if note is not None]
-
-    def _stated_duration(self) -> Fraction | None:
-        """When the file says that it ends, in seconds.
-
-        That is at most the end on the clock of its timestamps: some formats do not count what lies before the
-        first frame.
-        """
-        container = self._container
-        if self.live or container.format.name not in _FORMATS_WITH_DURATION or container.duration is None:
-            return None
-        duration = container.duration * _MICROSECOND
-        if container.format.name == "avi":
-            # FFmpeg shortens the duration of a truncated AVI file; the number of frames stays.
-            duration = max(duration, self._stream.frames / self.rate)
-        return duration
-
-    def _stated_count(self) -> int | None:
-        if self.live:
-            return None
-        if self._stream.frames:
-            return self._stream.frames
-        duration, start = self._container.duration, self._container.start_time or 0
-        if duration is None:
-            return None
-        if self._container.format.name == _MATROSKA and duration > start:
-            # FFmpeg's files state their end, which is no length where they begin late.
-            duration -= start
-        return round(duration * _MICROSECOND * self.rate)
 
     def _to_rgb(self, index: int, picture: VideoFrame) -> Image:
         matrix = picture.side_data.get("DISPLAYMATRIX")
@@ -233,14 +200,14 @@ def _open(address: str, name: str) -> InputContainer:
     except av.error.FFmpegError as error:
         raise VideoError(f"{name} cannot be opened: {error.strerror}") from error
     # PyAV asks for presentation times made up from decoding times; they are wrong for H.264 in AVI.
-    container.flags &= ~Flags.gen_pts.value
+    container.flags &= ~cast(int, Flags.gen_pts.value)
     return container
 
 
 def _holds_times(container: InputContainer) -> bool:
     """Whether frames carry times; FFmpeg makes them up for bare streams and for pictures in a row."""
     kind = container.format
-    return not kind.flags & FormatFlags.no_timestamps.value and not kind.name.endswith("_pipe")
+    return not kind.flags & cast(int, FormatFlags.no_timestamps.value) and not kind.name.endswith("_pipe")
 
 
 def _nominal_rate(stream: VideoStream, timed: bool) -> Fraction:

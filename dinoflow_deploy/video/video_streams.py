@@ -44,7 +44,6 @@ def choose_stream(container: InputContainer, name: str) -> tuple[VideoStream, st
 
 
 def _describe(stream: VideoStream) -> str:
-    context = stream.codec_context
-    if context is None:
+    if not stream.codec_context:  # the codec is not known to FFmpeg
         return f"stream {stream.index}"
-    return f"stream {stream.index} ({context.name}, {context.width}x{context.height})"
+    return f"stream {stream.index} ({stream.name}, {stream.width}x{stream.height})"

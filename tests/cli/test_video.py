@@ -14,8 +14,9 @@ from typer.testing import CliRunner
 
 from dinoflow_deploy import engines
 from dinoflow_deploy.cli.app import app
-from dinoflow_deploy.cli.video import FlowFormat, Render
+from dinoflow_deploy.cli.video import Deinterlace, FlowFormat, Render
 from dinoflow_deploy.errors import VideoError
+from dinoflow_deploy.video.filters import DEINTERLACE
 from dinoflow_deploy.video.options import FLOW_FORMATS
 from dinoflow_deploy.video.render import RENDERERS
 from tests.video.clips import ConstantEngine, cut, decode, write_clip
@@ -168,7 +169,10 @@ def test_a_truncated_clip_exits_3(tmp_path):
         (["in.mp4", "--frames", "1"], "frames is 1"),
         (["in.mp4", "--start", "100"], "flow needs at least two"),
         (["in.mp4", "--max-flow", "-1"], "max-flow is -1"),
-        (["in.mp4", "--fps", "10"], "fps is for images"),
+        (
+            ["in.mp4", "--fps", "10"],
+            "fps is for images and bare streams, which hold no times; in.mp4 keeps its own (29.97 fps)",
+        ),
         (["in.mp4", "--fps", "1e6"], "fps is 1e+06: it must be from 0.01 to 1000"),
         (["in.mp4", "--fps", "inf"], "fps is inf: it must be from 0.01 to 1000"),
         (["in.mp4", "--fps", "nan"], "fps is nan: it must be"),
@@ -205,7 +209,9 @@ def test_wrong_usage_exits_2(tmp_path):
     assert video("in.mp4", "--render", "hologram").exit_code == 2
 
 
-@pytest.mark.parametrize(("choices", "names"), [(Render, RENDERERS), (FlowFormat, FLOW_FORMATS)])
+@pytest.mark.parametrize(
+    ("choices", "names"), [(Render, RENDERERS), (FlowFormat, FLOW_FORMATS), (Deinterlace, DEINTERLACE)]
+)
 def test_choices_are_those_of_the_library(choices: type[StrEnum], names):
     assert [choice.value for choice in choices] == list(names)
 
