@@ -1,5 +1,6 @@
 """Clips in one image file that FFmpeg does not read: animated WebP, and TIFF of several pages."""
 
+import struct
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -113,7 +114,7 @@ class TiffSource(FrameSource):
         self._pages = pages
         self._max_side = max_side
         self.files = [path]
-        self.count = len(pages.numbers)
+        self.count = len(pages.headers)
 
     def frames(self, selection: Selection) -> Generator[Frame, None, None]:
         """Give the selected pages.
@@ -122,9 +123,9 @@ class TiffSource(FrameSource):
             VideoError: A page cannot be read, or its size differs from the first one's.
         """
         size: tuple[int, ...] | None = None
-        pages = selection.of(enumerate(self.until_stopped(self._pages.numbers)))
-        for place, (index, page) in enumerate(pages):
-            image = self._read(page)
+        pages = selection.of(enumerate(self.until_stopped(self._pages.headers)))
+        for place, (index, header) in enumerate(pages):
+            image = self._read(index, header)
             size = size or image.shape
             if image.shape != size:
                 raise VideoError(
@@ -135,15 +136,20 @@ class TiffSource(FrameSource):
         if not self._pages.whole:
             self.damage = f"it is cut off: the headers of {self.count} pages are left"
 
-    def _read(self, page: int) -> Image:
-        with _silent_opencv():
-            read, images = cv2.imreadmulti(str(self.files[0]), start=page, count=1, flags=cv2.IMREAD_COLOR)
-        if not read or len(images) != 1:
+    def _read(self, index: int, header: int) -> Image:
+        # OpenCV goes through all earlier headers to reach a page: in memory, and there only, this one is made
+        # the first.
+        data = np.memmap(self.files[0], np.uint8, mode="c")
+        place, number = self._pages.start
+        struct.pack_into(number, data.data, place, header)
+        # Of some damage nothing but what OpenCV prints tells: it is not silenced.
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR)
+        if image is None:
             raise VideoError(
-                f"page {page} of {self.name} cannot be read: it is damaged, or holds other values than "
+                f"page {index} of {self.name} cannot be read: it is damaged, or holds other values than "
                 "unsigned ones of 8 or 16 bits"
             )
-        return np.asarray(cv2.cvtColor(images[0], cv2.COLOR_BGR2RGB), np.uint8)
+        return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 @contextmanager

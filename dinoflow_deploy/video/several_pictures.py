@@ -36,11 +36,13 @@ class Pages:
     """What the headers of a TIFF file say.
 
     Attributes:
-        numbers: Which of its pictures are pages, counted from 0: smaller copies and masks are not.
+        headers: Where the headers of its pages begin. Smaller copies and masks of other pages are left out.
+        start: Which bytes of the file say where the first header begins, in which of struct's formats.
         whole: Whether the last one says that it is the last.
     """
 
-    numbers: tuple[int, ...]
+    headers: tuple[int, ...]
+    start: tuple[int, str]
     whole: bool
 
 
@@ -59,7 +61,7 @@ def count_pictures(path: Path) -> int:
     with path.open("rb") as file:
         frames = _frames_of_apng(file)
     pages = tiff_pages(path)
-    return max(1, frames, len(pages.numbers) if pages is not None else 0)
+    return max(1, frames, len(pages.headers) if pages is not None else 0)
 
 
 def webp_animation(path: Path) -> Animation | None:
@@ -112,19 +114,18 @@ def tiff_pages(path: Path) -> Pages | None:
         version = struct.unpack_from(f"{order}H", start, 2)[0] if order and len(start) == 16 else 0
         if version not in (_TIFF, _BIG_TIFF):
             return None
-        kinds: list[int] = []
+        big, whole = version == _BIG_TIFF, True
+        headers: list[tuple[int, int]] = []
         try:
-            kinds.extend(_subfile_types(file, str(order), big=version == _BIG_TIFF))
+            headers.extend(_headers(file, str(order), big=big))
         except struct.error:
             whole = False
-        else:
-            whole = True
-        pages = tuple(number for number, kind in enumerate(kinds) if not kind & _REDUCED_OR_MASK)
-        return Pages(pages, whole)
+        pages = tuple(place for place, kind in headers if not kind & _REDUCED_OR_MASK)
+        return Pages(pages, (8, f"{order}Q") if big else (4, f"{order}I"), whole)
 
 
-def _subfile_types(file: BinaryIO, order: str, *, big: bool) -> Iterator[int]:
-    """NewSubfileType of each picture along the chain of their headers.
+def _headers(file: BinaryIO, order: str, *, big: bool) -> Iterator[tuple[int, int]]:
+    """Where the header of each picture begins, along their chain, and its NewSubfileType.
 
     Raises:
         struct.error: The chain leads out of the file.
@@ -142,5 +143,5 @@ def _subfile_types(file: BinaryIO, order: str, *, big: bool) -> Iterator[int]:
         (entries,) = count.unpack(file.read(count.size))
         fields = [entry.unpack(file.read(entry.size)) for _ in range(entries)]
         following = offset.unpack(file.read(offset.size))
-        yield next((value for tag, _, _, value in fields if tag == _NEW_SUBFILE_TYPE), 0)
+        yield place, next((value for tag, _, _, value in fields if tag == _NEW_SUBFILE_TYPE), 0)
         (place,) = following

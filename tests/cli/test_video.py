@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 from enum import StrEnum
+from fractions import Fraction
 from pathlib import Path
 from typing import TextIO
 
@@ -19,7 +20,7 @@ from dinoflow_deploy.errors import VideoError
 from dinoflow_deploy.video.filters import DEINTERLACE
 from dinoflow_deploy.video.options import FLOW_FORMATS
 from dinoflow_deploy.video.render import RENDERERS
-from tests.video.clips import ConstantEngine, cut, decode, write_clip
+from tests.video.clips import ConstantEngine, cut, decode, remux, write_clip
 
 
 @pytest.fixture(autouse=True)
@@ -88,6 +89,19 @@ def test_the_next_command_computes_the_same(tmp_path, constant_engine):
     result = video("in.mp4", *given.split(), "--json", "report.json")
     following = f"in.mp4 {given} --output in-flow-side-by-side.mp4 --render side-by-side\n"
     assert f"next: dinoflow-deploy video {following}" in result.stdout
+
+
+def test_a_bare_stream_that_is_deinterlaced(tmp_path, constant_engine):
+    clip = write_clip(tmp_path / "in.mkv", rate=Fraction(50))
+    remux(clip, tmp_path / "in.h264", file_format="h264")
+    result = video("in.h264")
+    assert result.stdout.startswith("wrote in-flow.mp4: 11 frames, 96x64, 50 fps, ")
+    assert "note: in.h264 holds no times: 50 fps is FFmpeg's guess; fps sets another rate" in result.stderr
+    given = "--fps 10.0 --deinterlace on"
+    result = video("in.h264", "--overwrite", *given.split())
+    assert result.stdout.startswith("wrote in-flow.mp4: 11 frames, 96x64, 10 fps, ")
+    assert result.stderr.splitlines()[-1] == "note: every frame was deinterlaced (bwdif)"
+    assert f"next: dinoflow-deploy video in.h264 {given} --output" in result.stdout
 
 
 def write_images(folder: Path, names: list[str]) -> list[Path]:

@@ -198,6 +198,8 @@ def test_a_rate_is_refused_where_the_times_are_known(zoo):
             open_source([str(zoo(name))], rate=Fraction(10))
     with pytest.raises(InputError, match="camera 97 keeps its own"):
         open_source(["97"], rate=Fraction(10))
+    with pytest.raises(InputError, match="fps is 0: it must be positive"):
+        open_source([str(zoo("h264"))], rate=Fraction(0))
 
 
 def test_frames_without_a_time_are_said(zoo):
