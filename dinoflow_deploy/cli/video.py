@@ -20,8 +20,7 @@ INCOMPLETE = 3
 
 _INPUTS = (
     "A video or animated image; a folder or list of images; a quoted glob; two images; a camera's number; "
-    "rtsp://... "
-    "Without --output, the last of several is the output, unless all are images."
+    "rtsp://... Without --output, the last of several is the output, unless all are images."
 )
 
 _COMPUTING = {

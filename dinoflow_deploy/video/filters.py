@@ -7,11 +7,9 @@ import av
 from av.filter import Graph
 from av.video.frame import VideoFrame
 
-from dinoflow_deploy.errors import InputError
+from dinoflow_deploy.errors import InputError, VideoError
 
 DEINTERLACE = ("auto", "on", "off")
-
-_DEFAULT_ASPECT = "1/1"  # the pixels' aspect does not matter to what is computed here
 
 
 class FilterChain:
@@ -38,7 +36,7 @@ class FilterChain:
             video_size=f"{picture.width}x{picture.height}",
             pix_fmt=picture.format.name,
             time_base=str(time_base),
-            pixel_aspect=_DEFAULT_ASPECT,
+            pixel_aspect="1/1",  # it does not matter to these filters
             colorspace=str(int(picture.colorspace)),
             range=str(int(picture.color_range)),
         )
@@ -99,7 +97,11 @@ class Deinterlacer:
         self._time_base = time_base
 
     def apply(self, pictures: Iterable[VideoFrame]) -> Iterator[VideoFrame]:
-        """The frames, deinterlaced where the mode says so."""
+        """The frames, deinterlaced where the mode says so.
+
+        Raises:
+            VideoError: FFmpeg cannot deinterlace frames of this format.
+        """
         chain: FilterChain | None = None
         for picture in pictures:
             self.interlaced = self.interlaced or picture.interlaced_frame
@@ -116,7 +118,12 @@ class Deinterlacer:
 
     def _chain(self, picture: VideoFrame) -> FilterChain:
         which = "all" if self._mode == "on" else "interlaced"
-        return FilterChain(picture, [("bwdif", f"mode=send_frame:deint={which}")], self._time_base)
+        try:
+            return FilterChain(picture, [("bwdif", f"mode=send_frame:deint={which}")], self._time_base)
+        except (av.error.FFmpegError, ValueError) as error:
+            raise VideoError(
+                f"frames of {picture.format.name} cannot be deinterlaced ({error}): set deinterlace to 'off'"
+            ) from error
 
     def note(self) -> str | None:
         """What the user should know of what was done."""

@@ -53,15 +53,18 @@ def count_pictures(path: Path) -> int:
         path: An existing file of any kind.
 
     Returns:
-        At least 1; 1 also where the headers are damaged, which its decoder will say.
+        At least 1; 1 also where it is damaged or cannot be read, which its decoder will say.
     """
-    animation = webp_animation(path)
-    if animation is not None:
-        return len(animation.durations)
-    with path.open("rb") as file:
-        frames = _frames_of_apng(file)
-    pages = tiff_pages(path)
-    return max(1, frames, len(pages.headers) if pages is not None else 0)
+    try:
+        animation, frames, pages = webp_animation(path), _frames_of_apng(path), tiff_pages(path)
+    except OSError:
+        return 1
+    return max(
+        1,
+        len(animation.durations) if animation is not None else 0,
+        frames,
+        len(pages.headers) if pages is not None else 0,
+    )
 
 
 def webp_animation(path: Path) -> Animation | None:
@@ -92,17 +95,18 @@ def _riff_chunks(file: BinaryIO, place: int) -> Iterator[tuple[bytes, bytes]]:
         file.seek(place)
 
 
-def _frames_of_apng(file: BinaryIO) -> int:
+def _frames_of_apng(path: Path) -> int:
     """As the chunk acTL says, which comes before the first picture (PNG specification, third edition)."""
-    if file.read(8) != _PNG:
-        return 0
-    while len(header := file.read(8)) == 8:
-        size, name = struct.unpack(">I4s", header)
-        if name == b"acTL":
-            return int.from_bytes(file.read(4), "big")
-        if name == b"IDAT":
+    with path.open("rb") as file:
+        if file.read(8) != _PNG:
             return 0
-        file.seek(size + 4, 1)
+        while len(header := file.read(8)) == 8:
+            size, name = struct.unpack(">I4s", header)
+            if name == b"acTL":
+                return int.from_bytes(file.read(4), "big")
+            if name == b"IDAT":
+                return 0
+            file.seek(size + 4, 1)
     return 0
 
 

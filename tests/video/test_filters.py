@@ -1,11 +1,12 @@
 from fractions import Fraction
 
 import av
+import cv2
 import numpy as np
 import pytest
 
-from dinoflow_deploy.errors import InputError
-from dinoflow_deploy.video import Selection, open_source
+from dinoflow_deploy.errors import InputError, VideoError
+from dinoflow_deploy.video import Selection, filters, open_source
 from tests.video.clips import write_clip
 
 WIDTH, HEIGHT, FRAMES, SPEED = 96, 64, 8, 6
@@ -107,10 +108,22 @@ def test_frames_of_two_sizes_are_all_deinterlaced(tmp_path, clips):
     assert DONE in source.notes
 
 
+def test_frames_that_ffmpeg_cannot_deinterlace_are_named(clips, monkeypatch):
+    def fail(*_):
+        raise av.error.ArgumentError(22, "Invalid argument")
+
+    monkeypatch.setattr(filters, "FilterChain", fail)
+    with pytest.raises(
+        VideoError, match=r"frames of yuv420p cannot be deinterlaced .*: set deinterlace to 'off'"
+    ):
+        read(clips["marked"])
+    assert len(read(clips["marked"], deinterlace="off")[1]) == FRAMES
+
+
 def test_what_cannot_be_deinterlaced_is_refused(tmp_path, clips):
     with pytest.raises(InputError, match="deinterlace is 'maybe': choose one of auto, on, off"):
         open_source([str(clips["marked"])], deinterlace="maybe")
     for name in ("1.png", "2.png"):
-        av.VideoFrame(32, 32, "rgb24").save(tmp_path / name)
+        cv2.imwrite(str(tmp_path / name), np.zeros((32, 32, 3), np.uint8))
     with pytest.raises(InputError, match=r"deinterlace is for videos that FFmpeg decodes, which .* is not"):
         open_source([str(tmp_path)], deinterlace="on")
