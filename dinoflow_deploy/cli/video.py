@@ -19,13 +19,13 @@ INCOMPLETE = 3
 """Exit code when the source was damaged: what could be read is in the output."""
 
 _INPUTS = (
-    "A video; a folder or list of images; a quoted glob; two images; a camera's number; rtsp://... "
-    "Without --output, the last of several is the output, unless all are images."
+    "A video or animated image; a folder or list of images; a quoted glob; two images; a camera's number; "
+    "rtsp://... Without --output, the last of several is the output, unless all are images."
 )
 
 _COMPUTING = {
     *("model", "backend", "device", "cuda_graph"),
-    *("max_flow", "max_side", "start", "frames", "stride", "fps"),
+    *("max_flow", "max_side", "start", "frames", "stride", "fps", "deinterlace"),
 }
 
 
@@ -36,6 +36,14 @@ class Render(StrEnum):
     OVERLAY = "overlay"
     SIDE_BY_SIDE = "side-by-side"
     ARROWS = "arrows"
+
+
+class Deinterlace(StrEnum):
+    """Which frames are deinterlaced."""
+
+    AUTO = "auto"
+    ON = "on"
+    OFF = "off"
 
 
 class FlowFormat(StrEnum):
@@ -88,8 +96,15 @@ def video(
         int, typer.Option(metavar="N", help="Use every Nth frame: flow is between frames N apart.")
     ] = 1,
     fps: Annotated[
-        float | None, typer.Option(show_default="25", help="Frame rate of images; a video keeps its own.")
+        float | None,
+        typer.Option(
+            show_default="25, or FFmpeg's guess",
+            help="Frame rate of images and bare streams (.h264, ...), which hold no times.",
+        ),
     ] = None,
+    deinterlace: Annotated[
+        Deinterlace, typer.Option(help="Make full frames of interlaced ones: where marked, of all, of none.")
+    ] = Deinterlace.AUTO,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")] = False,
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write counts and timings per stage.")
@@ -117,7 +132,7 @@ def video(
     )
     rate = None if fps is None else image_rate(fps)
     _say_if_it_waits(named)
-    with open_source(named, rate=rate, max_side=max_side) as source:
+    with open_source(named, rate=rate, max_side=max_side, deinterlace=deinterlace.value) as source:
         output = output or default_output(named)
         # Everything that can be refused is refused before a model is loaded.
         check_outputs(output, options, source, json_file)

@@ -40,8 +40,8 @@ def flow_video(
 ) -> VideoReport:
     """Compute the flow of a clip and write it as a video.
 
-    Each frame used, but for the last, gives one frame of the output, with the same timestamp. The sizes of
-    the output and of saved flow are those of the source's frames.
+    Each frame used, but for the last, gives one frame of the output, shown from the same time on and as long.
+    The sizes of the output and of saved flow are those of the source's frames.
 
     Args:
         source: The clip; it is read to its end and closed.
@@ -163,7 +163,7 @@ class _Run:
         if not self._pairs:
             self._seconds_to_first_flow = self._watch.elapsed
         self._pairs += 1
-        self._computed.put(FlowFrame(first, flow))
+        self._computed.put(FlowFrame(first, flow, second.pts - first.pts))
         self._progress.advance()
 
     def _check_enough(self) -> None:
@@ -196,7 +196,7 @@ class _Run:
         with self._watch.stage("render"):
             picture = RENDERERS[self._options.render](pair.frame.image, pair.flow, max_flow)
         with self._watch.stage("encode"):
-            sink.write(picture, pair.frame.pts)
+            sink.write(picture, pair.frame.pts, pair.duration)
         self._drawn_size, self._size = (picture.shape[1], picture.shape[0]), sink.size
         if flow_folder is not None:
             with self._watch.stage("save_flow"):

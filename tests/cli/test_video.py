@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 from enum import StrEnum
+from fractions import Fraction
 from pathlib import Path
 from typing import TextIO
 
@@ -14,11 +15,12 @@ from typer.testing import CliRunner
 
 from dinoflow_deploy import engines
 from dinoflow_deploy.cli.app import app
-from dinoflow_deploy.cli.video import FlowFormat, Render
+from dinoflow_deploy.cli.video import Deinterlace, FlowFormat, Render
 from dinoflow_deploy.errors import VideoError
+from dinoflow_deploy.video.filters import DEINTERLACE
 from dinoflow_deploy.video.options import FLOW_FORMATS
 from dinoflow_deploy.video.render import RENDERERS
-from tests.video.clips import ConstantEngine, cut, decode, write_clip
+from tests.video.clips import ConstantEngine, cut, decode, remux, write_clip
 
 
 @pytest.fixture(autouse=True)
@@ -87,6 +89,19 @@ def test_the_next_command_computes_the_same(tmp_path, constant_engine):
     result = video("in.mp4", *given.split(), "--json", "report.json")
     following = f"in.mp4 {given} --output in-flow-side-by-side.mp4 --render side-by-side\n"
     assert f"next: dinoflow-deploy video {following}" in result.stdout
+
+
+def test_a_bare_stream_that_is_deinterlaced(tmp_path, constant_engine):
+    clip = write_clip(tmp_path / "in.mkv", rate=Fraction(50))
+    remux(clip, tmp_path / "in.h264", file_format="h264")
+    result = video("in.h264")
+    assert result.stdout.startswith("wrote in-flow.mp4: 11 frames, 96x64, 50 fps, ")
+    assert "note: in.h264 holds no times: 50 fps is FFmpeg's guess; fps sets another rate" in result.stderr
+    given = "--fps 10.0 --deinterlace on"
+    result = video("in.h264", "--overwrite", *given.split())
+    assert result.stdout.startswith("wrote in-flow.mp4: 11 frames, 96x64, 10 fps, ")
+    assert result.stderr.splitlines()[-1] == "note: every frame was deinterlaced (bwdif)"
+    assert f"next: dinoflow-deploy video in.h264 {given} --output" in result.stdout
 
 
 def write_images(folder: Path, names: list[str]) -> list[Path]:
@@ -168,7 +183,10 @@ def test_a_truncated_clip_exits_3(tmp_path):
         (["in.mp4", "--frames", "1"], "frames is 1"),
         (["in.mp4", "--start", "100"], "flow needs at least two"),
         (["in.mp4", "--max-flow", "-1"], "max-flow is -1"),
-        (["in.mp4", "--fps", "10"], "fps is for images"),
+        (
+            ["in.mp4", "--fps", "10"],
+            "fps is for images and bare streams, which hold no times; in.mp4 keeps its own (29.97 fps)",
+        ),
         (["in.mp4", "--fps", "1e6"], "fps is 1e+06: it must be from 0.01 to 1000"),
         (["in.mp4", "--fps", "inf"], "fps is inf: it must be from 0.01 to 1000"),
         (["in.mp4", "--fps", "nan"], "fps is nan: it must be"),
@@ -205,7 +223,9 @@ def test_wrong_usage_exits_2(tmp_path):
     assert video("in.mp4", "--render", "hologram").exit_code == 2
 
 
-@pytest.mark.parametrize(("choices", "names"), [(Render, RENDERERS), (FlowFormat, FLOW_FORMATS)])
+@pytest.mark.parametrize(
+    ("choices", "names"), [(Render, RENDERERS), (FlowFormat, FLOW_FORMATS), (Deinterlace, DEINTERLACE)]
+)
 def test_choices_are_those_of_the_library(choices: type[StrEnum], names):
     assert [choice.value for choice in choices] == list(names)
 

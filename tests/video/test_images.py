@@ -176,13 +176,6 @@ def test_a_folder_that_cannot_be_listed_is_named(tmp_path, monkeypatch):
         open_source([str(tmp_path)])
 
 
-def test_a_rate_is_for_images_only(tmp_path):
-    with pytest.raises(InputError, match="fps is for images"):
-        open_source([str(tmp_path / "clip.mp4")], rate=Fraction(30))
-    with pytest.raises(InputError, match="fps is 0"):
-        open_source([str(tmp_path)], rate=Fraction(0))
-
-
 def test_a_tiny_max_side_is_refused(tmp_path):
     with pytest.raises(InputError, match="max-side is 8"):
         open_source([str(tmp_path)], max_side=8)
