@@ -60,7 +60,7 @@ def write_record(arguments: argparse.Namespace, **results: Any) -> None:
         "settings": settings,
         **results,
     }
-    with atomic_file(arguments.output) as partial:
+    with atomic_file(arguments.output, overwrite=True) as partial:
         # Files of the repository by their place in it: where it lies is nobody's business.
         partial.write_text(json.dumps(record, indent=2).replace(f"{RESULTS.parents[1]}/", "") + "\n")
     print(f"\nwritten to {arguments.output}")

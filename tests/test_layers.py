@@ -12,7 +12,7 @@ PACKAGE = "dinoflow_deploy"
 FOLDER = Path(dinoflow_deploy.__file__).parent
 
 # What every layer may use; "" is the top package itself.
-TOOLS = {"", "errors", "atomic", "image_files", "interrupts", "optional", "progress", "user_cache"}
+TOOLS = {"", "errors", "atomic", "home", "image_files", "interrupts", "optional", "progress", "user_cache"}
 # What each layer may use beyond these and itself. Layers inside another one are named first.
 MAY_IMPORT = {
     "train.model": {"engines", "hub"},

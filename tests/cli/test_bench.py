@@ -63,8 +63,10 @@ def test_files_hold_what_is_printed(root, tmp_path) -> None:
         (("--backend", "tensorrt"), 1, "--target tensorrt --output NEW builds a plan for it"),
         (("--size", "64"), 2, "--size is 64"),
         (("--resume",), 2, "--json"),
-        (("--json", "/nowhere/a.json"), 1, "there is no folder /nowhere"),
-        (("--report", "/nowhere/report"), 1, "there is no folder /nowhere"),
+        (("--json", "/dev/null/a.json"), 1, "/dev/null is not a folder"),
+        (("--report", "/dev/null/report"), 1, "/dev/null is not a folder"),
+        (("--csv", "a.txt", "--markdown", "a.txt"), 1, "a.txt is named for two outputs"),
+        (("--resume", "--json", "-"), 2, "--json file"),
     ],
 )
 def test_refusals(arguments, code, message) -> None:

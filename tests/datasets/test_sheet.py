@@ -19,7 +19,9 @@ def sample(height: int, width: int, color: tuple[int, int, int]) -> FlowSample:
 
 
 def test_rows_show_frames_and_flow(tmp_path: Path) -> None:
-    write_sheet(tmp_path / "a.png", [sample(50, 100, (255, 0, 0)), sample(40, 40, (0, 200, 0))])
+    write_sheet(
+        tmp_path / "a.png", [sample(50, 100, (255, 0, 0)), sample(40, 40, (0, 200, 0))], overwrite=False
+    )
     image = cv2.imread(str(tmp_path / "a.png"))[..., ::-1]
     assert image.shape == ((26 + 200 + 6) + (26 + 400 + 6), 3 * 406, 3)
     upper, lower = image[26:226], image[258:658]
@@ -37,13 +39,13 @@ def test_a_sample_without_truth_or_motion_is_drawn(tmp_path: Path) -> None:
     empty.valid[:] = False
     still = sample(20, 30, (9, 9, 9))
     still.flow[:] = 0
-    write_sheet(tmp_path / "a.jpg", [empty, still])
+    write_sheet(tmp_path / "a.jpg", [empty, still], overwrite=False)
     assert cv2.imread(str(tmp_path / "a.jpg")) is not None
 
 
 def test_wrong_arguments_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"a\.gif: a sheet is written as \.png or \.jpg"):
-        write_sheet(tmp_path / "a.gif", [sample(2, 2, (0, 0, 0))])
+        write_sheet(tmp_path / "a.gif", [sample(2, 2, (0, 0, 0))], overwrite=False)
     with pytest.raises(InputError, match="none of the pairs"):
-        write_sheet(tmp_path / "a.png", [])
+        write_sheet(tmp_path / "a.png", [], overwrite=False)
     assert list(tmp_path.iterdir()) == []
