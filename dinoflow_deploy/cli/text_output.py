@@ -32,7 +32,7 @@ class TextOutput:
         self.path = path
         self._overwrite = overwrite
         self._stdout = sys.stdout if descriptor_of(path) == 1 else None
-        self._written: tuple[int, int] | None = None
+        self._written: tuple[int, int, int] | None = None
         self._elsewhere: OutputElsewhereError | None = None
 
     @property
@@ -134,6 +134,7 @@ def write_texts(texts: Sequence[tuple[TextOutput | None, str]]) -> None:
         raise InputError("; ".join(map(str, errors))) from errors[0]
 
 
-def _identity(path: Path) -> tuple[int, int]:
+def _identity(path: Path) -> tuple[int, int, int]:
     status = path.stat()
-    return status.st_dev, status.st_ino
+    # With the time, since the inode of a file that has gone is given to the next one.
+    return status.st_dev, status.st_ino, status.st_mtime_ns

@@ -24,11 +24,12 @@ def run(*arguments: object) -> Result:
     return CliRunner().invoke(app, ["bench", *map(str, arguments)])
 
 
-def test_speed_alone() -> None:
-    result = run(*QUICK)
+def test_speed_alone_and_its_json_alone_on_standard_output() -> None:
+    result = run(*QUICK, "--json", "-")
     assert result.exit_code == 0, result.output
-    assert "speed at 64x64, batch 1" in result.stdout
-    assert "measured**" not in result.stdout
+    assert [each["height"] for each in json.loads(result.stdout)["speed"]] == [64]
+    assert "speed at 64x64, batch 1" in result.stderr
+    assert "measured**" not in result.stderr
 
 
 def test_files_hold_what_is_printed(root, tmp_path) -> None:
@@ -73,6 +74,19 @@ def test_refusals(arguments, code, message) -> None:
     result = run(*arguments)
     assert result.exit_code == code, result.output
     assert message in " ".join(result.stderr.replace("│", " ").split())
+
+
+def test_nothing_that_is_measured_on_is_written_over(root, tmp_path) -> None:
+    flow = next(root.rglob("*.flo"))
+    (tmp_path / "model.onnx").touch()
+    for target in (flow, tmp_path / "model.onnx"):
+        for option in ("--json", "--csv", "--markdown"):
+            result = run(
+                *("--model", tmp_path / "model.onnx", "--dataset", "sintel-clean", "--root", root),
+                *(option, target, "--overwrite"),
+            )
+            assert result.exit_code == 1
+            assert "is an input: give the output another name" in result.stderr
 
 
 def test_missing_files_are_an_error_unless_asked_and_then_listed(tmp_path) -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -41,6 +42,14 @@ def test_a_sample_without_truth_or_motion_is_drawn(tmp_path: Path) -> None:
     still.flow[:] = 0
     write_sheet(tmp_path / "a.jpg", [empty, still], overwrite=False)
     assert cv2.imread(str(tmp_path / "a.jpg")) is not None
+
+
+def test_a_name_that_is_no_text_is_drawn_escaped(tmp_path: Path) -> None:
+    # As Python reads bytes that are not UTF-8; OpenCV crashes on it.
+    odd, escaped = (replace(sample(20, 30, (9, 9, 9)), name=name) for name in ("a\udcff", "a\\udcff"))
+    for name, each in (("odd.png", odd), ("escaped.png", escaped)):
+        write_sheet(tmp_path / name, [each], overwrite=False)
+    assert (tmp_path / "odd.png").read_bytes() == (tmp_path / "escaped.png").read_bytes()
 
 
 def test_wrong_arguments_are_refused(tmp_path: Path) -> None:
