@@ -149,6 +149,8 @@ def video(
         (json_output,) = open_texts(json_file, overwrite=overwrite, inputs=read)
         reserve(context, json_output)
         check_outputs(output, options, source, json_file if json_output and json_output.is_file else None)
+        if output.is_fifo():
+            typer.echo(f"{output} is a pipe: it is written at the end, when something reads it", err=True)
         how = {"cuda_graph": True} if cuda_graph else {}
         with load_engine(model, backend=backend, device=device, **how) as engine:
             _print_engine(model, engine)

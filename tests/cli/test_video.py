@@ -233,6 +233,18 @@ def test_an_output_that_appears_meanwhile_is_kept_and_all_that_was_made_is_too(t
     assert len(list((tmp_path / "flow").iterdir())) == 11
 
 
+def test_a_pipe_gets_the_film_and_stays(tmp_path):
+    write_clip(tmp_path / "in.mp4")
+    os.mkfifo(tmp_path / "pipe.mp4")
+    with subprocess.Popen(["cat", "pipe.mp4"], stdout=subprocess.PIPE) as reader:
+        result = video("in.mp4", "pipe.mp4")
+        (tmp_path / "got.mp4").write_bytes(reader.communicate()[0])
+    assert result.exit_code == 0, result.stderr
+    assert "pipe.mp4 is a pipe: it is written at the end" in result.stderr
+    assert len(decode(tmp_path / "got.mp4")) == 11
+    assert (tmp_path / "pipe.mp4").is_fifo()
+
+
 @pytest.mark.parametrize("name", ["-", "/dev/stdout"])
 def test_json_on_standard_output_is_alone_there(tmp_path, name):
     write_clip(tmp_path / "in.mp4")
