@@ -118,5 +118,6 @@ def open_flow_folder(options: VideoOptions) -> Iterator[Path | None]:
     if options.save_flow is None:
         yield None
         return
-    with atomic_folder(options.save_flow, overwrite=options.overwrite) as partial:
+    folder, overwrite = options.save_flow, options.overwrite
+    with atomic_folder(folder, overwrite=overwrite, check_old=_check_only_flow) as partial:
         yield partial
