@@ -237,7 +237,7 @@ class Kept:
         best = self._folder.best
         if best.exists() and best.stat().st_mtime_ns != self._copied:
             self._copied = best.stat().st_mtime_ns
-            with atomic_file(self._model) as partial:
+            with atomic_file(self._model, overwrite=True) as partial:
                 shutil.copyfile(best, partial)
             record.results["model"] = "the best of its validations"
             record.save()

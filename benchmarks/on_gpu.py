@@ -222,7 +222,7 @@ def last_line(log: Path) -> str:
 
 
 def write(path: Path, text: str) -> None:
-    with atomic_file(path) as partial:
+    with atomic_file(path, overwrite=True) as partial:
         partial.write_text(text)
 
 

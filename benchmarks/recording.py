@@ -114,7 +114,7 @@ class Record:
         record = {"machine": self._machine | load, **self._about, **self.results, **figures, **failures}
         # Files of the repository by their place in it: where it lies is nobody's business.
         text = json.dumps(record, indent=2).replace(f"{RESULTS.parents[1]}/", "")
-        with atomic_file(self._output) as partial:
+        with atomic_file(self._output, overwrite=True) as partial:
             partial.write_text(text + "\n")
 
     def __enter__(self) -> Self:

@@ -16,6 +16,7 @@ TOOLS = {
     "",
     "errors",
     "atomic",
+    "home",
     "image_files",
     "image_headers",
     "interrupts",

@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from dinoflow_deploy.atomic import atomic_file
 from dinoflow_deploy.engines.json_fields import from_json
 from dinoflow_deploy.errors import DinoFlowError, FileFormatError
 from dinoflow_deploy.flow import Accuracy
@@ -210,14 +209,13 @@ class BenchResult:
     failures: tuple[Failure, ...] = ()
     format: int = FORMAT
 
-    def write(self, path: Path) -> None:
-        """Write the result as JSON, whole or not at all."""
-        with atomic_file(path) as partial:
-            partial.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+    def to_json(self) -> str:
+        """The result as JSON."""
+        return json.dumps(asdict(self), indent=1) + "\n"
 
     @classmethod
     def read(cls, path: Path) -> "BenchResult":
-        """Read what :meth:`write` wrote.
+        """Read a file of :meth:`to_json`.
 
         Raises:
             FileFormatError: The file is damaged, or no result of a benchmark.

@@ -57,6 +57,7 @@ def flow_video(
     Raises:
         VideoError: The source gives fewer than two frames, or a frame cannot be read or written.
         InputError: An output exists or has the wrong suffix, or the frames do not suit the engine.
+        OutputElsewhereError: An output's name was taken meanwhile: it is complete, under another name.
         EngineError: The engine failed.
         KeyboardInterrupt: ``stop`` was set before there was anything to keep.
     """
@@ -184,9 +185,7 @@ class _Run:
             return
         with ExitStack() as stack:
             flow_folder = stack.enter_context(open_flow_folder(self._options))
-            sink = stack.enter_context(
-                open_picture_sink(self._output, self._source, self._options.selection.stride)
-            )
+            sink = stack.enter_context(open_picture_sink(self._output, self._source, self._options))
             for pair, max_flow in chain([first], pairs):
                 self._write(pair, max_flow, sink, flow_folder)
             with self._watch.stage("encode"):

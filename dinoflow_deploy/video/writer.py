@@ -142,8 +142,8 @@ class PngWriter(PictureSink):
     def write(self, picture: Image, pts: int, duration: int | None = None) -> None:
         """Write the picture."""
         self.size = (picture.shape[1], picture.shape[0])
-        if not cv2.imwrite(str(self._path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)):
-            raise VideoError(f"{self._path} cannot be written")
+        # Not imwrite, which crashes on a path that is no text.
+        self._path.write_bytes(cv2.imencode(".png", picture[..., ::-1])[1].tobytes())
 
 
 def _limited(rate: Fraction) -> Fraction:

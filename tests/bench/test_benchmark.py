@@ -78,7 +78,7 @@ def test_speed_adds_up(result):
 
 
 def test_the_result_survives_json(result, tmp_path):
-    result.write(tmp_path / "result.json")
+    (tmp_path / "result.json").write_text(result.to_json())
     assert BenchResult.read(tmp_path / "result.json") == result
 
 
@@ -129,7 +129,7 @@ def test_an_interrupted_run_is_marked_and_resumes_to_the_same_figures(options, r
     assert sum(dataset.evaluated for dataset in part.datasets) == pairs
     assert part.speed == ()
     assert "Partial" in markdown(part)
-    part.write(tmp_path / "part.json")
+    (tmp_path / "part.json").write_text(part.to_json())
     whole = run_benchmark(options, NoProgress(), before=BenchResult.read(tmp_path / "part.json"))
     assert not whole.partial
     for resumed, straight in zip(whole.datasets, result.datasets, strict=True):

@@ -208,11 +208,10 @@ def test_weights_that_are_not_there_are_a_reason_to_skip(machine, monkeypatch) -
     assert reason == "its weights are not there: the hub refuses it"
 
 
-def test_written_as_json_and_as_a_table(machine, exports, tmp_path) -> None:
+def test_written_as_json_and_as_a_table(machine, exports) -> None:
     machine()
     result = run_selftest(options("onnxruntime"), NoProgress())
-    result.write(tmp_path / "result.json")
-    written = json.loads((tmp_path / "result.json").read_text())
+    written = json.loads(result.to_json())
     assert written["settings"]["backends"] == ["onnxruntime"]
     assert written["environment"]["machine"]["cores"] >= 1
     assert [each["outcome"] for each in written["results"]] == ["passed", "passed", "skipped", "skipped"]

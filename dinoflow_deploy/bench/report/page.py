@@ -3,40 +3,21 @@
 import json
 from collections.abc import Iterator, Sequence
 from html import escape
-from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from dinoflow_deploy.atomic import atomic_file, check_writable
 from dinoflow_deploy.bench.benchmark import Shown
 from dinoflow_deploy.bench.report.charts import Axis, even_axis, line_chart
 from dinoflow_deploy.bench.report.pictures import PairPictures, draw_pair, error_colors
 from dinoflow_deploy.bench.report.style import STYLE
 from dinoflow_deploy.bench.results import BenchResult, DatasetResult, Failure, SpeedResult
 from dinoflow_deploy.bench.tables import Table, dataset_tables, failures_table, speed_table
-from dinoflow_deploy.errors import InputError
 
-_MIB = 2**20
-
-
-def report_path(folder: Path, *, overwrite: bool) -> Path:
-    """The page in a folder, which is made when it is written.
-
-    Raises:
-        InputError: The folder cannot be made, or the page is there already and not to be replaced.
-    """
-    path = folder / "index.html"
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"--report {folder} is a file: name a folder")
-    if not folder.resolve().parent.is_dir():
-        raise InputError(f"--report {folder} cannot be made: there is no folder {folder.parent}")
-    check_writable(path)
-    if path.exists() and not overwrite:
-        raise InputError(f"{path} exists: pass --overwrite to replace it, or another folder")
-    return path
+PAGE_NAME: Final = "index.html"
+"""Of the page, in the folder of a report."""
 
 
 class Report:
-    """Collects pictures while a benchmark runs, and writes the page at its end."""
+    """Collects pictures while a benchmark runs, for the page at its end."""
 
     def __init__(self) -> None:
         self._pictures: dict[str, list[PairPictures]] = {}
@@ -44,12 +25,6 @@ class Report:
     def show(self, shown: Shown) -> None:
         """Draw a pair; a few hundred kilobytes of it are kept."""
         self._pictures.setdefault(shown.dataset, []).append(draw_pair(shown))
-
-    def write(self, path: Path, result: BenchResult) -> None:
-        """Write the page, whole or not at all."""
-        path.parent.mkdir(exist_ok=True)
-        with atomic_file(path) as partial:
-            partial.write_text(self.html(result), encoding="utf-8")
 
     def html(self, result: BenchResult) -> str:
         """The page as text."""
