@@ -49,7 +49,8 @@ def flow_stream(
     A thread decodes a few frames ahead; flow is computed when the next result is asked for. A live source
     never waits: frames that come too fast are left out, which shows in ``index``. Nothing is opened before
     the first result is asked for. When the loop ends, by itself or early (``break``, an error,
-    ``close()``), the thread has ended and all that was opened is closed.
+    ``close()``), the thread has ended and all that was opened is closed. What there is to know of how frames
+    were read is in the ``notes`` of the source: open it yourself to see them.
 
     Args:
         source: What :func:`open_source` takes, one name or several; or a source that it opened with options
