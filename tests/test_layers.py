@@ -20,6 +20,7 @@ TOOLS = {
     "image_files",
     "image_headers",
     "interrupts",
+    "lazy",
     "optional",
     "progress",
     "user_cache",
@@ -124,7 +125,7 @@ def imported_modules(source: str) -> Iterator[str]:
 
 
 def named_by_the_top_package(name: str) -> str:
-    if name in ("FlowEngine", "load_engine"):
+    if name in ("FlowEngine", "load_engine", "to_frame"):
         return f"{PACKAGE}.engines"
     is_module = (FOLDER / name).is_dir() or (FOLDER / f"{name}.py").is_file()
     return f"{PACKAGE}.{name}" if is_module else PACKAGE

@@ -4,27 +4,25 @@ A thread decodes, the caller's thread runs the engine, a third thread draws and 
 wait between the stages, so that memory does not grow with the length of the clip.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
 from threading import Event, Thread
 
 from dinoflow_deploy.engines import FlowEngine
-from dinoflow_deploy.errors import VideoError
 from dinoflow_deploy.flow import write_flow
 from dinoflow_deploy.progress import NoProgress, Progress
 from dinoflow_deploy.video.channel import Cancelled, Channel
 from dinoflow_deploy.video.frame_source import Frame, FrameSource
 from dinoflow_deploy.video.options import VideoOptions
 from dinoflow_deploy.video.outputs import check_outputs, open_flow_folder, open_picture_sink
+from dinoflow_deploy.video.read_ahead import QUEUE_LENGTH, ReadAhead, too_few_frames
 from dinoflow_deploy.video.render import RENDERERS
 from dinoflow_deploy.video.report import STAGES, Stopwatch, VideoReport
 from dinoflow_deploy.video.scale import ColorScale, FlowFrame
 from dinoflow_deploy.video.writer import PictureSink
 
-QUEUE_LENGTH = 4
-"""Most frames waiting between two stages."""
 WORTH_SAYING = 0.1
 """Share of the pairs beyond the colour scale from which the user is told."""
 
@@ -84,12 +82,13 @@ class _Run:
         self._options = options
         self._progress = progress
         self._stop = source.stop = stop
-        self._decoded: Channel[Frame] = Channel(QUEUE_LENGTH)
         self._computed: Channel[FlowFrame] = Channel(QUEUE_LENGTH)
         self._scale = ColorScale(options.max_flow, source.time_base)
         self._watch = Stopwatch()
+        self._reader = ReadAhead(source, options.selection, self._watch)
+        self._decoded = self._reader.frames
         self._errors: list[BaseException] = []
-        self._frames = self._pairs = self._dropped = 0
+        self._frames = self._pairs = 0
         self._interrupted = False
         self._drawn_size = self._size = (0, 0)
         self._seconds_to_first_flow = 0.0
@@ -129,15 +128,7 @@ class _Run:
         self._computed.cancel()
 
     def _decode(self) -> None:
-        with closing(self._source.frames(self._options.selection)) as frames:
-            for frame in _timed(frames, self._watch):
-                if self._stop.is_set():
-                    self._interrupted = True
-                    break
-                if not self._source.live:
-                    self._decoded.put(frame)
-                elif not self._decoded.offer(frame):
-                    self._dropped += 1
+        self._reader.run()
         self._interrupted = self._interrupted or self._stop.is_set()
         self._decoded.finish()
 
@@ -172,10 +163,7 @@ class _Run:
             return
         if self._interrupted:
             raise KeyboardInterrupt
-        selection = self._options.selection
-        used = f"{self._frames} of its frames (start {selection.start}, stride {selection.stride})"
-        reason = f": {self._source.damage}" if self._source.damage else ""
-        raise VideoError(f"{self._source.name} gives {used}; flow needs at least two{reason}")
+        raise too_few_frames(self._source, self._options.selection, self._frames)
 
     def _encode(self) -> None:
         pairs = self._scale.apply(self._computed)
@@ -217,7 +205,7 @@ class _Run:
             seconds=self._watch.elapsed,
             seconds_to_first_flow=self._seconds_to_first_flow,
             stage_seconds={stage: self._watch.seconds[stage] for stage in STAGES},
-            dropped=self._dropped,
+            dropped=self._reader.dropped,
             interrupted=self._interrupted,
             damage=self._source.damage,
             notes=tuple(self._notes()),
@@ -228,21 +216,12 @@ class _Run:
         if self._size != self._drawn_size:
             drawn, written = ("x".join(map(str, size)) for size in (self._drawn_size, self._size))
             yield f"H.264 needs even sides: {drawn} grew to {written}"
-        if self._dropped:
-            yield f"{self._dropped} frames of the live source were dropped: the engine is slower than it"
+        dropped = self._reader.dropped
+        if dropped:
+            yield f"{dropped} frames of the live source were dropped: the engine is slower than it"
         if self._options.max_flow is None and self._scale.beyond > WORTH_SAYING:
             yield (
                 f"in {self._scale.beyond:.0%} of the pairs, motion is far beyond the colour scale of "
                 f"{self._scale.max_flow:g} px, the 99th percentile of the first two seconds: set a larger "
                 "max-flow"
             )
-
-
-def _timed(frames: Iterable[Frame], watch: Stopwatch) -> Iterator[Frame]:
-    iterator = iter(frames)
-    while True:
-        with watch.stage("decode"):
-            frame = next(iterator, None)
-        if frame is None:
-            return
-        yield frame
