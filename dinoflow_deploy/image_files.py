@@ -45,25 +45,39 @@ def decode_image(path: Path, flags: int) -> StoredImage:
         data = path.read_bytes()
     except OSError as error:
         raise FileFormatError(f"{path}: cannot be read: {error.strerror}") from error
+    return decode_bytes(data, str(path), flags)
+
+
+def decode_bytes(data: bytes | memoryview, name: str, flags: int) -> StoredImage:
+    """Decode what :func:`decode_image` reads.
+
+    Args:
+        data: An image file's content.
+        name: What errors call it.
+        flags: As for ``decode_image``.
+
+    Raises:
+        FileFormatError: As ``decode_image``.
+    """
     # Asked first, since OpenCV reads some of these and prints its own thoughts on the others.
     if kind := tiff_type_without_white(data):
-        raise _no_white(path, kind)
+        raise _no_white(name, kind)
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags | cv2.IMREAD_ANYDEPTH) if data else None
     except cv2.error as error:
-        raise FileFormatError(f"{path}: cannot be decoded: {error}") from None
+        raise FileFormatError(f"{name}: cannot be decoded: {error}") from None
     if image is None:
         raise FileFormatError(
-            f"{path}: cannot be decoded as an image: it is cut off, damaged or of another kind"
+            f"{name}: cannot be decoded as an image: it is cut off, damaged or of another kind"
         )
     if image.dtype not in (np.uint8, np.uint16):
-        raise _no_white(path, str(image.dtype))
+        raise _no_white(name, str(image.dtype))
     return StoredImage(image, netpbm_white(data) or (255 if image.dtype == np.uint8 else None))
 
 
-def _no_white(path: Path, kind: str) -> FileFormatError:
+def _no_white(name: str, kind: str) -> FileFormatError:
     return FileFormatError(
-        f"{path} holds {kind} values, whose black and white are not known: convert it to 8 or 16 bits, "
+        f"{name} holds {kind} values, whose black and white are not known: convert it to 8 or 16 bits, "
         "unsigned"
     )
 

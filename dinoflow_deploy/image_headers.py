@@ -21,7 +21,7 @@ _GAP: Final = rb"(?:\s|#[^\n]*\n)+"
 _NETPBM: Final = re.compile(rb"P[2356]" + 2 * (_GAP + rb"\d+") + _GAP + rb"(\d{1,5})\s")
 
 
-def netpbm_white(data: bytes) -> int | None:
+def netpbm_white(data: bytes | memoryview) -> int | None:
     """The value of white that a PGM or PPM file states.
 
     Source: the format's specification (netpbm, ``pgm.5`` and ``ppm.5``), which calls it Maxval.
@@ -34,7 +34,7 @@ def netpbm_white(data: bytes) -> int | None:
     return white if 0 < white < 65535 else None
 
 
-def tiff_type_without_white(data: bytes) -> str | None:
+def tiff_type_without_white(data: bytes | memoryview) -> str | None:
     """The type of the values in a TIFF file, if they have no agreed black and white.
 
     Source: TIFF 6.0, section 2 (structure), its fields BitsPerSample and SampleFormat; BigTIFF's layout.
@@ -53,9 +53,9 @@ def tiff_type_without_white(data: bytes) -> str | None:
     return f"{_SAMPLE_FORMATS.get(form, 'unknown')}{bits}"
 
 
-def _first_shorts(data: bytes) -> Iterator[tuple[int, int]]:
+def _first_shorts(data: bytes | memoryview) -> Iterator[tuple[int, int]]:
     """The fields of 16-bit numbers that describe the first picture, each with its first number."""
-    order = {b"II": "<", b"MM": ">"}.get(data[:2])
+    order = {b"II": "<", b"MM": ">"}.get(bytes(data[:2]))
     version = struct.unpack_from(f"{order}H", data, 2)[0] if order else 0
     if version not in (_TIFF, _BIG_TIFF):
         return

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from dinoflow_deploy.engines.frames import Frames, as_rgb
 from dinoflow_deploy.errors import InputError
-from dinoflow_deploy.image_files import decode_image
+from dinoflow_deploy.image_files import decode_image, guessed_white, to_8_bit
 
 _CHANNELS_LAST: Final = "[height, width] or [height, width, channels]"
 _CHANNELS_FIRST: Final = "[height, width] or [channels, height, width]"
@@ -22,7 +22,8 @@ def to_frame(image: Any) -> Frames:
 
     How an image is read follows from its type, never from its values:
 
-    - a path (``str`` or ``Path``): an image file of 8 bits a channel, upright as its EXIF data says;
+    - a path (``str`` or ``Path``): an image file, upright as its EXIF data says. Of 16 bits, white is that of
+      the least of 8, 10, 12, 14 and 16 bits that holds its values, unless the file says it;
     - a PIL image of at most 8 bits a channel, by its own ``convert("RGB")``; it is not turned;
     - a torch tensor, on any device: ``[channels, height, width]``, as in torchvision, or ``[height, width]``;
     - a NumPy array, or what NumPy makes one of: ``[height, width, channels]`` or ``[height, width]``. Order
@@ -39,11 +40,13 @@ def to_frame(image: Any) -> Frames:
 
     Raises:
         InputError: It is none of these, or of another shape, type or range.
-        FileFormatError: The file is missing, damaged or not an image.
+        FileFormatError: The file is missing, damaged, not an image, or of a type without a known white.
     """
     if isinstance(image, str | os.PathLike):
         path = Path(image)
-        return _as_frame(decode_image(path, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)[..., ::-1], str(path))
+        stored = decode_image(path, cv2.IMREAD_COLOR)
+        white = stored.white or guessed_white(int(stored.values.max()))
+        return _as_array(to_8_bit(stored.values, white)[..., ::-1])
     # Neither library is imported for this: who holds such an image has done so.
     if _is_of(image, "PIL.Image", "Image"):
         return _from_pil(image)

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from dinoflow_deploy.errors import InputError, VideoError
+from dinoflow_deploy.image_files import decode_image
 from dinoflow_deploy.video.frame_source import Frame, FrameSource, Image, Selection, fitted_size
 from dinoflow_deploy.video.image_reader import ImageReader
 from dinoflow_deploy.video.natural_sort import natural_sort
@@ -44,10 +45,15 @@ class ImageSource(FrameSource):
             VideoError: An image cannot be read, or its size differs from the first one's.
         """
         selected = list(selection.of(enumerate(self.files)))
-        reader = ImageReader([path for _, path in selected], self.notes)
+        paths = [path for _, path in selected]
+        reader = ImageReader(
+            [str(path) for path in paths],
+            lambda place: decode_image(paths[place], cv2.IMREAD_COLOR),
+            self.notes,
+        )
         first: tuple[Path, tuple[int, int]] | None = None
         for place, (index, path) in enumerate(selected):
-            image = reader.read(path)
+            image = reader.read(place)
             size = (image.shape[1], image.shape[0])
             first = first or (path, size)
             if size != first[1]:

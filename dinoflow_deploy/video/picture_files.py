@@ -10,7 +10,9 @@ import cv2
 import numpy as np
 
 from dinoflow_deploy.errors import InputError, VideoError
-from dinoflow_deploy.video.frame_source import Frame, FrameSource, Image, Selection
+from dinoflow_deploy.image_files import StoredImage, decode_bytes
+from dinoflow_deploy.video.frame_source import Frame, FrameSource, Selection
+from dinoflow_deploy.video.image_reader import ImageReader
 from dinoflow_deploy.video.images import DEFAULT_RATE, shrunk
 from dinoflow_deploy.video.several_pictures import Animation, Pages
 from dinoflow_deploy.video.timestamps import Timestamps
@@ -33,7 +35,7 @@ class WebpSource(FrameSource):
         max_side: Shrink frames to at most this many pixels on the longer side.
 
     Raises:
-        VideoError: The file is cut off, or this OpenCV is too old.
+        VideoError: The file is cut off.
         InputError: ``rate`` is given for a file that holds times.
     """
 
@@ -42,10 +44,6 @@ class WebpSource(FrameSource):
     ) -> None:
         if not animation.whole:
             raise VideoError(f"{name} is cut off: it ends after {path.stat().st_size} bytes")
-        if not hasattr(cv2, "imreadanimation"):
-            raise VideoError(
-                f"{name} is an animated WebP, which OpenCV reads from 4.11 on; this is {cv2.__version__}"
-            )
         seconds = sum(animation.durations) * _MILLISECOND
         if rate is not None and seconds:
             raise InputError(f"fps is for images and bare streams, which hold no times; {name} keeps its own")
@@ -122,10 +120,15 @@ class TiffSource(FrameSource):
         Raises:
             VideoError: A page cannot be read, or its size differs from the first one's.
         """
+        pages = list(selection.of(enumerate(self._pages.headers)))
+        reader = ImageReader(
+            [f"page {index} of {self.name}" for index, _ in pages],
+            lambda place: self._decode(*pages[place]),
+            self.notes,
+        )
         size: tuple[int, ...] | None = None
-        pages = selection.of(enumerate(self.until_stopped(self._pages.headers)))
-        for place, (index, header) in enumerate(pages):
-            image = self._read(index, header)
+        for place, (index, _) in enumerate(self.until_stopped(pages)):
+            image = reader.read(place)
             size = size or image.shape
             if image.shape != size:
                 raise VideoError(
@@ -136,20 +139,13 @@ class TiffSource(FrameSource):
         if not self._pages.whole:
             self.damage = f"it is cut off: the headers of {self.count} pages are left"
 
-    def _read(self, index: int, header: int) -> Image:
+    def _decode(self, index: int, header: int) -> StoredImage:
         # OpenCV goes through all earlier headers to reach a page: in memory, and there only, this one is made
         # the first.
-        data = np.memmap(self.files[0], np.uint8, mode="c")
+        data = np.memmap(self.files[0], np.uint8, mode="c").data
         place, number = self._pages.start
-        struct.pack_into(number, data.data, place, header)
-        # Of some damage nothing but what OpenCV prints tells: it is not silenced.
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR)
-        if image is None:
-            raise VideoError(
-                f"page {index} of {self.name} cannot be read: it is damaged, or holds other values than "
-                "unsigned ones of 8 or 16 bits"
-            )
-        return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+        struct.pack_into(number, data, place, header)
+        return decode_bytes(data, f"page {index} of {self.name}", cv2.IMREAD_COLOR)
 
 
 @contextmanager

@@ -132,10 +132,16 @@ def test_what_is_not_clear_is_refused(image: Any, message: str) -> None:
     assert "\n" not in str(refused.value)
 
 
+def test_files_of_16_bits_keep_their_grey_levels(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "deep.png"), np.rint(RGB[..., ::-1] * (4095 / 255)).astype(np.uint16))
+    assert RGB.max() > 64, "else fewer than 12 bits hold it"
+    np.testing.assert_array_equal(to_frame(tmp_path / "deep.png"), RGB)
+
+
 def test_files_that_are_not_clear_are_named(tmp_path: Path) -> None:
-    cv2.imwrite(str(tmp_path / "deep.png"), RGB.astype(np.uint16))
-    with pytest.raises(InputError, match=r"deep\.png of type uint16 has no known range"):
-        to_frame(tmp_path / "deep.png")
+    cv2.imwrite(str(tmp_path / "float.tiff"), RGB.astype(np.float32))
+    with pytest.raises(FileFormatError, match=r"float\.tiff holds float32 values"):
+        to_frame(tmp_path / "float.tiff")
     with pytest.raises(FileFormatError, match=r"missing\.png: cannot be read"):
         to_frame(tmp_path / "missing.png")
 
