@@ -20,6 +20,7 @@ from dinoflow_deploy.engines.onnx_providers import (
     provider_problem,
     quiet_default_logger,
 )
+from dinoflow_deploy.errors import EngineError
 from dinoflow_deploy.export import ExportOptions, export_bundle
 from dinoflow_deploy.train.model import FlowModel, load_model
 
@@ -154,7 +155,7 @@ class OnnxRuntimePass(ForwardPass):
             )
         left = nodes_elsewhere(self._session, provider, model)
         if left:
-            raise SystemExit(f"error: {variant.name} would compute on the CPU: {', '.join(left[:5])}")
+            raise EngineError(f"{variant.name} would compute on the CPU: {', '.join(left[:5])}")
         self._binding = self._session.io_binding()
         for name, tensor in (("image1", images[0]), ("image2", images[1]), ("flow", self.flow)):
             bind = self._binding.bind_output if name == "flow" else self._binding.bind_input

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
+from ceilings import synchronize
 from dinoflow_deploy.errors import EngineError
 from forward_passes import VARIANTS, ForwardPass, PyTorchPass, Variant, open_pass
 
@@ -85,6 +86,8 @@ class LoadedPass:
         # Without what trying out algorithms took.
         free_memory(self._device)
         passed.flow.fill_(torch.nan)
+        # ONNX Runtime computes on a stream of its own, which does not wait for torch's.
+        synchronize(self._device)
         passed.start()
         passed.wait()
         after = free_memory(self._device, keep_cache=True)
