@@ -215,7 +215,7 @@ def test_every_table_says_what_failed(with_failures, tmp_path):
     rows = list(csv.DictReader(io.StringIO(csv_text(with_failures))))
     assert next(row["where"] for row in rows if row["quantity"] == "failed") == "loading"
     assert with_failures.failures[1].reason in html.unescape(Report().html(with_failures))
-    with_failures.write(tmp_path / "result.json")
+    (tmp_path / "result.json").write_text(with_failures.to_json())
     assert BenchResult.read(tmp_path / "result.json") == with_failures
 
 
