@@ -12,10 +12,10 @@ from torch import Tensor
 
 from ceilings import TYPES, synchronize
 from dinoflow_deploy.engines.input_range import AxisRange, InputRange
+from dinoflow_deploy.engines.onnx_placement import nodes_elsewhere
 from dinoflow_deploy.engines.onnx_providers import (
     CPU,
     CUDA,
-    nodes_elsewhere,
     provider_options,
     provider_problem,
     quiet_default_logger,
@@ -45,6 +45,8 @@ class Variant:
     graph: bool = False
 
 
+_ERROR: Final = 3
+"""Of ONNX Runtime's severities: a session made while the default is higher would not say what fails in it."""
 VARIANTS: Final = {
     variant.name: variant
     for variant in (
@@ -122,7 +124,18 @@ def pytorch_model(variant: Variant, weights: Path, device: torch.device) -> Flow
 
 
 class OnnxRuntimePass(ForwardPass):
-    """The exported model, reading and writing torch's memory."""
+    """The exported model, reading and writing torch's memory.
+
+    With a CUDA graph the first call runs twice, to get memory, and is recorded the third time
+    (``min_num_runs_before_cuda_graph_capture_`` of its provider is 2). Nothing may be allocated while it
+    records, not even the pinned host memory from which a ``Concat`` of unequal parts copies their lengths to
+    the GPU. ONNX Runtime takes that back at the end of a run, unless
+    ``disable_synchronize_execution_providers`` is set: ``vits16`` at 448x1024 takes 0.38 MiB a run, so that
+    the recorded one is the first to need more than the 1 MiB that the arena begins with. That is what the
+    sources say of "CUDA failure 901 ... cudaStreamEndCapture"; on a GPU it has yet to be seen. So the first
+    call waits, and the switch is for replays, which allocate nothing. Whatever fails while it records ends in
+    that message; which node failed is said in the log alone, hence the severity.
+    """
 
     def __init__(self, variant: Variant, bundle: Path, images: tuple[Tensor, Tensor]) -> None:
         super().__init__(images)
@@ -132,12 +145,14 @@ class OnnxRuntimePass(ForwardPass):
             own = {"enable_cuda_graph": variant.graph, "prefer_nhwc": variant.channels_last}
             settings = settings | {key: str(int(wanted)) for key, wanted in own.items()}
         options = onnxruntime.SessionOptions()
+        options.log_severity_level = _ERROR
         options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+        model = bundle / "model.onnx"
         with quiet_default_logger():
             self._session = onnxruntime.InferenceSession(
-                bundle / "model.onnx", options, providers=[(provider, settings)], enable_fallback=0
+                model, options, providers=[(provider, settings)], enable_fallback=0
             )
-        left = nodes_elsewhere(self._session, provider)
+        left = nodes_elsewhere(self._session, provider, model)
         if left:
             raise SystemExit(f"error: {variant.name} would compute on the CPU: {', '.join(left[:5])}")
         self._binding = self._session.io_binding()
@@ -145,12 +160,15 @@ class OnnxRuntimePass(ForwardPass):
             bind = self._binding.bind_output if name == "flow" else self._binding.bind_input
             index = tensor.device.index or 0
             bind(name, tensor.device.type, index, np.float32, tuple(tensor.shape), tensor.data_ptr())
-        self._without_waiting = onnxruntime.RunOptions()
-        self._without_waiting.add_run_config_entry("disable_synchronize_execution_providers", "1")
+        self._graph = variant.graph
+        self._replay: Any = None
 
     def start(self) -> None:
-        """See ``ForwardPass``."""
-        self._session.run_with_iobinding(self._binding, self._without_waiting)
+        """See ``ForwardPass``; without a graph it waits."""
+        self._session.run_with_iobinding(self._binding, self._replay)
+        if self._graph and self._replay is None:
+            self._replay = onnxruntime.RunOptions()
+            self._replay.add_run_config_entry("disable_synchronize_execution_providers", "1")
 
     def wait(self) -> None:
         """See ``ForwardPass``."""

@@ -6,9 +6,9 @@ from typing import Final
 
 from dinoflow_deploy.engines.builtin import builtin_models
 from dinoflow_deploy.engines.bundle import MANIFEST_NAME, FileInfo
+from dinoflow_deploy.engines.onnx_packages import require_onnx
 from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.inspection.bundle import inspect_bundle
-from dinoflow_deploy.inspection.onnx_package import require_onnx
 from dinoflow_deploy.inspection.plan_file import inspect_plan
 from dinoflow_deploy.inspection.report import FileDetails, Report
 from dinoflow_deploy.inspection.safetensors_file import read_model
@@ -75,7 +75,7 @@ def _is_text(path: Path) -> bool:
 
 
 def _inspect_onnx(path: Path) -> Report:
-    require_onnx()
+    require_onnx("looking into an ONNX file")
     from dinoflow_deploy.inspection.onnx_graph import read_graph
 
     graph = read_graph(path)

@@ -76,7 +76,10 @@ def _graph_lines(graph: GraphDetails) -> Lines:
 
 def _operator_lines(graph: GraphDetails | None, manifest: Manifest | None) -> Lines:
     for operator in graph.operators if graph else ():
-        attributes = ", ".join(f"{name} {value}" for name, value in operator.attributes.items())
+        attributes = ", ".join(
+            f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
+            for name, value in operator.attributes.items()
+        )
         body = "no body, so it needs a plugin"
         if operator.body_nodes is not None:
             body = f"its body has {operator.body_nodes} nodes"

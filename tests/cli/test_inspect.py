@@ -29,7 +29,7 @@ def test_a_bundle_on_one_screen() -> None:
         "parity onnxruntime CPUExecutionProvider against pytorch fp32 on cpu",
         "as the manifest says",
         "input image1, fp32 [batch, 3, height, width]",
-        "dinoflow::LocalCorrelation (radius 4, plugin_namespace dinoflow, plugin_version 1); its body has",
+        "dinoflow::LocalCorrelation (radius 4, scale 0.176777, plugin_namespace dinoflow, plugin_version 1)",
         "torch 2.13.0",
     ):
         assert expected in text

@@ -13,6 +13,7 @@ from dinoflow_deploy.errors import FileFormatError
 from dinoflow_deploy.inspection import Report, inspect_artifact, report_lines
 from dinoflow_deploy.inspection.onnx_weights import keep_small_values
 from dinoflow_deploy.inspection.report import GraphDetails, TensorDetails
+from tests.export.old_operator import with_old_operator
 from tests.inspection.conftest import NANO
 
 MODEL = NANO.bundle / "model.onnx"
@@ -53,8 +54,19 @@ def test_nano_is_a_flow_model_with_its_operator_and_body() -> None:
     assert graph.tensors[0] == TensorDetails("image1", "input", "fp32", ("batch", 3, "height", "width"))
     assert graph.tensors[2] == TensorDetails("flow", "output", "fp32", ("batch", 2, "height", "width"))
     (operator,) = graph.operators
-    assert operator.attributes == {"radius": 4, "plugin_namespace": "dinoflow", "plugin_version": "1"}
+    assert operator.attributes == {
+        "radius": 4,
+        "scale": pytest.approx(32**-0.5),
+        "plugin_namespace": "dinoflow",
+        "plugin_version": "1",
+    }
     assert operator.body_nodes == len(model.functions[0].node)
+
+
+def test_the_operator_of_older_bundles_is_read(tmp_path: Path) -> None:
+    onnx.save(with_old_operator(onnx.load(MODEL)), tmp_path / "old.onnx")
+    (operator,) = graph_of(tmp_path / "old.onnx").operators
+    assert operator.attributes == {"radius": 4, "plugin_namespace": "dinoflow", "plugin_version": "1"}
 
 
 def test_an_operator_without_a_body_needs_a_plugin(tmp_path: Path) -> None:

@@ -50,11 +50,16 @@ def correlate_bands(feature1: Tensor, feature2: Tensor, radius: int) -> Tensor:
 
 
 def _operator_node(feature1: Tensor, feature2: Tensor, radius: int) -> Tensor:
-    batch, _, height, width = feature1.shape
+    batch, channels, height, width = feature1.shape
     return torch.onnx.ops.symbolic(
         f"{OPERATOR_DOMAIN}::{OPERATOR_NAME}",
         [feature1, feature2],
-        attrs={"radius": radius, "plugin_namespace": PLUGIN_NAMESPACE, "plugin_version": PLUGIN_VERSION},
+        attrs={
+            "radius": radius,
+            "scale": channels**-0.5,
+            "plugin_namespace": PLUGIN_NAMESPACE,
+            "plugin_version": PLUGIN_VERSION,
+        },
         dtype=feature1.dtype,
         shape=[batch, (2 * radius + 1) ** 2, height, width],
         version=1,
