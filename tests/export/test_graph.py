@@ -61,7 +61,7 @@ def test_calls_the_operator_once_with_every_attribute(exported: Exported) -> Non
     (node,) = operator_nodes(model)
     attributes = {item.name: helper.get_attribute_value(item) for item in node.attribute}
     # What the kernels compute from the features' channels.
-    width = exported.model.config.head.width
+    width = exported.model.config.head_config.width
     assert attributes.pop("scale") == pytest.approx(width**-0.5, rel=1e-7)
     assert attributes == {"radius": 4, "plugin_namespace": b"dinoflow", "plugin_version": b"1"}
     (function,) = model.functions
