@@ -100,8 +100,8 @@ def _given(symbol: Symbol | None) -> list[Symbol]:
 def _linear(graph: GraphBuilder, tokens: Symbol, weight: Symbol, bias: Symbol | None = None) -> Symbol:
     assert weight.constant is not None
     # Stored as it is multiplied, under its own name.
-    product_ = _matmul(graph, tokens, Symbol.of(weight.constant.t(), weight.name))
-    return product_ if bias is None else graph.node("Add", [product_, bias], product_.shape, tokens.dtype)
+    multiplied = _matmul(graph, tokens, Symbol.of(weight.constant.t(), weight.name))
+    return multiplied if bias is None else _binary("Add")(graph, multiplied, bias)
 
 
 def _matmul(graph: GraphBuilder, first: Symbol, second: Symbol) -> Symbol:
@@ -230,7 +230,9 @@ def _chunk(graph: GraphBuilder, symbol: Symbol, chunks: int, *, dim: int) -> lis
 
 
 def _without(shape: Shape, axis: int) -> Shape:
-    return (*shape[:axis], *shape[axis + 1 :])
+    left = list(shape)
+    del left[axis]
+    return tuple(left)
 
 
 def _pixel_shuffle(graph: GraphBuilder, symbol: Symbol, factor: int) -> Symbol:
@@ -251,14 +253,6 @@ def _grid_sample(
         padding_mode=padding_mode,
         align_corners=int(align_corners),
     )
-
-
-def _attention(graph: GraphBuilder, query: Symbol, key: Symbol, value: Symbol) -> Symbol:
-    """The form that TensorRT fuses: see ``lowering.attention``, which says the same in torch."""
-    scale = query.shape[-1] ** -0.25
-    scaled = [_binary("Mul")(graph, symbol, scale) for symbol in (query, key)]
-    scores = _matmul(graph, scaled[0], _transpose(graph, scaled[1], 2, 3))
-    return _matmul(graph, _softmax(graph, scores, -1), value)
 
 
 def _local_correlation(graph: GraphBuilder, feature1: Symbol, feature2: Symbol, radius: int) -> Symbol:
@@ -293,7 +287,8 @@ FORMS: Final[dict[Callable[..., Any], Form]] = {
     F.conv2d: _conv2d,
     F.linear: _linear,
     F.layer_norm: _layer_norm,
-    F.scaled_dot_product_attention: _attention,
+    Tensor.matmul: _matmul,
+    Tensor.softmax: _softmax,
     Tensor.sum: _sum,
     torch.cat: _cat,
     torch.stack: _stack,

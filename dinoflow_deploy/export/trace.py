@@ -1,19 +1,22 @@
-"""From a PyTorch module to a raw ONNX graph: the module runs once, and what it calls is written down."""
+"""From a PyTorch module to a raw ONNX graph: the module runs, and what it calls is written down."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from inspect import signature
+from itertools import zip_longest
 from typing import Any, Final
 
 import onnx_ir
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode, resolve_name
 
 from dinoflow_deploy.engines.input_range import STRIDE, AxisRange, InputRange
 from dinoflow_deploy.errors import ExportError
 from dinoflow_deploy.export.graph_builder import MODULE_KEY, GraphBuilder, Symbol
 from dinoflow_deploy.export.lengths import Length, Quotient
+from dinoflow_deploy.export.lowering import attention
 from dinoflow_deploy.export.onnx_forms import FORMS
 from dinoflow_deploy.train.model import FlowModel
 from dinoflow_deploy.train.model.correlation import OPERATOR_DOMAIN
@@ -44,14 +47,26 @@ def trace(model: FlowModel, inputs: InputRange, opset: int) -> onnx_ir.Model:
         ExportError: The model calls a function that has no form in ONNX, or the graph would hold for some
             of the shapes alone.
     """
-    first, second = (_traced(model, inputs, opset, example) for example in _EXAMPLES)
-    for node, other in zip(first.graph, second.graph, strict=True):
-        if _content(node) != _content(other):
+    graph, *others = (_traced(model, inputs, opset, example) for example in _examples(inputs))
+    for other in others:
+        _compare(graph, other)
+    return graph
+
+
+def _examples(inputs: InputRange) -> Sequence[Mapping[str, int]]:
+    is_static = all(axis.is_static for axis in (inputs.batch, *inputs.sides.values()))
+    return _EXAMPLES[:1] if is_static else _EXAMPLES
+
+
+def _compare(graph: onnx_ir.Model, other: onnx_ir.Model) -> None:
+    """Refuse a graph that another example does not give too."""
+    for node, again in zip_longest(graph.graph, other.graph):
+        if node is None or again is None or _content(node) != _content(again):
+            found = node or again
             raise ExportError(
-                f"the model makes a constant of an open length where '{node.metadata_props[MODULE_KEY]}' "
-                f"calls {node.op_type}: export with --size and --batch, or let it compute with whole numbers"
+                f"the model makes a constant of an open length where '{found.metadata_props[MODULE_KEY]}' "
+                f"calls {found.op_type}: export with --size and --batch, or let it compute with whole numbers"
             )
-    return first
 
 
 def _traced(model: FlowModel, inputs: InputRange, opset: int, example: Mapping[str, int]) -> onnx_ir.Model:
@@ -135,6 +150,9 @@ class _Recorder(TorchFunctionMode):
         kwargs = kwargs or {}
         if not any(map(_is_open, _leaves([*args, *kwargs.values()]))):
             return func(*args, **kwargs)
+        if func is F.scaled_dot_product_attention:
+            with self:
+                return attention(*args, **kwargs)
         if func in _PROPERTIES:
             return _PROPERTIES[func](self.symbol(args[0]))
         found = self._written(func, *_mapped(args, self._read), **_mapped(kwargs, self._read))

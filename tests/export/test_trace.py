@@ -86,10 +86,18 @@ def centres_of_an_index(count: int, like: Tensor) -> Tensor:
     return torch.tensor([2 * (index + 0.5) / len(range(count)) - 1 for index in range(count)])
 
 
+def centres_in_a_loop(count: int, like: Tensor) -> Tensor:
+    row = torch.arange(count, dtype=like.dtype, device=like.device)
+    for _ in range(count):
+        row = row + 0.5
+    return row
+
+
 @pytest.mark.parametrize(
     ("centres", "message"),
     [
         (centres_of_a_float, r"makes a constant of an open length where 'backbone\.rotary' calls Mul"),
+        (centres_in_a_loop, r"makes a constant of an open length where 'backbone\.rotary' calls Add"),
         (centres_of_an_index, r"the model combines lengths that differ for some inputs: \[7, rows\]"),
     ],
 )
