@@ -20,6 +20,7 @@ from dinoflow_deploy.engines.onnx_providers import (
     provider_problem,
     quiet_default_logger,
 )
+from dinoflow_deploy.errors import EngineError
 from dinoflow_deploy.export import ExportOptions, export_bundle
 from dinoflow_deploy.train.model import FlowModel, load_model
 
@@ -154,7 +155,7 @@ class OnnxRuntimePass(ForwardPass):
             )
         left = nodes_elsewhere(self._session, provider, model)
         if left:
-            raise SystemExit(f"error: {variant.name} would compute on the CPU: {', '.join(left[:5])}")
+            raise EngineError(f"{variant.name} would compute on the CPU: {', '.join(left[:5])}")
         self._binding = self._session.io_binding()
         for name, tensor in (("image1", images[0]), ("image2", images[1]), ("flow", self.flow)):
             bind = self._binding.bind_output if name == "flow" else self._binding.bind_input
@@ -175,23 +176,32 @@ class OnnxRuntimePass(ForwardPass):
         self._binding.synchronize_outputs()
 
 
-def open_pass(variant: Variant, weights: Path, folder: Path, images: tuple[Tensor, Tensor]) -> ForwardPass:
-    """A variant, loaded; an export of exactly these shapes is made in the folder unless it is there.
+def export_for(variant: Variant, weights: Path, size: tuple[int, int]) -> Path:
+    """What a variant is loaded from: the weights, or beside them an export of exactly these shapes.
 
     Args:
-        variant: What to run; ``obstacle`` says whether it can be.
+        variant: What is to run.
         weights: The complete model, ``.safetensors``.
-        folder: Where exports are kept.
-        images: See ``ForwardPass``.
+        size: Height and width of the images.
     """
     if not variant.onnxruntime:
-        return PyTorchPass(variant, weights, images)
-    batch, _, height, width = images[0].shape
-    bundle = folder / f"{variant.precision}-{batch}x{height}x{width}"
+        return weights
+    bundle = weights.with_name(f"{variant.precision}-{size[0]}x{size[1]}")
     if not bundle.exists():
-        inputs = InputRange(*map(AxisRange.fixed, (batch, height, width)))
+        inputs = InputRange(*map(AxisRange.fixed, (1, *size)))
         # The flow is compared with PyTorch's by the benchmark itself.
         export_bundle(
             load_model(weights), bundle, ExportOptions(variant.precision, inputs=inputs, verify=False)
         )
-    return OnnxRuntimePass(variant, bundle, images)
+    return bundle
+
+
+def open_pass(variant: Variant, source: Path, images: tuple[Tensor, Tensor]) -> ForwardPass:
+    """A variant, loaded.
+
+    Args:
+        variant: What to run; ``obstacle`` says whether it can be.
+        source: See ``export_for``.
+        images: See ``ForwardPass``.
+    """
+    return (OnnxRuntimePass if variant.onnxruntime else PyTorchPass)(variant, source, images)

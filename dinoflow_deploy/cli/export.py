@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dinoflow_deploy.cli.values import parse_path, parse_reference
+
 if TYPE_CHECKING:
     from dinoflow_deploy.export import ExportOptions, PlanOptions
 
@@ -60,13 +62,22 @@ class HardwareCompatibility(StrEnum):
 
 def export(
     context: typer.Context,
-    model: Annotated[str, typer.Option(help=_MODEL)],
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder of the bundle.")] = None,
+    model: Annotated[str, typer.Option(parser=parse_reference, metavar="MODEL", help=_MODEL)],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", parser=parse_path, metavar="DIR", help="Folder of the bundle."),
+    ] = None,
     head: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Decoder weights; default: the published ones.")
+        str | None,
+        typer.Option(
+            parser=parse_reference, metavar="FILE", help="Decoder weights; default: the published ones."
+        ),
     ] = None,
     backbone_weights: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Backbone weights; default: the published ones.")
+        str | None,
+        typer.Option(
+            parser=parse_reference, metavar="FILE", help="Backbone weights; default: the published ones."
+        ),
     ] = None,
     rename: Annotated[
         list[str] | None, typer.Option(metavar="OLD=NEW", help="A name in --head and what it stands for.")
@@ -139,6 +150,7 @@ def export(
     timing_cache: Annotated[
         Path | None,
         typer.Option(
+            parser=parse_path,
             metavar="FILE",
             help="Kernel timings that builds share; not for rtx.",
             rich_help_panel=_TENSORRT,

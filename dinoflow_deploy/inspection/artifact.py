@@ -8,6 +8,7 @@ from dinoflow_deploy.engines.builtin import builtin_models
 from dinoflow_deploy.engines.bundle import MANIFEST_NAME, FileInfo
 from dinoflow_deploy.engines.onnx_packages import require_onnx
 from dinoflow_deploy.errors import InputError
+from dinoflow_deploy.home import expand_home
 from dinoflow_deploy.inspection.bundle import inspect_bundle
 from dinoflow_deploy.inspection.plan_file import inspect_plan
 from dinoflow_deploy.inspection.report import FileDetails, Report
@@ -42,10 +43,7 @@ def _locate(source: str | Path) -> Path:
     models = builtin_models()
     if isinstance(source, str) and source in models:
         return models[source].bundle
-    try:
-        path = Path(source).expanduser()
-    except RuntimeError as error:
-        raise InputError(f"{source}: {error}") from error
+    path = Path(expand_home(str(source)))
     if not path.exists():
         raise InputError(
             f"there is no file, folder or built-in model '{source}' (built-in: {', '.join(models)})"

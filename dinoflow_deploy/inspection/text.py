@@ -70,6 +70,8 @@ def _graph_lines(graph: GraphDetails) -> Lines:
         yield "", "not a flow model: that has the inputs image1 and image2 and the output flow"
     opsets = ", ".join(f"{name} {version}" for name, version in graph.opsets.items())
     yield "onnx", f"written by {graph.producer or 'unknown'}, IR version {graph.ir_version}, opsets {opsets}"
+    if graph.objection:
+        yield "", f"not valid ONNX, though a runtime may read it: {graph.objection}"
     yield from counts_lines("nodes", graph.nodes, graph.precision)
     yield from weights_lines(graph.weights)
 

@@ -44,8 +44,9 @@ def test_the_readme_shows_what_is_printed() -> None:
     assert shown.splitlines()[1:] == printed[1:]
 
 
-def test_json_is_the_report() -> None:
-    result = run(NANO.weights, "--json")
+@pytest.mark.parametrize("option", [["--json"], ["--json", "-"], ["--json=-"]])
+def test_json_is_the_report(option: list[str]) -> None:
+    result = run(*option, NANO.weights)
     assert result.exit_code == 0
     assert json.loads(result.stdout) == json.loads(json.dumps(inspect_artifact(NANO.weights).to_dict()))
 
