@@ -125,7 +125,7 @@ def export(
         bool, typer.Option("--no-verify", help="Do not compare the export with PyTorch.")
     ] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a bundle that exists; build even what is there.")
+        bool, typer.Option("--overwrite", help="Replace a bundle that exists; make even what is there.")
     ] = False,
     flavour: Annotated[
         FlavourName,
@@ -192,8 +192,8 @@ def export(
 ) -> None:
     """Export a model to a bundle that every engine runs, and prove that it still computes the same flow.
 
-    With --target tensorrt the bundle also holds a TensorRT plan. One that is there already, from the same
-    weights and settings, is reused.
+    With --target tensorrt the bundle also holds a TensorRT plan. A bundle that is there already, from the
+    same weights and settings, is reused.
     """
     from dinoflow_deploy.cli.error_table import print_error_tables
     from dinoflow_deploy.cli.export_options import (
@@ -260,7 +260,7 @@ def _export_weights(
 
     with TerminalProgress() as progress:
         report = export_bundle(ModelSource(*source), output, options, progress, plan)
-    print_bundle(report.folder, report.manifest, report.nodes, report.parity)
+    print_bundle(report.folder, report.manifest, report.nodes, report.parity, reused=report.reused)
     if report.plan is not None:
         print_plan(report.plan)
     print_next(report.folder, report.manifest, report.plan)
