@@ -13,7 +13,7 @@ os.environ["TERM"] = "xterm-256color"
 # Some tests start servers on this machine, which no proxy knows.
 for _name in ("no_proxy", "NO_PROXY"):
     os.environ[_name] = ",".join(filter(None, (os.environ.get(_name), "127.0.0.1", "localhost")))
-# A shell starts what runs in the background with Ctrl-C ignored, and so would be the programs that tests start.
+# What a shell starts in the background ignores Ctrl-C, and so would the programs that tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
