@@ -17,6 +17,7 @@ from dinoflow_deploy.errors import InputError, VideoError
 from dinoflow_deploy.video.completeness import Completeness
 from dinoflow_deploy.video.filters import Deinterlacer
 from dinoflow_deploy.video.frame_source import Frame, FrameSource, Image, Selection, fitted_size
+from dinoflow_deploy.video.images import FASTEST_RATE
 from dinoflow_deploy.video.orientation import turns_on_its_side, upright
 from dinoflow_deploy.video.rgb import RgbConverter
 from dinoflow_deploy.video.timestamps import BestEffort, Timestamps
@@ -212,5 +213,11 @@ def _holds_times(container: InputContainer) -> bool:
 
 def _nominal_rate(stream: VideoStream, timed: bool) -> Fraction:
     """Frames per second: as measured when times are known, else as the codec's own header says."""
-    measured, guessed = stream.average_rate, stream.guessed_rate
+    known = (stream.average_rate, stream.guessed_rate)
+    measured, guessed = (None if _is_of_clock(rate, stream) else rate for rate in known)
     return (measured or guessed if timed else guessed or measured) or _FALLBACK_RATE
+
+
+def _is_of_clock(rate: Fraction | None, stream: VideoStream) -> bool:
+    """Whether FFmpeg knew no rate and took each tick of a fine clock for a frame (raw DV, some APNG)."""
+    return rate is not None and rate > FASTEST_RATE and rate * (stream.time_base or 0) == 1

@@ -2,7 +2,6 @@
 
 import struct
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -79,8 +78,7 @@ class WebpSource(FrameSource):
         time = 0
         for start in range(0, len(animation.durations), at_once):
             durations = animation.durations[start : start + at_once]
-            with _silent_opencv():
-                whole, decoded = cv2.imreadanimation(str(self.files[0]), start, len(durations))
+            whole, decoded = cv2.imreadanimation(str(self.files[0]), start, len(durations))
             if not whole or len(decoded.frames) != len(durations):
                 raise VideoError(f"{self.name} is damaged: OpenCV cannot decode its frames from {start} on")
             for picture, duration in zip(decoded.frames, durations, strict=True):
@@ -146,14 +144,3 @@ class TiffSource(FrameSource):
         place, number = self._pages.start
         struct.pack_into(number, data, place, header)
         return decode_bytes(data, f"page {index} of {self.name}", cv2.IMREAD_COLOR)
-
-
-@contextmanager
-def _silent_opencv() -> Iterator[None]:
-    """What OpenCV prints on a damaged file is said as our own error."""
-    logging = cv2.utils.logging
-    level = logging.setLogLevel(logging.LOG_LEVEL_SILENT)
-    try:
-        yield
-    finally:
-        logging.setLogLevel(level)
