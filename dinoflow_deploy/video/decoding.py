@@ -16,7 +16,14 @@ from av.video.stream import VideoStream
 from dinoflow_deploy.errors import InputError, VideoError
 from dinoflow_deploy.video.completeness import Completeness
 from dinoflow_deploy.video.filters import Deinterlacer
-from dinoflow_deploy.video.frame_source import Frame, FrameSource, Image, Selection, fitted_size
+from dinoflow_deploy.video.frame_source import (
+    Frame,
+    FrameSource,
+    Image,
+    Selection,
+    fitted_size,
+    rate_of_its_own,
+)
 from dinoflow_deploy.video.images import FASTEST_RATE
 from dinoflow_deploy.video.orientation import turns_on_its_side, upright
 from dinoflow_deploy.video.rgb import RgbConverter
@@ -68,10 +75,7 @@ class VideoSource(FrameSource):
             self._timed = _holds_times(self._container)
             nominal = _nominal_rate(self._stream, self._timed)
             if rate is not None and self._timed:
-                raise InputError(
-                    f"fps is for images and bare streams, which hold no times; {name} keeps its own "
-                    f"({float(nominal):.4g} fps)"
-                )
+                raise rate_of_its_own(name, nominal)
             time_base = self._stream.time_base if rate is None else 1 / rate
             super().__init__(name, rate=rate or nominal, time_base=time_base or 1 / nominal, live=live)
             self._deinterlacer = Deinterlacer(deinterlace, self.time_base)

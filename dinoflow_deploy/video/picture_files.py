@@ -8,9 +8,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from dinoflow_deploy.errors import InputError, VideoError
+from dinoflow_deploy.errors import VideoError
 from dinoflow_deploy.image_files import StoredImage, decode_bytes
-from dinoflow_deploy.video.frame_source import Frame, FrameSource, Selection
+from dinoflow_deploy.video.frame_source import Frame, FrameSource, Selection, rate_of_its_own
 from dinoflow_deploy.video.image_reader import ImageReader
 from dinoflow_deploy.video.images import DEFAULT_RATE, shrunk
 from dinoflow_deploy.video.several_pictures import Animation, Pages
@@ -45,7 +45,7 @@ class WebpSource(FrameSource):
             raise VideoError(f"{name} is cut off: it ends after {path.stat().st_size} bytes")
         seconds = sum(animation.durations) * _MILLISECOND
         if rate is not None and seconds:
-            raise InputError(f"fps is for images and bare streams, which hold no times; {name} keeps its own")
+            raise rate_of_its_own(name, len(animation.durations) / seconds)
         nominal = len(animation.durations) / seconds if seconds else rate or DEFAULT_RATE
         super().__init__(name, rate=nominal, time_base=_MILLISECOND)
         self.files = [path]
