@@ -62,7 +62,8 @@ def main() -> None:
             fitted = fit(recipe, rates, MARGIN * left, arguments.most_steps)
             record.results["steps"] = [stage.steps for stage in fitted.stages]
             text = "\n".join(f"{name} = {toml(value)}" for name, value in fitted.to_dict().items())
-            arguments.recipe_output.write_text(text + "\n")
+            with atomic_file(arguments.recipe_output, overwrite=True) as partial:
+                partial.write_text(text + "\n")
         if "steps" in record.results:
             with record.attempt("training", {}):
                 run(Path(folder) / "run", arguments, start, record)

@@ -12,9 +12,10 @@ from statistics import median
 from types import TracebackType
 from typing import Any, Final, Self
 
-from dinoflow_deploy.atomic import atomic_file
+from dinoflow_deploy.atomic import atomic_file, check_file
 from dinoflow_deploy.bench.results import failure_reason
 from dinoflow_deploy.cli.interrupt import INTERRUPTED, Terminated, heed_termination
+from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.machine import describe_machine, versions
 
 RESULTS: Final = Path(__file__).resolve().parent / "results"
@@ -65,6 +66,9 @@ class Record:
 
     Attributes:
         results: JSON values, to be filled.
+
+    Raises:
+        SystemExit: The file could not be written.
     """
 
     def __init__(
@@ -76,6 +80,10 @@ class Record:
     ) -> None:
         self.results = results
         self._output: Path = arguments.output
+        try:
+            check_file(self._output, overwrite=True)
+        except InputError as error:
+            raise SystemExit(f"error: {error}") from None
         self._show = show
         self._figures = figures
         self._failures: list[tuple[str, str]] = []

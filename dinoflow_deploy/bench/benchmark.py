@@ -4,7 +4,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from threading import Event
@@ -208,18 +208,14 @@ def run_benchmark(
     with ExitStack() as stack:
         engines = run.load(stack)
         states = run.states(before)
-        try:
+        with run.saved_on_error():
             for name, dataset in opened.items():
                 run.evaluate(name, dataset, engines, states.get(name))
                 if show:
                     run.show(name, engines, show)
-        except BaseException:
-            # A damaged file, or somebody's second Ctrl-C: the run can be resumed from here.
-            if save:
-                save(run.result(partial=True))
-            raise
     if options.speed and not stop.is_set():
-        run.measure_speed()
+        with run.saved_on_error():
+            run.measure_speed()
     return run.result(partial=stop.is_set())
 
 
@@ -335,6 +331,16 @@ class _Run:
         if self.save and time.monotonic() - self.saved > SECONDS_BETWEEN_SAVES:
             self.save(self.result(partial=True))
             self.saved = time.monotonic()
+
+    @contextmanager
+    def saved_on_error(self) -> Iterator[None]:
+        """Save what is known when a damaged file, or somebody's second Ctrl-C, ends the run."""
+        try:
+            yield
+        except BaseException:
+            if self.save:
+                self.save(self.result(partial=True))
+            raise
 
     def measure_speed(self) -> None:
         """Measure the speed of the engines that can be loaded."""

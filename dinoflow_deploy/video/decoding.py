@@ -16,7 +16,15 @@ from av.video.stream import VideoStream
 from dinoflow_deploy.errors import InputError, VideoError
 from dinoflow_deploy.video.completeness import Completeness
 from dinoflow_deploy.video.filters import Deinterlacer
-from dinoflow_deploy.video.frame_source import Frame, FrameSource, Image, Selection, fitted_size
+from dinoflow_deploy.video.frame_source import (
+    Frame,
+    FrameSource,
+    Image,
+    Selection,
+    fitted_size,
+    rate_of_its_own,
+)
+from dinoflow_deploy.video.images import FASTEST_RATE
 from dinoflow_deploy.video.orientation import turns_on_its_side, upright
 from dinoflow_deploy.video.rgb import RgbConverter
 from dinoflow_deploy.video.timestamps import BestEffort, Timestamps
@@ -67,10 +75,7 @@ class VideoSource(FrameSource):
             self._timed = _holds_times(self._container)
             nominal = _nominal_rate(self._stream, self._timed)
             if rate is not None and self._timed:
-                raise InputError(
-                    f"fps is for images and bare streams, which hold no times; {name} keeps its own "
-                    f"({float(nominal):.4g} fps)"
-                )
+                raise rate_of_its_own(name, nominal)
             time_base = self._stream.time_base if rate is None else 1 / rate
             super().__init__(name, rate=rate or nominal, time_base=time_base or 1 / nominal, live=live)
             self._deinterlacer = Deinterlacer(deinterlace, self.time_base)
@@ -212,5 +217,11 @@ def _holds_times(container: InputContainer) -> bool:
 
 def _nominal_rate(stream: VideoStream, timed: bool) -> Fraction:
     """Frames per second: as measured when times are known, else as the codec's own header says."""
-    measured, guessed = stream.average_rate, stream.guessed_rate
+    known = (stream.average_rate, stream.guessed_rate)
+    measured, guessed = (None if _is_of_clock(rate, stream) else rate for rate in known)
     return (measured or guessed if timed else guessed or measured) or _FALLBACK_RATE
+
+
+def _is_of_clock(rate: Fraction | None, stream: VideoStream) -> bool:
+    """Whether FFmpeg knew no rate and took each tick of a fine clock for a frame (raw DV, some APNG)."""
+    return rate is not None and rate > FASTEST_RATE and rate * (stream.time_base or 0) == 1

@@ -121,6 +121,12 @@ class FrameSource(ABC):
         self.close()
 
 
+def rate_of_its_own(name: str, rate: Fraction | None = None) -> InputError:
+    """The error of a rate that is given for a source that holds times."""
+    known = "" if rate is None else f" ({float(rate):.4g} fps)"
+    return InputError(f"fps is for images and bare streams, which hold no times; {name} keeps its own{known}")
+
+
 def fitted_size(width: int, height: int, max_side: int | None) -> tuple[int, int]:
     """Size of a frame whose longer side is at most ``max_side``, both sides even where it shrinks."""
     if max_side is None or max(width, height) <= max_side:

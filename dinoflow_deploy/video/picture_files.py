@@ -2,16 +2,15 @@
 
 import struct
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from dinoflow_deploy.errors import InputError, VideoError
+from dinoflow_deploy.errors import VideoError
 from dinoflow_deploy.image_files import StoredImage, decode_bytes
-from dinoflow_deploy.video.frame_source import Frame, FrameSource, Selection
+from dinoflow_deploy.video.frame_source import Frame, FrameSource, Selection, rate_of_its_own
 from dinoflow_deploy.video.image_reader import ImageReader
 from dinoflow_deploy.video.images import DEFAULT_RATE, shrunk
 from dinoflow_deploy.video.several_pictures import Animation, Pages
@@ -46,7 +45,7 @@ class WebpSource(FrameSource):
             raise VideoError(f"{name} is cut off: it ends after {path.stat().st_size} bytes")
         seconds = sum(animation.durations) * _MILLISECOND
         if rate is not None and seconds:
-            raise InputError(f"fps is for images and bare streams, which hold no times; {name} keeps its own")
+            raise rate_of_its_own(name, len(animation.durations) / seconds)
         nominal = len(animation.durations) / seconds if seconds else rate or DEFAULT_RATE
         super().__init__(name, rate=nominal, time_base=_MILLISECOND)
         self.files = [path]
@@ -79,8 +78,7 @@ class WebpSource(FrameSource):
         time = 0
         for start in range(0, len(animation.durations), at_once):
             durations = animation.durations[start : start + at_once]
-            with _silent_opencv():
-                whole, decoded = cv2.imreadanimation(str(self.files[0]), start, len(durations))
+            whole, decoded = cv2.imreadanimation(str(self.files[0]), start, len(durations))
             if not whole or len(decoded.frames) != len(durations):
                 raise VideoError(f"{self.name} is damaged: OpenCV cannot decode its frames from {start} on")
             for picture, duration in zip(decoded.frames, durations, strict=True):
@@ -146,14 +144,3 @@ class TiffSource(FrameSource):
         place, number = self._pages.start
         struct.pack_into(number, data, place, header)
         return decode_bytes(data, f"page {index} of {self.name}", cv2.IMREAD_COLOR)
-
-
-@contextmanager
-def _silent_opencv() -> Iterator[None]:
-    """What OpenCV prints on a damaged file is said as our own error."""
-    logging = cv2.utils.logging
-    level = logging.setLogLevel(logging.LOG_LEVEL_SILENT)
-    try:
-        yield
-    finally:
-        logging.setLogLevel(level)

@@ -1,17 +1,18 @@
 """Image files that hold more than one picture, told from their headers: nothing is decoded."""
 
+import mmap
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from dinoflow_deploy.tiff_headers import NEW_SUBFILE_TYPE, first_page, page_headers
+
 _PNG, _RIFF, _WEBP = b"\x89PNG\r\n\x1a\n", b"RIFF", b"WEBP"
 _HEADER = 30  # bytes of an animated WebP's beginning, up to its size
 _ANIMATED = 2  # bit of the flags in the chunk VP8X
-_NEW_SUBFILE_TYPE = 254
 _REDUCED_OR_MASK = 1 | 4  # a page that is a smaller copy, or a transparency mask
-_TIFF, _BIG_TIFF = 42, 43
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,41 +112,17 @@ def _frames_of_apng(path: Path) -> int:
 
 
 def tiff_pages(path: Path) -> Pages | None:
-    """The pages of a TIFF or BigTIFF file (TIFF 6.0, section 2); ``None`` for other files."""
+    """The pages of a TIFF or BigTIFF file; ``None`` for other files."""
     with path.open("rb") as file:
-        start = file.read(16)
-        order = {b"II": "<", b"MM": ">"}.get(start[:2])
-        version = struct.unpack_from(f"{order}H", start, 2)[0] if order and len(start) == 16 else 0
-        if version not in (_TIFF, _BIG_TIFF):
+        start = first_page(file.read(4))
+        if start is None:
             return None
-        big, whole = version == _BIG_TIFF, True
-        headers: list[tuple[int, int]] = []
-        try:
-            headers.extend(_headers(file, str(order), big=big))
-        except struct.error:
-            whole = False
-        pages = tuple(place for place, kind in headers if not kind & _REDUCED_OR_MASK)
-        return Pages(pages, (8, f"{order}Q") if big else (4, f"{order}I"), whole)
-
-
-def _headers(file: BinaryIO, order: str, *, big: bool) -> Iterator[tuple[int, int]]:
-    """Where the header of each picture begins, along their chain, and its NewSubfileType.
-
-    Raises:
-        struct.error: The chain leads out of the file.
-    """
-    offset = struct.Struct(order + ("Q" if big else "I"))
-    count = struct.Struct(order + ("Q" if big else "H"))
-    entry = struct.Struct(order + ("HHQI4x" if big else "HHII"))
-    seen: set[int] = set()
-    file.seek(8 if big else 4)
-    (place,) = offset.unpack(file.read(offset.size))
-    # A damaged chain may lead in a circle.
-    while place and place not in seen:
-        seen.add(place)
-        file.seek(place)
-        (entries,) = count.unpack(file.read(count.size))
-        fields = [entry.unpack(file.read(entry.size)) for _ in range(entries)]
-        following = offset.unpack(file.read(offset.size))
-        yield place, next((value for tag, _, _, value in fields if tag == _NEW_SUBFILE_TYPE), 0)
-        (place,) = following
+        headers: list[int] = []
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            try:
+                for place, fields in page_headers(data):
+                    if not fields.get(NEW_SUBFILE_TYPE, 0) & _REDUCED_OR_MASK:
+                        headers.append(place)
+            except struct.error:
+                return Pages(tuple(headers), start, whole=False)
+        return Pages(tuple(headers), start, whole=True)

@@ -10,7 +10,7 @@ from dinoflow_deploy.errors import InputError, VideoError
 from dinoflow_deploy.video.camera import CameraSource
 from dinoflow_deploy.video.decoding import VideoSource
 from dinoflow_deploy.video.filters import DEINTERLACE
-from dinoflow_deploy.video.frame_source import FrameSource
+from dinoflow_deploy.video.frame_source import FrameSource, rate_of_its_own
 from dinoflow_deploy.video.images import DEFAULT_RATE, ImageSource, images_in, is_image
 from dinoflow_deploy.video.natural_sort import natural_sort
 from dinoflow_deploy.video.picture_files import TiffSource, WebpSource
@@ -120,9 +120,7 @@ def _only_first_pictures(paths: list[Path]) -> list[str]:
 def _open_clip(text: str, rate: Fraction | None, max_side: int | None, deinterlace: str) -> FrameSource:
     if text.isdecimal() and not Path(text).exists():
         if rate is not None:
-            raise InputError(
-                f"fps is for images and bare streams, which hold no times; camera {text} keeps its own"
-            )
+            raise rate_of_its_own(f"camera {text}")
         return CameraSource(int(text), max_side=max_side)
     if _scheme(text):
         live = _scheme(text) in _LIVE_SCHEMES

@@ -8,12 +8,14 @@ import os
 import re
 import signal
 from dataclasses import astuple, replace
+from itertools import islice
 from multiprocessing import active_children
 from threading import Event
 
 import onnx
 import pytest
 
+from dinoflow_deploy.bench import benchmark
 from dinoflow_deploy.bench.benchmark import BenchOptions, run_benchmark
 from dinoflow_deploy.bench.engine_process import EngineProcess, EngineSource, parse_device_memory
 from dinoflow_deploy.bench.report import Report
@@ -135,6 +137,31 @@ def test_an_interrupted_run_is_marked_and_resumes_to_the_same_figures(options, r
     for resumed, straight in zip(whole.datasets, result.datasets, strict=True):
         for one, other in zip(resumed.engines, straight.engines, strict=True):
             assert (one.accuracy, one.difference) == (other.accuracy, other.difference)
+
+
+@pytest.mark.parametrize("stage", ["measure_speed", "evaluate"])
+def test_what_is_known_is_saved_when_an_error_ends_the_run(options, monkeypatch, stage):
+    short = replace(
+        options, backends=("onnxruntime",), datasets={"kitti-2015": options.datasets["kitti-2015"]}
+    )
+    found = benchmark.evaluate
+
+    def broken(*arguments, **settings):
+        if stage == "evaluate":
+            yield from islice(found(*arguments, **settings), 1)
+        raise KeyboardInterrupt  # a second Ctrl-C
+
+    monkeypatch.setattr(benchmark, stage, broken)
+    saved = []
+    with pytest.raises(KeyboardInterrupt):
+        run_benchmark(short, NoProgress(), save=saved.append)
+    (last,) = saved
+    assert last.partial
+    assert last.datasets[0].evaluated == (1 if stage == "evaluate" else 2)
+    saved.clear()
+    with pytest.raises(InputError, match="other settings"):
+        run_benchmark(replace(short, limit=1), NoProgress(), save=saved.append, before=last)
+    assert saved == [], "what was to be resumed is still there"
 
 
 def test_another_run_is_not_resumed(options, result, tmp_path):

@@ -52,6 +52,11 @@ def test_the_file_is_complete_after_each_step_and_a_failure_ends_in_exit_code_1(
     assert f"two failed: {reason}" in capsys.readouterr().err
 
 
+def test_a_file_that_cannot_be_written_is_refused_before_the_work(tmp_path):
+    with pytest.raises(SystemExit, match=f"error: {tmp_path} is a folder: give a file name"):
+        measure_three(tmp_path, [])
+
+
 def test_a_row_says_why_there_are_no_figures():
     from recording import row
 

@@ -190,6 +190,14 @@ def test_times_that_are_guessed_are_said_and_given_ones_are_taken(zoo, name, rat
     ]
 
 
+def test_the_rate_of_raw_dv_is_not_its_clock(tmp_path):
+    """FFmpeg 8 measures 60 000 frames per second, one for each tick."""
+    clip = write_clip(tmp_path / "a.dv", codec="dvvideo", size=(720, 576), frames=3, rate=RATE)
+    with open_source([str(clip)]) as source:
+        assert (source.rate, source.count) == (RATE, 3)
+        assert [frame.pts * source.time_base for frame in source.frames(Selection())] == EVEN[:3]
+
+
 def test_a_rate_is_refused_where_the_times_are_known(zoo):
     for name in ("mkv", "avi of MPEG-4 with B frames", "y4m", "ts that starts late"):
         with pytest.raises(

@@ -19,23 +19,12 @@ from dinoflow_deploy.video.frame_source import Frame
 from dinoflow_deploy.video.pipeline import QUEUE_LENGTH
 from tests.video.clips import NTSC, ConstantEngine, NumberedSource, boxes, cut, decode, times, write_clip
 
+pytestmark = pytest.mark.usefixtures("no_thread_is_left")
+
 
 def run(source, output: Path, engine=None, progress=None, stop=None, **options):
     with source, engine or ConstantEngine() as running:
         return flow_video(source, running, output, VideoOptions(**options), progress=progress, stop=stop)
-
-
-@pytest.fixture(autouse=True)
-def no_thread_is_left():
-    before = set(threading.enumerate())
-    yield
-    # One of an earlier test may end meanwhile.
-    assert set(threading.enumerate()) <= before
-
-
-@pytest.fixture
-def clip(tmp_path):
-    return write_clip(tmp_path / "clip.mp4")
 
 
 def test_each_pair_of_neighbours_gives_a_frame_at_the_time_of_its_first(tmp_path, clip):

@@ -13,18 +13,7 @@ from dinoflow_deploy.video import Selection, VideoOptions, flow_stream, flow_vid
 from dinoflow_deploy.video.read_ahead import QUEUE_LENGTH
 from tests.video.clips import NTSC, ConstantEngine, NumberedSource, cut, write_clip
 
-
-@pytest.fixture(autouse=True)
-def no_thread_is_left():
-    before = set(threading.enumerate())
-    yield
-    # One of an earlier test may end meanwhile.
-    assert set(threading.enumerate()) <= before
-
-
-@pytest.fixture
-def clip(tmp_path):
-    return write_clip(tmp_path / "clip.mp4")
+pytestmark = pytest.mark.usefixtures("no_thread_is_left")
 
 
 class PictureEngine(ConstantEngine):
