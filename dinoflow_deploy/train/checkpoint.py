@@ -36,6 +36,8 @@ class TrainingState:
         optimizer: Over the model's learning parameters.
         average: The averaged model, or ``None`` when the recipe asks for none.
         step: Optimiser steps done.
+        start_epe: Validation end-point error of the weights it started from, px; ``None`` where these were
+            random.
         best_epe: Lowest validation end-point error so far, px.
     """
 
@@ -43,6 +45,7 @@ class TrainingState:
     optimizer: Optimizer
     average: WeightAverage | None
     step: int = 0
+    start_epe: float | None = None
     best_epe: float = float("inf")
 
 
@@ -69,6 +72,7 @@ def save_checkpoint(
     tensors |= {f"random.{rank}": value for rank, value in enumerate(generators)}
     metadata = {
         "step": state.step,
+        "start_epe": state.start_epe,
         # JSON has no infinity.
         "best_epe": state.best_epe if state.best_epe < float("inf") else None,
         "world_size": process.world_size,
@@ -103,6 +107,8 @@ def load_checkpoint(
         load_strictly(state.average.model, _part(tensors, "average."), str(path))
     _load_optimizer(state.optimizer, _part(tensors, "optimizer."))
     state.step = metadata["step"]
+    # Not there in a checkpoint of release 0.1.0.
+    state.start_epe = metadata.get("start_epe")
     state.best_epe = float("inf") if metadata["best_epe"] is None else metadata["best_epe"]
     _restore_random_state(tensors[f"random.{process.rank}"], process)
 

@@ -67,14 +67,14 @@ def test_everything_comes_back_and_goes_on_exactly(tmp_path, recipe):
     path = tmp_path / "checkpoint.safetensors"
     first, second = _state(0), _state(1)
     _train(first, 3)
-    first.best_epe = 4.25
+    first.start_epe, first.best_epe = 4.75, 4.25
     save_checkpoint(path, first, recipe, CPU)
     expected = {name: value.clone() for name, value in _everything(first).items()}
     _train(first, 2)
     torch.manual_seed(99)
     load_checkpoint(path, second, recipe, CPU)
     assert_equal(_everything(second), expected)
-    assert second.best_epe == 4.25
+    assert (second.start_epe, second.best_epe) == (4.75, 4.25)
     _train(second, 2)
     assert_equal(_everything(second), _everything(first))
 
@@ -103,7 +103,7 @@ def test_no_validation_yet_is_an_infinite_error(tmp_path, recipe):
     state = _state(1)
     state.best_epe = 1.0
     load_checkpoint(path, state, recipe, CPU)
-    assert state.best_epe == float("inf")
+    assert (state.start_epe, state.best_epe) == (None, float("inf"))
     with safe_open(path, framework="pt") as file:
         # Plain JSON, which has no infinity.
         json.loads(file.metadata()[METADATA_KEY], parse_constant=pytest.fail)
