@@ -265,7 +265,7 @@ class Bundle:
         """
         path = folder / MANIFEST_NAME
         if not path.is_file():
-            raise FileFormatError(f"{folder} is not a bundle: it holds no {MANIFEST_NAME}")
+            raise FileFormatError(f"{folder} is not a bundle: it holds no {MANIFEST_NAME}{_run_hint(folder)}")
         manifest = Manifest.read(path)
         if ONNX_NAME not in manifest.files:
             raise FileFormatError(f"{path}: 'files' does not list {ONNX_NAME}")
@@ -278,6 +278,12 @@ class Bundle:
     def onnx_path(self) -> Path:
         """The ONNX file."""
         return self.folder / ONNX_NAME
+
+
+def _run_hint(folder: Path) -> str:
+    """For the folder of a training run: its model."""
+    best = folder / "best.safetensors"
+    return f". Of a training run, give its model, {best}" if best.is_file() else ""
 
 
 def problem_with(path: Path, recorded: FileInfo) -> str | None:

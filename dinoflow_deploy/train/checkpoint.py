@@ -20,11 +20,10 @@ from dinoflow_deploy.atomic import atomic_file
 from dinoflow_deploy.errors import FileFormatError, InputError, TrainingError
 from dinoflow_deploy.train.distributed import Process, gather_objects
 from dinoflow_deploy.train.model import FlowModel
+from dinoflow_deploy.train.model.model_file import CHECKPOINT_KEY
 from dinoflow_deploy.train.model.strict_load import load_strictly
 from dinoflow_deploy.train.recipe import Recipe
 from dinoflow_deploy.train.weight_average import WeightAverage
-
-METADATA_KEY = "dinoflow_checkpoint"
 
 
 @dataclass
@@ -83,7 +82,7 @@ def save_checkpoint(
     # Models and averages may share constant buffers; safetensors wants each tensor to own its memory.
     owned = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
     with atomic_file(path) as partial:
-        save_file(owned, partial, metadata={METADATA_KEY: json.dumps(metadata)})
+        save_file(owned, partial, metadata={CHECKPOINT_KEY: json.dumps(metadata)})
 
 
 def load_checkpoint(
@@ -129,7 +128,7 @@ def _load_optimizer(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = json.loads((file.metadata() or {})[METADATA_KEY])
+            metadata = json.loads((file.metadata() or {})[CHECKPOINT_KEY])
             return {name: file.get_tensor(name) for name in file.keys()}, metadata  # noqa: SIM118 - not a dict
     except (SafetensorError, OSError, KeyError, json.JSONDecodeError) as error:
         raise FileFormatError(f"{path} is damaged or is no checkpoint of a training run: {error}") from error
