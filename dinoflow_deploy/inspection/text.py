@@ -105,10 +105,8 @@ def _model_lines(model: ModelDetails) -> Lines:
 def _training_lines(training: TrainingDetails) -> Lines:
     errors = {"at the start": training.start_epe, "at its best": training.best_epe}
     found = ", ".join(f"{epe:.3f} px {when}" for when, epe in errors.items() if epe is not None)
-    yield (
-        "training",
-        f"{training.step} steps done; " + (f"validation EPE {found}" if found else "not validated yet"),
-    )
+    validated = f"validation EPE {found}" if found else "not validated yet"
+    yield "training", f"{training.step} steps done; {validated}"
     yield "", "train --resume goes on from the checkpoint, which is no model"
     for path, what in training.models.items():
         yield "use", f"--model {path} ({what})"
