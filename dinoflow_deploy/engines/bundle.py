@@ -87,10 +87,14 @@ class Parity:
         reference: What it was compared with, for instance ``"PyTorch fp32 on cpu"``.
         engine: What ran the export, for instance ``"onnxruntime CPUExecutionProvider"``.
         pairs: Number of frame pairs.
-        tolerance_px: The limit that the export had to keep.
+        tolerance_px: The limit of the largest difference that the export had to keep.
         mean_px: Mean over all pixels.
         p99_px: 99th percentile.
         max_px: Largest difference.
+        flow_px: Mean length of the reference's flow; this and the next two are ``None`` in a manifest
+            that was written before they were measured.
+        relative: Mean difference over mean length of the flow.
+        relative_tolerance: The limit of that.
     """
 
     reference: str
@@ -100,6 +104,9 @@ class Parity:
     mean_px: float
     p99_px: float
     max_px: float
+    flow_px: float | None = None
+    relative: float | None = None
+    relative_tolerance: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

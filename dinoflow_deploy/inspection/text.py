@@ -64,6 +64,12 @@ def _parity_lines(label: str, parity: Parity | None, absent: str) -> Lines:
             f"limit {parity.tolerance_px:g} px"
         ),
     )
+    if parity.relative is not None:
+        yield (
+            "",
+            f"the mean is {parity.relative:.2g} of the flow's length, {parity.flow_px:.3g} px; "
+            f"limit {parity.relative_tolerance:g}",
+        )
 
 
 def _graph_lines(graph: GraphDetails) -> Lines:

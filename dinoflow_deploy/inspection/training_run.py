@@ -46,7 +46,7 @@ def _details(state: dict[str, Any], folder: Path) -> TrainingDetails:
     models = {str(path): _MODELS[path.name] for path in model_files(folder)}
     return TrainingDetails(
         step=int(state["step"]),
-        # Not there in a checkpoint of release 0.1.0.
+        # Not there in a checkpoint that was written before it was measured.
         start_epe=_number(state.get("start_epe")),
         best_epe=_number(state["best_epe"]),
         models=models,

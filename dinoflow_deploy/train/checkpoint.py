@@ -106,7 +106,7 @@ def load_checkpoint(
         load_strictly(state.average.model, _part(tensors, "average."), str(path))
     _load_optimizer(state.optimizer, _part(tensors, "optimizer."))
     state.step = metadata["step"]
-    # Not there in a checkpoint of release 0.1.0.
+    # Not there in a checkpoint that was written before it was measured.
     state.start_epe = metadata.get("start_epe")
     state.best_epe = float("inf") if metadata["best_epe"] is None else metadata["best_epe"]
     _restore_random_state(tensors[f"random.{process.rank}"], process)
