@@ -97,7 +97,7 @@ def _print_parity(parity: Parity | None, rows: "Sequence[ParityRow]", otherwise:
     if parity.relative is not None:
         typer.echo(
             f"         limits: max {parity.tolerance_px:g}, mean {parity.relative_tolerance:g} of the flow; "
-            f"it is {parity.relative:.2g}"
+            f"it is {parity.relative:.2g} at most"
         )
 
 

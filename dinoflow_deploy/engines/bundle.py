@@ -93,7 +93,7 @@ class Parity:
         max_px: Largest difference.
         flow_px: Mean length of the reference's flow; this and the next two are ``None`` in a manifest
             that was written before they were measured.
-        relative: Mean difference over mean length of the flow.
+        relative: Mean difference over mean length of the flow, at the shape where that is largest.
         relative_tolerance: The limit of that.
     """
 

@@ -67,8 +67,8 @@ def _parity_lines(label: str, parity: Parity | None, absent: str) -> Lines:
     if parity.relative is not None:
         yield (
             "",
-            f"the mean is {parity.relative:.2g} of the flow's length, {parity.flow_px:.3g} px; "
-            f"limit {parity.relative_tolerance:g}",
+            f"at most {parity.relative:.2g} of the flow's length, limit {parity.relative_tolerance:g}; "
+            f"the flow is {parity.flow_px:.3g} px",
         )
 
 

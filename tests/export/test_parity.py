@@ -31,11 +31,11 @@ def test_flow_is_that_of_pytorch_at_shapes_other_than_the_traced(exported: Expor
         parity, rows = verify(engine, reference, exported.precision, NoProgress(), SHAPES)
     shapes = [(row.batch, row.height, row.width) for row in rows]
     assert shapes == (list(SHAPES) if exported.dynamic else [STATIC_SHAPE])
-    assert all(row.flow_px > 4 for row in rows), "flow that is too small to show a difference"
+    assert all(row.flow_px > 3 for row in rows), "flow that is too small to show a difference"
     assert parity.pairs == sum(row.batch for row in rows)
     tolerance = TOLERANCES[exported.precision]
     assert 0 < parity.mean_px < parity.p99_px < parity.max_px <= tolerance.max_px == parity.tolerance_px
-    assert parity.relative == pytest.approx(parity.mean_px / parity.flow_px)
+    assert parity.relative == pytest.approx(max(row.mean_px / row.flow_px for row in rows))
     assert 0 < parity.relative <= tolerance.relative == parity.relative_tolerance
 
 
@@ -96,7 +96,7 @@ def trained() -> Iterator[FlowEngine]:
 def test_no_flow_and_half_the_flow_are_refused(
     precision: str, part: float, share: str, trained: FlowEngine
 ) -> None:
-    with pytest.raises(ExportError, match=rf"that is {share} of the flow's own \d+ px \(limit"):
+    with pytest.raises(ExportError, match=rf"by {share} of the flow's length, \d+ px \(limit"):
         verify(Scaled(trained, part), trained, precision, NoProgress())
 
 
@@ -116,6 +116,19 @@ def test_one_flow_for_every_frame_is_refused(trained: FlowEngine) -> None:
         verify(Constant(trained), trained, "bf16", NoProgress())
 
 
+def test_no_flow_at_one_shape_is_refused(trained: FlowEngine) -> None:
+    """At the smallest, whose few pixels weigh little among all, and whose flow is below every limit in px."""
+
+    class Partly(Scaled):
+        def _run(self, images1: np.ndarray, images2: np.ndarray) -> np.ndarray:
+            return (
+                super()._run(images1, images2) if images1.shape[2] == 64 else trained._run(images1, images2)
+            )
+
+    with pytest.raises(ExportError, match="by 1 of the flow's length"):
+        verify(Partly(trained, 0.0), trained, "bf16", NoProgress())
+
+
 def test_a_model_that_finds_no_motion_is_no_measure(trained: FlowEngine) -> None:
     recorder, little, none = Recorder(), Scaled(trained, 0.01), Scaled(trained, 0.0)
     verify(little, little, "bf16", recorder)
@@ -123,7 +136,7 @@ def test_a_model_that_finds_no_motion_is_no_measure(trained: FlowEngine) -> None
     assert re.match(
         r"note: the model's flow is 0\.\d+ px long on average where the scenes move by many", note
     )
-    with pytest.raises(ExportError, match="that is inf of the flow's own 0 px"):
+    with pytest.raises(ExportError, match="by inf of the flow's length, 0 px"):
         verify(none, none, "fp32", NoProgress())
 
 
