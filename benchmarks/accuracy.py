@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from importlib import import_module
 from typing import Any, Final
 
@@ -30,7 +31,7 @@ from dinoflow_deploy.engines import load_engine
 from dinoflow_deploy.flow import FlowErrorSums, flow_error_sums
 from dinoflow_deploy.optional import is_installed
 from dinoflow_deploy.train.recipe import load_recipe, recipe_names
-from recording import argument_parser, print_table, write_record
+from recording import Found, Record, argument_parser, missing, print_table, row
 
 Frame = npt.NDArray[np.uint8]
 Flow = npt.NDArray[np.float32]
@@ -71,7 +72,10 @@ class Score:
 def main() -> None:
     arguments = parse_arguments()
     seeds = held_out_seeds(arguments.seed)
-    with load_engine(arguments.model, arguments.backend, arguments.device) as engine:
+    with (
+        load_engine(arguments.model, arguments.backend, arguments.device) as engine,
+        Record(arguments, show, engine=engine.describe().to_dict(), seeds=seeds, results={}) as record,
+    ):
         name = engine.describe().model
         methods: dict[str, Method] = {name: engine, "zero flow": zero_flow, "DIS medium": dis_flow()}
         sets: dict[str, Iterable[FlowSample]] = {
@@ -79,11 +83,8 @@ def main() -> None:
             for config, seed in zip(SCENES, seeds, strict=True)
         }
         sets |= {sample.name: [sample] for sample in real_pairs()}
-        results = {title: evaluate(methods, samples) for title, samples in sets.items()}
-        description = engine.describe().to_dict()
-    for title, scores in results.items():
-        print_scores(title, scores)
-    write_record(arguments, engine=description, seeds=seeds, results=results)
+        for title, samples in sets.items():
+            evaluate(methods, title, samples, record)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -136,28 +137,38 @@ def real_pairs() -> Iterator[FlowSample]:
     yield FlowSample(left, right, flow, valid, None, "real pair motorcycle")
 
 
-def evaluate(methods: dict[str, Method], samples: Iterable[FlowSample]) -> dict[str, dict[str, Any]]:
+def evaluate(methods: dict[str, Method], title: str, samples: Iterable[FlowSample], record: Record) -> None:
+    """All methods on one set, pair by pair."""
     scores = {name: Score() for name in methods}
+    results: dict[str, Found] = {name: {} for name in methods}
     for number, sample in enumerate(samples):
         for name, method in methods.items():
-            if number == 0:
-                # What the first call of a size costs once is no part of the time of a pair.
-                method(sample.frame1, sample.frame2)
-            scores[name].add(method, sample)
-    return {name: score.to_dict() for name, score in scores.items()}
+            if missing(results[name]):
+                continue
+            with record.attempt(f"{name} on {title}", results[name]):
+                if number == 0:
+                    # What the first call of a size costs once is no part of the time of a pair.
+                    method(sample.frame1, sample.frame2)
+                scores[name].add(method, sample)
+                results[name] |= scores[name].to_dict()
+        record.results["results"][title] = results
 
 
-def print_scores(title: str, scores: dict[str, dict[str, Any]]) -> None:
-    pairs = next(iter(scores.values()))["pairs"]
-    header = (f"{title}, {pairs} pairs", "EPE", "visible", "1 px", "3 px", "5 px", "Fl-all", "ms/pair")
-    rows = []
-    for name, score in scores.items():
-        every, visible = score["every"], score["visible"]
-        shares = (f"{every[share]:.1%}" for share in ("px1", "px3", "px5"))
-        seen = f"{visible['epe']:.2f}" if visible else "-"
-        milliseconds = f"{1000 * score['seconds_per_pair']:.0f}"
-        rows.append((name, f"{every['epe']:.2f}", seen, *shares, f"{every['fl_all']:.1f}%", milliseconds))
-    print_table(header, rows)
+def show(results: dict[str, Any]) -> None:
+    for title, scores in results["results"].items():
+        pairs = max(score.get("pairs", 0) for score in scores.values())
+        header = (f"{title}, {pairs} pairs", "EPE", "visible", "1 px", "3 px", "5 px", "Fl-all", "ms/pair")
+        print_table(
+            header, [row(found, (name,), header, partial(cells, found)) for name, found in scores.items()]
+        )
+
+
+def cells(score: Found) -> list[str]:
+    every, visible = score["every"], score["visible"]
+    shares = (f"{every[share]:.1%}" for share in ("px1", "px3", "px5"))
+    seen = f"{visible['epe']:.2f}" if visible else "-"
+    milliseconds = f"{1000 * score['seconds_per_pair']:.0f}"
+    return [f"{every['epe']:.2f}", seen, *shares, f"{every['fl_all']:.1f}%", milliseconds]
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ Run: python benchmarks/batch_norm.py
 import argparse
 import statistics
 import tempfile
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from dinoflow_deploy.engines.builtin import builtin_models
 from dinoflow_deploy.train.distributed import Process
 from dinoflow_deploy.train.recipe import Recipe
 from dinoflow_deploy.train.trainer import train
-from recording import argument_parser, print_table, write_record
+from recording import Found, Record, argument_parser, missing, print_table
 
 BATCH = 8
 CHOICES = {"8 pairs": (8, False), "4 pairs": (4, False), "2 pairs": (2, False), "1 pair": (1, False)}
@@ -34,24 +35,38 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3, help="runs of each choice (default: %(default)s)")
     arguments = parser.parse_args()
     results: dict[str, list[float]] = {name: [] for name in CHOICES}
-    with tempfile.TemporaryDirectory() as folder:
-        for seed in range(arguments.seeds):
-            for name, (size, frozen) in CHOICES.items():
+    with Record(arguments, show, epe=results, runs=[]) as record, tempfile.TemporaryDirectory() as folder:
+        for seed, (name, (size, frozen)) in product(range(arguments.seeds), CHOICES.items()):
+            found: Found = {"statistics_of": name, "seed": seed}
+            with record.attempt(f"statistics of {name}, seed {seed}", found, record.results["runs"]):
                 run = Path(folder) / f"{name} {seed}"
-                results[name].append(train_once(run, recipe(seed, arguments, size, frozen=frozen)))
-                print(f"statistics of {name}, seed {seed}: EPE {results[name][-1]:.3f} px", flush=True)
+                found["epe"] = train_once(run, recipe(seed, arguments, size, frozen=frozen))
+                results[name].append(found["epe"])
+                print(f"statistics of {name}, seed {seed}: EPE {found['epe']:.3f} px", flush=True)
+
+
+def show(results: dict[str, Any]) -> None:
     rows = [
         [name, f"{statistics.mean(found):.3f}", f"{min(found):.3f} to {max(found):.3f}"]
-        for name, found in results.items()
+        for name, found in results["epe"].items()
+        if found
+    ]
+    rows += [
+        [found["statistics_of"], f"seed {found['seed']}", missing(found) or ""]
+        for found in results["runs"]
+        if missing(found)
     ]
     print_table(["statistics of", "EPE", "least to most"], rows)
-    write_record(arguments, epe=results)
 
 
 def train_once(folder: Path, recipe: Recipe) -> float:
     """End-point error of the last model in px."""
     process = Process(0, 1, torch.device("cpu"))
-    return train(recipe, folder, process, init_from=builtin_models()["nano"].weights).best_epe
+    done = train(recipe, folder, process, init_from=builtin_models()["nano"].weights)
+    if not done.finished:
+        # The trainer has heard Ctrl-C, and stopped by a checkpoint.
+        raise KeyboardInterrupt
+    return done.best_epe
 
 
 def recipe(seed: int, arguments: argparse.Namespace, size: int, *, frozen: bool) -> Recipe:

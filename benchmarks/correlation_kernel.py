@@ -20,21 +20,26 @@ Run: python benchmarks/correlation_kernel.py
 """
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cache, partial
+from itertools import product
 from typing import Any, Final
 
 import torch
 from torch import Tensor
 
+from aside import Aside
 from ceilings import TYPES, copy_bandwidth, describe_device, seconds_of
+from dinoflow_deploy.errors import EngineError
 from dinoflow_deploy.export.plugin.kernel import CorrelationKernel, Features
 from dinoflow_deploy.train.model.correlation import correlate_bands
-from recording import argument_parser, print_table, spread, write_record
+from recording import Found, Record, argument_parser, missing, print_table, row, spread
 
 DEVICE: Final = torch.device("cuda", 0)
 GRIDS: Final = {"Sintel 448x1024": (28, 64), "KITTI 384x1248": (24, 78), "1080p 1088x1920": (68, 120)}
 SHAPES: Final = ((1, 1, 1, 1), (2, 3, 2, 5), (3, 7, 5, 1), (1, 33, 3, 34), (1, 70, 4, 65), (2, 256, 28, 64))
 RADIUS: Final = 4
+RADII: Final = range(1, 9)
 CHANNELS: Final = 256
 REPEATS: Final = {"kernel": 100, "body": 100, "eager": 20}
 
@@ -45,16 +50,22 @@ def main() -> None:
         raise SystemExit(
             f"error: torch {torch.__version__} finds no CUDA device, which this benchmark measures"
         )
-    torch.zeros(1, device="cuda")  # makes the context that the kernel is loaded into
-    kernel = CorrelationKernel()
-    torch.backends.cuda.matmul.allow_tf32 = False
-    numbers = [check(kernel, kind, radius) for kind in TYPES for radius in range(1, 9)]
-    bandwidth = copy_bandwidth(DEVICE)
-    times = [measure(kernel, kind, grid, bandwidth, arguments.rounds) for grid in GRIDS for kind in TYPES]
-    print_results(numbers, times)
-    write_record(arguments, device=describe_device(DEVICE), bandwidth=bandwidth, numbers=numbers, times=times)
-    if any(entry["of_allowed"] > 1 for entry in numbers):
-        raise SystemExit("error: the kernel's numbers differ by more than one rounding")
+    with Record(arguments, show, figures, device={}, numbers=[], times=[]) as record, Aside("it") as aside:
+        for kind, radius in product(TYPES, RADII):
+            numbers: Found = {"type": kind, "radius": radius}
+            with record.attempt(f"{kind}, radius {radius}", numbers, record.results["numbers"]):
+                numbers["of_allowed"] = aside.run(check, kind, radius)
+                if not numbers["of_allowed"] <= 1:
+                    raise EngineError(f"{numbers['of_allowed']:.3g} of what one rounding allows")
+        with record.attempt("the device's bandwidth", record.results):
+            record.results["device"] = aside.run(describe_device, DEVICE)
+            record.results["bandwidth"] = aside.run(copy_bandwidth, DEVICE)
+        for grid, kind in product(GRIDS, TYPES):
+            times: Found = {"grid": grid, "type": kind}
+            with record.attempt(f"{grid}, {kind}", times, record.results["times"]):
+                times |= aside.run(measure, kind, grid, arguments.rounds)
+                bandwidth = record.results.get("bandwidth")
+                times["floor_microseconds"] = 1e6 * times["bytes"] / bandwidth if bandwidth else None
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -63,7 +74,16 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def check(kernel: CorrelationKernel, kind: str, radius: int) -> dict[str, Any]:
+@cache
+def loaded_kernel() -> CorrelationKernel:
+    """The kernel in this process' context, which torch makes."""
+    torch.zeros(1, device="cuda")
+    torch.backends.cuda.matmul.allow_tf32 = False
+    return CorrelationKernel()
+
+
+def check(kind: str, radius: int) -> float:
+    kernel = loaded_kernel()
     worst = 0.0
     for shape in SHAPES:
         first, second = make_features(shape, kind)
@@ -75,10 +95,11 @@ def check(kernel: CorrelationKernel, kind: str, radius: int) -> dict[str, Any]:
         share = (volume.double() - expected).abs() / allowed
         # NaN, which nothing may leave behind, is worse than any number.
         worst = max(worst, share.nan_to_num(nan=float("inf")).max().item())
-    return {"type": kind, "radius": radius, "of_allowed": worst}
+    return worst
 
 
-def measure(kernel: CorrelationKernel, kind: str, grid: str, bandwidth: float, rounds: int) -> dict[str, Any]:
+def measure(kind: str, grid: str, rounds: int) -> Found:
+    kernel = loaded_kernel()
     first, second = make_features((1, CHANNELS, *GRIDS[grid]), kind)
     volume = empty_volume(first, RADIUS)
 
@@ -102,13 +123,9 @@ def measure(kernel: CorrelationKernel, kind: str, grid: str, bandwidth: float, r
         {name: 1e6 * seconds_of(run, DEVICE) / REPEATS[name] for name, run in work.items()}
         for _ in range(rounds)
     ]
-    bytes_moved = sum(tensor.nbytes for tensor in (first, second, volume))
     return {
-        "grid": grid,
-        "type": kind,
         "microseconds": {name: spread([turn[name] for turn in turns]) for name in work},
-        "bytes": bytes_moved,
-        "floor_microseconds": 1e6 * bytes_moved / bandwidth,
+        "bytes": sum(tensor.nbytes for tensor in (first, second, volume)),
     }
 
 
@@ -143,22 +160,46 @@ def launch(
     kernel.launch(features, torch.cuda.current_stream().cuda_stream)
 
 
-def print_results(numbers: list[dict[str, Any]], times: list[dict[str, Any]]) -> None:
-    worst = max(numbers, key=lambda entry: entry["of_allowed"])
-    where = f"{worst['type']}, radius {worst['radius']}"
-    print(f"\nworst difference: {worst['of_allowed']:.2f} of the allowed, {where}")
+def show(results: dict[str, Any]) -> None:
+    print(f"\nworst difference: {worst_difference(results)}")
+    header = ("grid", "type", *(f"{name} us" for name in (*REPEATS, "floor")))
     print_table(
-        ("grid", "type", *(f"{name} us" for name in (*REPEATS, "floor"))),
+        header,
         [
-            (
-                entry["grid"],
-                entry["type"],
-                *(f"{entry['microseconds'][name]['median']:.1f}" for name in REPEATS),
-                f"{entry['floor_microseconds']:.1f}",
-            )
-            for entry in times
+            row(found, (found["grid"], found["type"]), header, partial(cells, found))
+            for found in results["times"]
         ],
     )
+
+
+def cells(found: Found) -> list[str]:
+    times = [f"{found['microseconds'][name]['median']:.1f}" for name in REPEATS]
+    least = found["floor_microseconds"]
+    return [*times, "-" if least is None else f"{least:.1f}"]
+
+
+def worst_difference(results: dict[str, Any]) -> str:
+    failed = [
+        f"{found['type']}, radius {found['radius']}, {missing(found)}"
+        for found in results["numbers"]
+        if missing(found)
+    ]
+    if failed or not results["numbers"]:
+        return "; ".join(failed) or "not measured"
+    worst = max(results["numbers"], key=lambda found: found["of_allowed"])
+    known = f"{len(results['numbers'])} of {len(TYPES) * len(RADII)} types and radii"
+    return f"{worst['of_allowed']:.2f} of the allowed, {worst['type']}, radius {worst['radius']} ({known})"
+
+
+def figures(results: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "worst difference", worst_difference(results)
+    for found in results["times"]:
+        yield f"{found['grid']} {found['type']}", missing(found) or figure(found)
+
+
+def figure(found: Found) -> str:
+    times = zip((*REPEATS, "floor"), cells(found), strict=True)
+    return "us: " + ", ".join(f"{name} {text}" for name, text in times)
 
 
 if __name__ == "__main__":

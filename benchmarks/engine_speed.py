@@ -1,4 +1,4 @@
-"""ONNX Runtime against PyTorch eager on the CPU: pairs per second, latency, memory.
+"""ONNX Runtime against PyTorch eager: pairs per second, latency, memory; on the CPU, or with --device cuda.
 
 The built-in model is measured as it is; the weights of others are random, since speed does not depend on
 them. For each model and size, each engine runs in a new process of its own with the same number of threads.
@@ -8,8 +8,8 @@ the median over the rounds of one round's speed over PyTorch's in the same round
 calls: from two uint8 frames to flow, padding and conversion included. Memory is the most that the process
 ever held (resident set), the runtime itself included.
 
-With --profile also where the time goes: by operator (ONNX Runtime's own profiler, torch.profiler) and by
-part of the model, in calls of their own.
+With --profile also where the time goes on the CPU: by operator (ONNX Runtime's own profiler, torch.profiler)
+and by part of the model, in calls of their own.
 
 Run: python benchmarks/engine_speed.py [--profile]
 """
@@ -17,13 +17,26 @@ Run: python benchmarks/engine_speed.py [--profile]
 import argparse
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from dinoflow_deploy.bench.engine_process import EngineProcess, EngineSource
 from models import ModelFiles, model_files
 from profiles import profile_onnxruntime, profile_pytorch
-from recording import argument_parser, print_table, size_argument, spread, write_record
+from recording import (
+    Found,
+    Record,
+    argument_parser,
+    missing,
+    print_table,
+    row,
+    size_argument,
+    size_text,
+    spread,
+)
 
 BACKENDS: Final = ("pytorch", "onnxruntime")
 """The first is what the others are compared with."""
@@ -33,18 +46,23 @@ SHOWN: Final = 8
 
 def main() -> None:
     arguments = parse_arguments()
-    results, profiles = [], []
-    with tempfile.TemporaryDirectory() as folder:
+    # PyTorch takes its threads from here; ONNX Runtime from its options.
+    os.environ["OMP_NUM_THREADS"] = str(arguments.threads)
+    with (
+        Record(arguments, show, figures, results=[], profiles=[]) as record,
+        tempfile.TemporaryDirectory() as folder,
+    ):
         for name in arguments.models:
-            model = model_files(name, Path(folder))
+            model: Found = {"model": name, "size": None, "backend": "loading"}
+            with record.attempt(name, model):
+                files = model_files(name, Path(folder))
+            if missing(model):
+                record.results["results"].append(model)
+                continue
             for size in arguments.sizes:
-                results += measure(model, size, arguments)
+                measure(files, size, arguments, record)
                 if arguments.profile:
-                    profiles += profile(model, size, arguments)
-    print_results(results)
-    for found in profiles:
-        print_profile(found)
-    write_record(arguments, results=results, profiles=profiles)
+                    profile(files, size, arguments, record)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -56,46 +74,60 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--rounds", type=int, default=5, help="turns of each engine (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=5.0, help="length of a turn (default: %(default)s)")
-    parser.add_argument("--threads", type=int, default=cores, help="of each engine (default: all cores)")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--threads", type=int, default=cores, help="of each engine on the CPU (default: all)")
     parser.add_argument("--profile", action="store_true", help="also measure where the time goes")
     parser.add_argument("--profile-calls", type=int, default=3, help="(default: %(default)s)")
     return parser.parse_args()
 
 
-def measure(model: ModelFiles, size: tuple[int, int], arguments: argparse.Namespace) -> list[dict[str, Any]]:
-    # PyTorch takes its threads from here; ONNX Runtime from its options.
-    os.environ["OMP_NUM_THREADS"] = str(arguments.threads)
-    options = {"pytorch": {}, "onnxruntime": {"intra_op_threads": arguments.threads}}
-    engines = {
-        backend: EngineProcess(
-            EngineSource(str(model.source(backend)), backend, "cpu", options[backend]), size, batch=1
-        )
-        for backend in BACKENDS
+def measure(model: ModelFiles, size: tuple[int, int], arguments: argparse.Namespace, record: Record) -> None:
+    """The engines of a model at one size, in turns."""
+    with ExitStack() as stack:
+        engines: dict[str, tuple[EngineProcess, Found]] = {}
+        for backend in BACKENDS:
+            found: Found = {"model": model.name, "size": size, "backend": backend}
+            with record.attempt(f"{model.name} {backend}", found, record.results["results"]):
+                threads = {"intra_op_threads": arguments.threads}
+                options = threads if backend == "onnxruntime" and arguments.device == "cpu" else {}
+                source = EngineSource(str(model.source(backend)), backend, arguments.device, options)
+                engine = EngineProcess(source, size, batch=1)
+                stack.callback(engine.kill)
+                engines[backend] = engine, found
+                found["not_run"] = "no round was finished"
+        take_turns(engines, arguments, record)
+
+
+def take_turns(
+    engines: dict[str, tuple[EngineProcess, Found]], arguments: argparse.Namespace, record: Record
+) -> None:
+    rounds: list[dict[str, list[float]]] = []
+    for _ in range(arguments.rounds):
+        turn: dict[str, list[float]] = {}
+        for backend, (engine, found) in engines.items():
+            if "failed" in found:
+                continue
+            with record.attempt(f"{found['model']} {backend}", found):
+                turn[backend] = [call.total for call in engine.compute(arguments.seconds)]
+                found["peak_memory_bytes"], _ = engine.memory()
+        rounds.append(turn)
+        for backend in turn:
+            found = engines[backend][1]
+            found.pop("not_run", None)
+            found |= summary(backend, rounds)
+        record.save()
+
+
+def summary(backend: str, rounds: list[dict[str, list[float]]]) -> Found:
+    seconds = [taken for turn in rounds for taken in turn.get(backend, [])]
+    both = [turn for turn in rounds if backend in turn and BACKENDS[0] in turn]
+    ratios = [rate(turn[backend]) / rate(turn[BACKENDS[0]]) for turn in both]
+    return {
+        "calls": len(seconds),
+        "pairs_per_second": rate(seconds),
+        "latency_ms": spread([1000 * taken for taken in seconds]),
+        "ratio": spread(ratios) if ratios else None,
     }
-    rounds = [
-        {
-            backend: [call.total for call in engine.compute(arguments.seconds)]
-            for backend, engine in engines.items()
-        }
-        for _ in range(arguments.rounds)
-    ]
-    results = []
-    for backend, engine in engines.items():
-        seconds = [taken for turn in rounds for taken in turn[backend]]
-        ratios = [rate(turn[backend]) / rate(turn[BACKENDS[0]]) for turn in rounds]
-        results.append(
-            {
-                "model": model.name,
-                "size": size,
-                "backend": backend,
-                "calls": len(seconds),
-                "pairs_per_second": rate(seconds),
-                "latency_ms": spread([1000 * taken for taken in seconds]),
-                "ratio": spread(ratios),
-                "peak_memory_bytes": engine.finish()[0],
-            }
-        )
-    return results
 
 
 def rate(seconds: list[float]) -> float:
@@ -103,34 +135,54 @@ def rate(seconds: list[float]) -> float:
     return len(seconds) / sum(seconds)
 
 
-def profile(model: ModelFiles, size: tuple[int, int], arguments: argparse.Namespace) -> list[dict[str, Any]]:
+def profile(model: ModelFiles, size: tuple[int, int], arguments: argparse.Namespace, record: Record) -> None:
     how = (size, arguments.threads, arguments.profile_calls)
-    found = {
-        "pytorch": profile_pytorch(model.weights, *how),
-        "onnxruntime": profile_onnxruntime(model.bundle, *how),
+    profilers = {
+        "pytorch": partial(profile_pytorch, model.weights, *how),
+        "onnxruntime": partial(profile_onnxruntime, model.bundle, *how),
     }
-    return [{"model": model.name, "size": size, "backend": backend} | found[backend] for backend in BACKENDS]
+    for backend in BACKENDS:
+        found: Found = {"model": model.name, "size": size, "backend": backend}
+        with record.attempt(f"profiling {model.name} {backend}", found, record.results["profiles"]):
+            found |= profilers[backend]()
 
 
-def print_results(results: list[dict[str, Any]]) -> None:
+def show(results: dict[str, Any]) -> None:
     header = ("model", "size", "engine", "pairs/s", "p50 ms", "ratio", "least to most", "peak MiB", "calls")
     print_table(
         header,
-        [
-            (
-                result["model"],
-                "x".join(map(str, result["size"])),
-                result["backend"],
-                f"{result['pairs_per_second']:.3g}",
-                f"{result['latency_ms']['median']:.0f}",
-                f"{result['ratio']['median']:.2f}",
-                f"{result['ratio']['min']:.2f} to {result['ratio']['max']:.2f}",
-                f"{result['peak_memory_bytes'] / 2**20:.0f}",
-                str(result["calls"]),
-            )
-            for result in results
-        ],
+        [row(found, place(found), header, partial(cells, found)) for found in results["results"]],
     )
+    for found in results["profiles"]:
+        if not missing(found):
+            print_profile(found)
+
+
+def place(found: Found) -> tuple[str, str, str]:
+    size = found["size"] and size_text(found["size"])
+    return found["model"], size or "-", found["backend"]
+
+
+def cells(found: Found) -> list[str]:
+    ratio = found["ratio"]
+    return [
+        f"{found['pairs_per_second']:.3g}",
+        f"{found['latency_ms']['median']:.{0 if found['latency_ms']['median'] >= 100 else 1}f}",
+        f"{ratio['median']:.2f}" if ratio else "-",
+        f"{ratio['min']:.2f} to {ratio['max']:.2f}" if ratio else "-",
+        f"{found['peak_memory_bytes'] / 2**20:.0f}",
+        str(found["calls"]),
+    ]
+
+
+def figures(results: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for found in results["results"]:
+        yield " ".join(place(found)), missing(found) or figure(found)
+
+
+def figure(found: Found) -> str:
+    rate_text, latency, ratio, *_ = cells(found)
+    return f"{rate_text} pairs/s, {latency} ms, {ratio} of {BACKENDS[0]}"
 
 
 def print_profile(found: dict[str, Any]) -> None:

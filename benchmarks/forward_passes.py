@@ -12,14 +12,15 @@ from torch import Tensor
 
 from ceilings import TYPES, synchronize
 from dinoflow_deploy.engines.input_range import AxisRange, InputRange
+from dinoflow_deploy.engines.onnx_placement import nodes_elsewhere
 from dinoflow_deploy.engines.onnx_providers import (
     CPU,
     CUDA,
-    nodes_elsewhere,
     provider_options,
     provider_problem,
     quiet_default_logger,
 )
+from dinoflow_deploy.errors import EngineError
 from dinoflow_deploy.export import ExportOptions, export_bundle
 from dinoflow_deploy.train.model import FlowModel, load_model
 
@@ -45,6 +46,8 @@ class Variant:
     graph: bool = False
 
 
+_ERROR: Final = 3
+"""Of ONNX Runtime's severities: a session made while the default is higher would not say what fails in it."""
 VARIANTS: Final = {
     variant.name: variant
     for variant in (
@@ -122,7 +125,18 @@ def pytorch_model(variant: Variant, weights: Path, device: torch.device) -> Flow
 
 
 class OnnxRuntimePass(ForwardPass):
-    """The exported model, reading and writing torch's memory."""
+    """The exported model, reading and writing torch's memory.
+
+    With a CUDA graph the first call runs twice, to get memory, and is recorded the third time
+    (``min_num_runs_before_cuda_graph_capture_`` of its provider is 2). Nothing may be allocated while it
+    records, not even the pinned host memory from which a ``Concat`` of unequal parts copies their lengths to
+    the GPU. ONNX Runtime takes that back at the end of a run, unless
+    ``disable_synchronize_execution_providers`` is set: ``vits16`` at 448x1024 takes 0.38 MiB a run, so that
+    the recorded one is the first to need more than the 1 MiB that the arena begins with. That is what the
+    sources say of "CUDA failure 901 ... cudaStreamEndCapture"; on a GPU it has yet to be seen. So the first
+    call waits, and the switch is for replays, which allocate nothing. Whatever fails while it records ends in
+    that message; which node failed is said in the log alone, hence the severity.
+    """
 
     def __init__(self, variant: Variant, bundle: Path, images: tuple[Tensor, Tensor]) -> None:
         super().__init__(images)
@@ -132,48 +146,62 @@ class OnnxRuntimePass(ForwardPass):
             own = {"enable_cuda_graph": variant.graph, "prefer_nhwc": variant.channels_last}
             settings = settings | {key: str(int(wanted)) for key, wanted in own.items()}
         options = onnxruntime.SessionOptions()
+        options.log_severity_level = _ERROR
         options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+        model = bundle / "model.onnx"
         with quiet_default_logger():
             self._session = onnxruntime.InferenceSession(
-                bundle / "model.onnx", options, providers=[(provider, settings)], enable_fallback=0
+                model, options, providers=[(provider, settings)], enable_fallback=0
             )
-        left = nodes_elsewhere(self._session, provider)
+        left = nodes_elsewhere(self._session, provider, model)
         if left:
-            raise SystemExit(f"error: {variant.name} would compute on the CPU: {', '.join(left[:5])}")
+            raise EngineError(f"{variant.name} would compute on the CPU: {', '.join(left[:5])}")
         self._binding = self._session.io_binding()
         for name, tensor in (("image1", images[0]), ("image2", images[1]), ("flow", self.flow)):
             bind = self._binding.bind_output if name == "flow" else self._binding.bind_input
             index = tensor.device.index or 0
             bind(name, tensor.device.type, index, np.float32, tuple(tensor.shape), tensor.data_ptr())
-        self._without_waiting = onnxruntime.RunOptions()
-        self._without_waiting.add_run_config_entry("disable_synchronize_execution_providers", "1")
+        self._graph = variant.graph
+        self._replay: Any = None
 
     def start(self) -> None:
-        """See ``ForwardPass``."""
-        self._session.run_with_iobinding(self._binding, self._without_waiting)
+        """See ``ForwardPass``; without a graph it waits."""
+        self._session.run_with_iobinding(self._binding, self._replay)
+        if self._graph and self._replay is None:
+            self._replay = onnxruntime.RunOptions()
+            self._replay.add_run_config_entry("disable_synchronize_execution_providers", "1")
 
     def wait(self) -> None:
         """See ``ForwardPass``."""
         self._binding.synchronize_outputs()
 
 
-def open_pass(variant: Variant, weights: Path, folder: Path, images: tuple[Tensor, Tensor]) -> ForwardPass:
-    """A variant, loaded; an export of exactly these shapes is made in the folder unless it is there.
+def export_for(variant: Variant, weights: Path, size: tuple[int, int]) -> Path:
+    """What a variant is loaded from: the weights, or beside them an export of exactly these shapes.
 
     Args:
-        variant: What to run; ``obstacle`` says whether it can be.
+        variant: What is to run.
         weights: The complete model, ``.safetensors``.
-        folder: Where exports are kept.
-        images: See ``ForwardPass``.
+        size: Height and width of the images.
     """
     if not variant.onnxruntime:
-        return PyTorchPass(variant, weights, images)
-    batch, _, height, width = images[0].shape
-    bundle = folder / f"{variant.precision}-{batch}x{height}x{width}"
+        return weights
+    bundle = weights.with_name(f"{variant.precision}-{size[0]}x{size[1]}")
     if not bundle.exists():
-        inputs = InputRange(*map(AxisRange.fixed, (batch, height, width)))
+        inputs = InputRange(*map(AxisRange.fixed, (1, *size)))
         # The flow is compared with PyTorch's by the benchmark itself.
         export_bundle(
             load_model(weights), bundle, ExportOptions(variant.precision, inputs=inputs, verify=False)
         )
-    return OnnxRuntimePass(variant, bundle, images)
+    return bundle
+
+
+def open_pass(variant: Variant, source: Path, images: tuple[Tensor, Tensor]) -> ForwardPass:
+    """A variant, loaded.
+
+    Args:
+        variant: What to run; ``obstacle`` says whether it can be.
+        source: See ``export_for``.
+        images: See ``ForwardPass``.
+    """
+    return (OnnxRuntimePass if variant.onnxruntime else PyTorchPass)(variant, source, images)

@@ -1,9 +1,11 @@
 """The forward pass on a GPU, by PyTorch and ONNX Runtime, beside what the GPU could do; and where time goes.
 
 A pass goes from float32 images in the GPU's memory to float32 flow there: no copies to the host, no padding.
-Weights are random, since speed does not depend on them. For each size all variants are loaded, and checked
-against "eager-fp32". Then they take turns for a number of rounds, each computing for a while, twice: one pair
-after the other, waiting for each (latency), and without waiting in between (pairs per second). TF32 is off.
+Weights are random, since speed does not depend on them. Each variant lives in a process of its own, so that
+one that fails is alone in that. For each size all variants are loaded one after the other, checked against
+"eager-fp32", and timed once. Then they take turns for a number of rounds, each computing for a while, twice:
+one pair after the other, waiting for each (latency), and without waiting in between (pairs per second). The
+first time counts only until there is a round. TF32 is off. The record is written after each step.
 
 - "memory": what a variant takes of the GPU beyond CUDA and its libraries: weights, features, workspace.
 - "floor": for each part of the model, the longer of two times: its operations at the rate that a large matrix
@@ -19,57 +21,55 @@ Run: python benchmarks/gpu_speed.py
 
 import argparse
 import tempfile
-import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
 import torch
-from torch import Tensor
-from torch.profiler import ProfilerActivity, profile
 
+from aside import Aside
 from ceilings import TYPES, describe_device, floor, measure_ceilings, part_floor
+from dinoflow_deploy.bench.worker_process import WorkerProcess
 from dinoflow_deploy.train.model import FlowModel, FlowModelConfig, save_model
-from forward_passes import (
-    VARIANTS,
-    ForwardPass,
-    PyTorchPass,
-    Variant,
-    obstacle,
-    open_pass,
-    pytorch_model,
-)
+from forward_passes import VARIANTS, Variant, export_for, obstacle, pytorch_model
 from model_parts import SIZES, PartTimer, count_work, group
-from recording import argument_parser, print_table, size_argument, size_text, spread, write_record
+from pass_process import LoadedPass, Turn, make_images, reference_flow, settle
+from recording import (
+    Found,
+    Record,
+    argument_parser,
+    missing,
+    print_table,
+    row,
+    size_argument,
+    size_text,
+    spread,
+)
 
-REFERENCE: Final = "eager-fp32"
 BY_PART: Final = "channels-last-bf16"
-ALLOWED: Final = {"fp32": 0.001, "fp16": 0.02, "bf16": 0.1}
-"""Largest relative difference of the flow from the reference's, as norms: roundings, not mistakes."""
-KERNELS: Final = 12
 
 
 def main() -> None:
     arguments = parse_arguments()
-    device = open_device(arguments.device)
-    work = {
-        size: {precision: count_work(arguments.model, size, TYPES[precision]) for precision in TYPES}
-        for size in arguments.sizes
-    }
-    ceilings = measure_ceilings(device)
-    results: list[dict[str, Any]] = []
-    parts: list[dict[str, Any]] = []
-    with tempfile.TemporaryDirectory() as folder:
+    device = chosen_device(arguments.device)
+    with (
+        Record(arguments, show, figures, device={}, ceilings={}, results=[], parts=[]) as record,
+        Aside("gpu_speed") as aside,
+        tempfile.TemporaryDirectory() as folder,
+    ):
         weights = Path(folder) / "model.safetensors"
         torch.manual_seed(0)
         save_model(FlowModel(FlowModelConfig(arguments.model)).eval(), weights)
+        ceilings: Found = {}
+        with record.attempt("measuring what the device can do", ceilings):
+            record.results["device"] = aside.run(describe_device, device)
+            ceilings |= aside.run(measure_ceilings, device)
+        record.results["ceilings"] = ceilings
         for size in arguments.sizes:
-            results += measure(size, weights, work[size], ceilings, device, arguments)
-            parts.append(measure_parts(size, weights, work[size], ceilings, device))
-    print_results(results)
-    for found in parts:
-        print_parts(found)
-    write_record(arguments, device=describe_device(device), ceilings=ceilings, results=results, parts=parts)
+            Measurement(size, weights, device, arguments, record, aside).run()
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -83,183 +83,170 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def open_device(name: str) -> torch.device:
+def chosen_device(name: str) -> torch.device:
     if name == "cuda" and not torch.cuda.is_available():
         raise SystemExit(
             f"error: torch {torch.__version__} finds no CUDA device; --device cpu tries this out"
         )
-    torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cudnn.benchmark = True
     return torch.device(name, 0)
 
 
-def measure(
-    size: tuple[int, int],
-    weights: Path,
-    work: dict[str, Any],
-    ceilings: dict[str, float],
-    device: torch.device,
-    arguments: argparse.Namespace,
-) -> list[dict[str, Any]]:
-    """Every variant at one size: flow checked, then timed in turns."""
-    torch.compiler.reset()
-    images = make_images(size, device)
-    reference = open_pass(VARIANTS[REFERENCE], weights, weights.parent, images)
-    reference.start()
-    expected = reference.flow.double()
-    results, passes = [], {}
-    for name in arguments.variants:
-        variant = VARIANTS[name]
-        found: dict[str, Any] = {"size": size, "variant": name}
-        results.append(found)
-        problem = obstacle(variant, device)
-        if problem:
-            found["not_run"] = problem
-            continue
-        passes[name], found["memory_bytes"], found["start_seconds"] = loaded(variant, weights, images)
-        found["difference"] = check(variant, passes[name].flow, expected)
-        found["floor_ms"] = 1000 * floor(work, variant.precision, ceilings)
-        found["kernels"] = kernels(passes[name])
-    turns = [
-        {name: turn(passed, arguments.seconds) for name, passed in passes.items()}
-        for _ in range(arguments.rounds)
-    ]
-    for found in results:
-        rounds = [done[found["variant"]] for done in turns if found["variant"] in done]
-        if rounds:
-            found["latency_ms"] = spread([1000 * taken for latencies, _ in rounds for taken in latencies])
-            found["pairs_per_second"] = spread([rate for _, rate in rounds])
-    return results
+class Measurement:
+    """All variants at one size."""
 
+    def __init__(
+        self,
+        size: tuple[int, int],
+        weights: Path,
+        device: torch.device,
+        arguments: argparse.Namespace,
+        record: Record,
+        aside: Aside,
+    ) -> None:
+        self.size = size
+        self.weights = weights
+        self.device = device
+        self.arguments = arguments
+        self.record = record
+        self.aside = aside
+        self.expected = weights.with_name(f"flow-{size_text(size)}.npy")
+        self.work: dict[str, dict[str, dict[str, int]]] = {}
 
-def make_images(size: tuple[int, int], device: torch.device) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator(device).manual_seed(0)
-    image1, image2 = torch.rand(2, 1, 3, *size, device=device, generator=generator)
-    return image1, image2
+    def run(self) -> None:
+        """Check and time the variants, then the parts of one."""
+        reference: Found = {"size": self.size, "variant": "the reference"}
+        with self.record.attempt(f"the reference at {size_text(self.size)}", reference):
+            self.work = {kind: count_work(self.arguments.model, self.size, TYPES[kind]) for kind in TYPES}
+            self.aside.run(reference_flow, self.weights, self.size, self.device, self.expected)
+        if missing(reference):
+            self.record.results["results"].append(reference)
+        runnable = list(self.runnable())
+        with ExitStack() as stack:
+            workers = {variant: self.started(variant, stack) for variant in runnable}
+            self.take_turns(dict(self.loaded(workers)))
+        parts: Found = {"size": self.size, "variant": BY_PART}
+        with self.record.attempt("timing the parts", parts, self.record.results["parts"]):
+            parts |= self.aside.run(part_milliseconds, self.weights, self.size, self.device)
+            parts["floor_ms"] = self.part_floors(parts["ms"])
 
+    def runnable(self) -> Iterator[Variant]:
+        """The variants that nothing stands against here; the others are listed with the reason."""
+        for name in self.arguments.variants:
+            found: Found = {"size": self.size, "variant": name}
+            with self.record.attempt(name, found):
+                problem = self.aside.run(obstacle, VARIANTS[name], self.device)
+                if problem is None:
+                    yield VARIANTS[name]
+                    continue
+                found["not_run"] = problem
+            self.record.results["results"].append(found)
 
-def loaded(
-    variant: Variant, weights: Path, images: tuple[Tensor, Tensor]
-) -> tuple[ForwardPass, int | None, float]:
-    """A variant that has run three times, the memory that it took, and the seconds until then."""
-    before = free_memory(images[0].device)
-    began = time.perf_counter()
-    passed = open_pass(variant, weights, weights.parent, images)
-    for _ in range(2):
-        passed.start()
-        passed.wait()
-    seconds = time.perf_counter() - began
-    # Without what trying out algorithms took.
-    free_memory(images[0].device)
-    passed.flow.fill_(torch.nan)
-    passed.start()
-    passed.wait()
-    after = free_memory(images[0].device, keep_cache=True)
-    return passed, None if before is None or after is None else before - after, seconds
+    def started(self, variant: Variant, stack: ExitStack) -> WorkerProcess:
+        """A process that imports what it needs while others do."""
+        worker = WorkerProcess(variant.name, LoadedPass, variant, self.size, self.device)
+        stack.callback(worker.kill)
+        return worker
 
+    def loaded(
+        self, workers: dict[Variant, WorkerProcess]
+    ) -> Iterator[tuple[str, tuple[WorkerProcess, Found]]]:
+        """Load the variants, check their flow and time each once."""
+        for variant, worker in workers.items():
+            found: Found = {"size": self.size, "variant": variant.name}
+            with self.record.attempt(variant.name, found, self.record.results["results"]):
+                # A file of these shapes, made where it can harm nothing.
+                source = self.aside.run(export_for, variant, self.weights, self.size)
+                found |= worker.call("load", source, self.expected)
+                found["floor_ms"] = self.floor_ms(variant)
+                found |= summary([worker.call("turn", self.arguments.seconds)])
+            if not missing(found):
+                yield variant.name, (worker, found)
 
-def free_memory(device: torch.device, *, keep_cache: bool = False) -> int | None:
-    if device.type == "cpu":
-        return None
-    torch.cuda.synchronize(device)
-    if not keep_cache:
-        torch.cuda.empty_cache()
-    free, _ = torch.cuda.mem_get_info(device)
-    return int(free)
+    def take_turns(self, passes: dict[str, tuple[WorkerProcess, Found]]) -> None:
+        """Time the variants that were loaded, in turns."""
+        turns: dict[str, list[Turn]] = {name: [] for name in passes}
+        for _ in range(self.arguments.rounds):
+            for name, (worker, found) in passes.items():
+                if missing(found):
+                    continue
+                with self.record.attempt(name, found):
+                    turns[name].append(worker.call("turn", self.arguments.seconds))
+                    found |= summary(turns[name])
 
-
-def check(variant: Variant, flow: Tensor, expected: Tensor) -> float:
-    """Relative difference of a flow from the expected one, which must be no more than rounding."""
-    difference = float((flow.double() - expected).norm() / expected.norm())
-    if not difference <= ALLOWED[variant.precision]:
-        raise SystemExit(
-            f"error: the flow of {variant.name} differs by {difference:.2g} of its norm, "
-            f"more than {ALLOWED[variant.precision]}"
+    def floor_ms(self, variant: Variant) -> float | None:
+        """Least milliseconds of a variant, where the device's rates are known."""
+        ceilings = self.record.results["ceilings"]
+        return (
+            None
+            if missing(ceilings) or not self.work
+            else 1000 * floor(self.work, variant.precision, ceilings)
         )
-    return difference
+
+    def part_floors(self, names: Iterable[str]) -> dict[str, float | None]:
+        """The same of each part."""
+        ceilings, kind = self.record.results["ceilings"], VARIANTS[BY_PART].precision
+        if missing(ceilings) or not self.work:
+            return dict.fromkeys(names)
+        return {name: 1000 * part_floor(self.work[kind][name], kind, ceilings) for name in names}
 
 
-def turn(passed: ForwardPass, seconds: float) -> tuple[list[float], float]:
-    """Latencies of pairs that are waited for, and pairs per second without waiting."""
-    passed.start()
-    passed.wait()
-    latencies: list[float] = []
-    while not latencies or sum(latencies) < seconds:
-        began = time.perf_counter()
-        passed.start()
-        passed.wait()
-        latencies.append(time.perf_counter() - began)
-    began = time.perf_counter()
-    for _ in latencies:
-        passed.start()
-    passed.wait()
-    return latencies, len(latencies) / (time.perf_counter() - began)
+def summary(turns: list[Turn]) -> Found:
+    return {
+        "rounds": len(turns),
+        "latency_ms": spread([1000 * taken for latencies, _ in turns for taken in latencies]),
+        "pairs_per_second": spread([rate for _, rate in turns]),
+    }
 
 
-def kernels(passed: ForwardPass) -> list[dict[str, Any]] | None:
-    """What the device did in one call, the longest first; torch's profiler sees torch's work alone."""
-    if not isinstance(passed, PyTorchPass):
-        return None
-    cuda = passed.flow.is_cuda
-    with profile(activities=[ProfilerActivity.CUDA if cuda else ProfilerActivity.CPU]) as profiler:
-        passed.start()
-        passed.wait()
-    events = [
-        {
-            "name": event.key,
-            "count": event.count,
-            "ms": (event.self_device_time_total if cuda else event.self_cpu_time_total) / 1000,
-        }
-        for event in profiler.key_averages()
-    ]
-    return sorted(events, key=lambda event: -event["ms"])[:KERNELS]
-
-
-def measure_parts(
-    size: tuple[int, int],
-    weights: Path,
-    work: dict[str, Any],
-    ceilings: dict[str, float],
-    device: torch.device,
-) -> dict[str, Any]:
-    """Where an eager pass spends its time, beside the floor of each part."""
-    variant = VARIANTS[BY_PART]
-    model = pytorch_model(variant, weights, device)
+def part_milliseconds(weights: Path, size: tuple[int, int], device: torch.device) -> Found:
+    """Where an eager pass spends its time."""
+    settle()
+    model = pytorch_model(VARIANTS[BY_PART], weights, device)
     group(model)
     timer = PartTimer(model)
     images = make_images(size, device)
     with torch.inference_mode():
-        calls = [timer.of_call(lambda: model(*images)) for _ in range(13)][3:]
-    milliseconds = {name: median(call[name] for call in calls) for name in calls[0]}
-    floors = {
-        name: 1000 * part_floor(part, variant.precision, ceilings)
-        for name, part in work[variant.precision].items()
-    }
-    return {"size": size, "variant": variant.name, "ms": milliseconds, "floor_ms": floors}
+        calls = [timer.of_call(partial(model, *images)) for _ in range(13)][3:]
+    return {"ms": {name: median(call[name] for call in calls) for name in calls[0]}}
 
 
-def print_results(results: list[dict[str, Any]]) -> None:
+def show(results: dict[str, Any]) -> None:
+    header = ("size", "variant", "ms", "least to most", "pairs/s", "floor ms", "MiB", "difference", "start s")
     print_table(
-        ("size", "variant", "ms", "least to most", "pairs/s", "floor ms", "MiB", "difference", "start s"),
-        [result_row(found) for found in results],
+        header,
+        [
+            row(found, (size_text(found["size"]), found["variant"]), header, partial(cells, found))
+            for found in results["results"]
+        ],
     )
+    for found in results["parts"]:
+        if not missing(found):
+            print_parts(found)
 
 
-def result_row(found: dict[str, Any]) -> tuple[str, ...]:
-    first = (size_text(found["size"]), found["variant"])
-    if "not_run" in found:
-        return (*first, *["-"] * 6, f"not run: {found['not_run']}")
-    latency, memory = found["latency_ms"], found["memory_bytes"]
+def cells(found: Found) -> tuple[str, ...]:
+    latency, memory, least = found["latency_ms"], found["memory_bytes"], found["floor_ms"]
     return (
-        *first,
         f"{latency['median']:.2f}",
         f"{latency['min']:.2f} to {latency['max']:.2f}",
         f"{found['pairs_per_second']['median']:.1f}",
-        f"{found['floor_ms']:.2f}",
+        "-" if least is None else f"{least:.2f}",
         "-" if memory is None else f"{memory / 2**20:.0f}",
-        f"{found['difference']:.1e}",
+        "-" if found["difference"] is None else f"{found['difference']:.1e}",
         f"{found['start_seconds']:.1f}",
+    )
+
+
+def figures(results: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for found in results["results"]:
+        yield f"{size_text(found['size'])} {found['variant']}", missing(found) or figure(found)
+
+
+def figure(found: Found) -> str:
+    least = "" if found["floor_ms"] is None else f", floor {found['floor_ms']:.2f}"
+    return (
+        f"{found['latency_ms']['median']:.2f} ms{least}, "
+        f"{found['pairs_per_second']['median']:.0f} pairs/s, {found['rounds']} rounds"
     )
 
 
@@ -268,11 +255,16 @@ def print_parts(found: dict[str, Any]) -> None:
     print_table(
         (f"{size_text(found['size'])}, {found['variant']}", "ms", "share", "floor ms", "times the floor"),
         [
-            (name, f"{ms:.3f}", f"{ms / total:.1%}", f"{least:.3f}", f"{ms / least:.1f}" if least else "-")
+            (name, f"{ms:.3f}", f"{ms / total:.1%}", *beside_floor(ms, found["floor_ms"][name]))
             for name, ms in found["ms"].items()
-            for least in [found["floor_ms"][name]]
         ],
     )
+
+
+def beside_floor(milliseconds: float, least: float | None) -> tuple[str, str]:
+    if least is None:
+        return "-", "-"
+    return f"{least:.3f}", f"{milliseconds / least:.1f}" if least else "-"
 
 
 if __name__ == "__main__":

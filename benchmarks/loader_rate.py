@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from dinoflow_deploy.datasets import FlowDataset, FlowSample, open_dataset
-from dinoflow_deploy.datasets.frames import read_frame
+from dinoflow_deploy.datasets.frames import read_frames
 from dinoflow_deploy.datasets.synthetic_tree import write_synthetic_tree
 from dinoflow_deploy.flow import read_flow
 from dinoflow_deploy.train.augmentation import Augmentation, augment
@@ -35,11 +36,12 @@ from dinoflow_deploy.train.augmentation.scale import clipped_shares
 from dinoflow_deploy.train.model import FlowModel, FlowModelConfig
 from dinoflow_deploy.train.recipe import load_recipe
 from model_parts import shapes_only
-from recording import argument_parser, print_table, spread, write_record
+from recording import Found, Record, argument_parser, missing, print_table, row, spread
 
 RECIPE = "chairs-things"
 LAYOUTS = {"flyingchairs": "chairs", "things-clean": "things"}
 CARD_PAIRS_PER_SECOND = 24 * 102_836 / (3 * 3600)
+PARTS = ("whole", "frames", "flow", "augmentation", "of it colours")
 DRAWS = 20_000
 PEAK_OPERATIONS = 989e12
 """Dense bf16 per second of a Hopper GPU (NVIDIA's data sheet of the H100 SXM, whose die GH200 has)."""
@@ -54,15 +56,16 @@ def main() -> None:
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     sections = {section.dataset: section.augmentation for section in load_recipe(RECIPE).stages[0].data}
-    results = {}
-    with tempfile.TemporaryDirectory() as folder:
+    results: dict[str, Found] = {}
+    with Record(arguments, show, results=results) as record, tempfile.TemporaryDirectory() as folder:
         for name, layout in LAYOUTS.items():
-            root = Path(folder) / layout
-            write_synthetic_tree(layout, root, pairs=arguments.pairs, seed=1)
-            results[name] = measure(open_dataset(name, root), sections[name], arguments.repeats)
-    print_results(results)
-    shares = workers(results)
-    write_record(arguments, results=results, demand=shares)
+            results[name] = {}
+            with record.attempt(name, results[name]):
+                root = Path(folder) / layout
+                write_synthetic_tree(layout, root, pairs=arguments.pairs, seed=1)
+                results[name] |= measure(open_dataset(name, root), sections[name], arguments.repeats)
+        if not any(map(missing, results.values())):
+            record.results["demand"] = demand(results)
 
 
 def measure(dataset: FlowDataset, settings: Augmentation, repeats: int) -> dict[str, Any]:
@@ -70,15 +73,13 @@ def measure(dataset: FlowDataset, settings: Augmentation, repeats: int) -> dict[
     samples = [dataset[index] for index in range(len(dataset))]
     parts: dict[str, Callable[[int], object]] = {
         "whole": lambda index: augment(dataset[index], settings, generator(index)),
-        "frames": lambda index: [
-            read_frame(dataset.pairs[index].frame1),
-            read_frame(dataset.pairs[index].frame2),
-        ],
+        "frames": lambda index: read_frames(dataset.pairs[index].frame1, dataset.pairs[index].frame2),
         "flow": lambda index: read_flow(dataset.pairs[index].flow),
         "augmentation": lambda index: augment(samples[index], settings, generator(index)),
         "of it colours": lambda index: colours(samples[index], settings, generator(index)),
     }
-    times: dict[str, list[float]] = {name: [] for name in parts}
+    assert tuple(parts) == PARTS
+    times: dict[str, list[float]] = {name: [] for name in PARTS}
     for _, (name, part) in itertools.product(range(repeats), parts.items()):
         times[name].append(milliseconds(part, len(samples)))
     height, width = samples[0].valid.shape
@@ -107,34 +108,38 @@ def milliseconds(part: Callable[[int], object], pairs: int) -> float:
     return 1000 * (time.process_time() - start) / pairs
 
 
-def print_results(results: dict[str, Any]) -> None:
-    header = [
-        "data set",
-        "frame",
-        "crop",
-        "pairs/s",
-        *next(iter(results.values()))["milliseconds"],
-        "clipped",
+def show(found: dict[str, Any]) -> None:
+    header = ["data set", "frame", "crop", "pairs/s", *PARTS, "clipped"]
+    done = {name: each for name, each in found["results"].items() if each}
+    print_table(header, [row(each, (name,), header, partial(cells, each)) for name, each in done.items()])
+    if "demand" not in found:
+        return
+    shares = found["demand"]
+    print(
+        f"\nmixture of {RECIPE}: {shares['pairs_per_second_per_core']:.1f} pairs/s per core; "
+        f"{shares['operations_per_pair'] / 1e12:.2f} TFLOP a pair"
+    )
+    for name, key in (("the model card", "card"), (f"{PEAK_SHARE:.0%} of the peak", "fastest")):
+        cores = shares[f"cores_for_4_{'gpus' if key == 'card' else 'fastest_gpus'}"]
+        print(f"4 GPUs by {name}: {shares[f'{key}_pairs_per_second']:.0f} pairs/s, {cores:.1f} cores")
+
+
+def cells(result: Found) -> list[str]:
+    return [
+        *("x".join(map(str, result[key])) for key in ("frame", "crop")),
+        f"{result['pairs_per_second']['median']:.1f}",
+        *(f"{value:.1f} ms" for value in result["milliseconds"].values()),
+        f"{100 * result['clipped']['common']:.1f}%",
     ]
-    rows = []
-    for name, result in results.items():
-        cells = [name, *("x".join(map(str, result[key])) for key in ("frame", "crop"))]
-        cells += [f"{result['pairs_per_second']['median']:.1f}"]
-        cells += [f"{value:.1f} ms" for value in result["milliseconds"].values()]
-        rows.append([*cells, f"{100 * result['clipped']['common']:.1f}%"])
-    print_table(header, rows)
 
 
-def workers(results: dict[str, Any]) -> dict[str, float]:
+def demand(results: dict[str, Any]) -> dict[str, float]:
     """Cores that four GPUs keep busy, for the recipe's mixture: as the card trained, and at most."""
     chairs, things = (results[name]["pairs_per_second"]["median"] for name in LAYOUTS)
     pairs = {"chairs": 22_232, "things": 80_604}
     per_core = sum(pairs.values()) / (pairs["chairs"] / chairs + pairs["things"] / things)
     operations = operations_per_pair()
     fastest = 4 * PEAK_SHARE * PEAK_OPERATIONS / operations
-    print(f"\nmixture of {RECIPE}: {per_core:.1f} pairs/s per core; {operations / 1e12:.2f} TFLOP a pair")
-    for name, rate in (("the model card", CARD_PAIRS_PER_SECOND), (f"{PEAK_SHARE:.0%} of the peak", fastest)):
-        print(f"4 GPUs by {name}: {rate:.0f} pairs/s, {rate / per_core:.1f} cores")
     return {
         "pairs_per_second_per_core": per_core,
         "card_pairs_per_second": CARD_PAIRS_PER_SECOND,

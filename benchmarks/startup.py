@@ -20,10 +20,10 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from clips import write_clip
-from recording import argument_parser, print_table, size_argument, spread, write_record
+from recording import Record, argument_parser, print_table, size_argument, spread
 
 COMMAND: Final = ("-m", "dinoflow_deploy")
 SHOWN: Final = 6
@@ -35,20 +35,33 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_clip(folder / "clip.mp4", arguments.size, 2)
-        repeats = [measure(folder, arguments.model) for _ in range(1 + arguments.repeats)][1:]
-        imports = {
-            "--help": import_milliseconds([*COMMAND, "--help"]),
-            "video": import_milliseconds(video_arguments(folder, arguments.model)),
-        }
-    seconds = {what: spread([repeat[what] for repeat in repeats]) for what in repeats[0]}
+        with Record(arguments, show, seconds={}, import_ms={}) as record:
+            repeats: list[dict[str, float]] = []
+            for number in range(1 + arguments.repeats):
+                with record.attempt(f"repeat {number}", {}):
+                    taken = measure(folder, arguments.model)
+                    if number > 0:
+                        repeats.append(taken)
+                        record.results["seconds"] = {
+                            what: spread([repeat[what] for repeat in repeats]) for what in taken
+                        }
+            commands = {"--help": [*COMMAND, "--help"], "video": video_arguments(folder, arguments.model)}
+            for name, command in commands.items():
+                with record.attempt(f"imports of {name}", {}):
+                    record.results["import_ms"][name] = import_milliseconds(command)
+
+
+def show(results: dict[str, Any]) -> None:
     print_table(
         ("from start to", "median s", "least", "most"),
-        [(what, *(f"{value:.3f}" for value in values.values())) for what, values in seconds.items()],
+        [
+            (what, *(f"{value:.3f}" for value in values.values()))
+            for what, values in results["seconds"].items()
+        ],
     )
-    for command, packages in imports.items():
+    for command, packages in results["import_ms"].items():
         shown = list(packages.items())[:SHOWN]
         print_table((f"{command}: imports", "ms"), [(package, f"{ms:.0f}") for package, ms in shown])
-    write_record(arguments, seconds=seconds, import_ms=imports)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -96,7 +109,7 @@ def run(arguments: Sequence[str]) -> str:
     """Run Python, and give what it wrote to stderr."""
     done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True)
     if done.returncode:
-        sys.exit(f"{' '.join(arguments)} ended with {done.returncode}: {done.stderr[-500:]}")
+        raise RuntimeError(f"{' '.join(arguments)} ended with {done.returncode}: {done.stderr[-500:]}")
     return done.stderr
 
 

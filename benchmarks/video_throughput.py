@@ -12,6 +12,7 @@ Run: python benchmarks/video_throughput.py [--size 448x1024]
 import argparse
 import tempfile
 import time
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -22,7 +23,7 @@ from dinoflow_deploy.engines import FlowEngine, load_engine
 from dinoflow_deploy.video import Selection, VideoOptions, VideoReport, flow_video, open_source
 from dinoflow_deploy.video.frame_source import Image
 from dinoflow_deploy.video.render import RENDERERS
-from recording import argument_parser, print_table, size_argument, spread, write_record
+from recording import Record, argument_parser, print_table, size_argument, spread
 
 
 def main() -> None:
@@ -30,23 +31,20 @@ def main() -> None:
     with (
         tempfile.TemporaryDirectory() as folder,
         load_engine(arguments.model, arguments.backend, arguments.device) as engine,
+        Record(arguments, show, figures, engine=engine.describe().to_dict()) as record,
     ):
         clip = Path(folder) / "clip.mp4"
         write_clip(clip, arguments.size, arguments.frames)
         frames = decode(clip)
         engine.warm_up(*arguments.size)
         options = VideoOptions(render=arguments.render, overwrite=True)
-        rounds = []
-        for _ in range(arguments.rounds):
-            seconds = seconds_of_engine(engine, frames)
-            options = VideoOptions(render=arguments.render, overwrite=True)
-            rounds.append(
-                (seconds, flow_video(open_source([str(clip)]), engine, clip.with_stem("flow"), options))
-            )
-        description = engine.describe().to_dict()
-    result = summary(rounds)
-    print_result(result)
-    write_record(arguments, engine=description, **result)
+        rounds: list[tuple[float, VideoReport]] = []
+        for number in range(arguments.rounds):
+            with record.attempt(f"round {number + 1}", {}):
+                seconds = seconds_of_engine(engine, frames)
+                report = flow_video(open_source([str(clip)]), engine, clip.with_stem("flow"), options)
+                rounds.append((seconds, report))
+                record.results |= summary(rounds)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -81,6 +79,7 @@ def summary(rounds: list[tuple[float, VideoReport]]) -> dict[str, Any]:
         for stage in rounds[0][1].stage_seconds
     }
     return {
+        "rounds": len(rounds),
         "pairs": pairs,
         "pairs_per_second": {
             "engine": pairs / median(seconds for seconds, _ in rounds),
@@ -92,7 +91,17 @@ def summary(rounds: list[tuple[float, VideoReport]]) -> dict[str, Any]:
     }
 
 
-def print_result(result: dict[str, Any]) -> None:
+def figures(result: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    if "ratio" in result:
+        rates, ratio = result["pairs_per_second"], result["ratio"]
+        yield "bare engine", f"{rates['engine']:.3g} pairs/s"
+        between = f"{ratio['min']:.2f} to {ratio['max']:.2f}"
+        yield "video", f"{rates['video']:.3g} pairs/s, {ratio['median']:.2f} of the engine ({between})"
+
+
+def show(result: dict[str, Any]) -> None:
+    if "ratio" not in result:
+        return
     rates, ratio = result["pairs_per_second"], result["ratio"]
     print_table(
         ("", "pairs/s", "ratio", "least to most"),

@@ -14,11 +14,12 @@ Run: python benchmarks/work_by_part.py
 import argparse
 from collections import Counter
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, Final
 
 from ceilings import TYPES, part_floor
 from model_parts import SIZES, count_work
-from recording import argument_parser, print_table, size_argument, size_text, write_record
+from recording import Found, Record, argument_parser, missing, print_table, size_argument, size_text
 
 LEAST_SHARE: Final = 0.01
 """Parts of less of the time are printed as one; the record holds all."""
@@ -26,10 +27,18 @@ LEAST_SHARE: Final = 0.01
 
 def main() -> None:
     arguments = parse_arguments()
-    work = [count(size, arguments) for size in arguments.sizes]
-    for found in work:
-        print_work(f"{arguments.model} {size_text(found['size'])} {arguments.precision}", found["parts"])
-    write_record(arguments, work=work)
+    title = f"{arguments.model} {{}} {arguments.precision}"
+    with Record(arguments, partial(show, title), work=[]) as record:
+        for size in arguments.sizes:
+            found: Found = {"size": size}
+            with record.attempt(title.format(size_text(size)), found, record.results["work"]):
+                found |= count(size, arguments)
+
+
+def show(title: str, results: dict[str, Any]) -> None:
+    for found in results["work"]:
+        if not missing(found):
+            print_work(title.format(size_text(found["size"])), found["parts"])
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -47,7 +56,7 @@ def count(size: tuple[int, int], arguments: argparse.Namespace) -> dict[str, Any
     parts: dict[str, dict[str, Any]] = count_work(arguments.model, size, TYPES[arguments.precision])
     for part in parts.values():
         part["least_microseconds"] = round(1e6 * part_floor(part, arguments.precision, ceilings), 1)
-    return {"size": size, "parts": parts}
+    return {"parts": parts}
 
 
 def print_work(title: str, parts: dict[str, dict[str, Any]]) -> None:

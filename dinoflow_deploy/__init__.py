@@ -8,20 +8,17 @@
 Importing this package is cheap: what is heavy is loaded when first used.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dinoflow_deploy.errors import DinoFlowError
+from dinoflow_deploy.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from dinoflow_deploy.engines import FlowEngine, load_engine
+    from dinoflow_deploy.engines import FlowEngine, load_engine, to_frame
 
 __version__ = "0.1.0"
-__all__ = ["DinoFlowError", "FlowEngine", "__version__", "load_engine"]
+__all__ = ["DinoFlowError", "FlowEngine", "__version__", "load_engine", "to_frame"]
 
-
-def __getattr__(name: str) -> Any:
-    if name in ("FlowEngine", "load_engine"):
-        from dinoflow_deploy import engines
-
-        return getattr(engines, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__, __dir__ = lazy_names(
+    __name__, dict.fromkeys(("FlowEngine", "load_engine", "to_frame"), "engines")
+)

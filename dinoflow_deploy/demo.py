@@ -18,7 +18,7 @@ import numpy as np
 
 from dinoflow_deploy.atomic import atomic_file
 from dinoflow_deploy.datasets import SceneConfig, SyntheticClip, render_clip
-from dinoflow_deploy.errors import DinoFlowError, VideoError
+from dinoflow_deploy.errors import DinoFlowError
 from dinoflow_deploy.flow import FlowErrorSums, flow_error_sums, flow_to_rgb, read_flow
 from dinoflow_deploy.video.frame_source import Image
 from dinoflow_deploy.video.render import Flow
@@ -39,7 +39,6 @@ _MARGIN, _LABEL_WIDTH, _HEADER = 8, 150, 28  # of the contact sheet, px
 
 def main() -> None:
     """Run the demonstration in the current folder."""
-    FOLDER.mkdir(exist_ok=True)
     clip_file, video_file, sheet_file = (
         FOLDER / name for name in ("input.mp4", "side-by-side.mp4", "contact-sheet.png")
     )
@@ -64,7 +63,7 @@ def main() -> None:
 
 def _write_clip(path: Path, clip: SyntheticClip) -> None:
     with (
-        atomic_file(path) as partial,
+        atomic_file(path, overwrite=True) as partial,
         VideoWriter(partial, rate=RATE, time_base=1 / RATE, quality=_NEARLY_LOSSLESS) as writer,
     ):
         for number, frame in enumerate(clip.frames):
@@ -106,9 +105,8 @@ def _write_sheet(path: Path, clip: SyntheticClip, flows: Sequence[Flow], max_flo
     }
     titles = [f"frame {number}" for number in columns]
     sheet = contact_sheet(rows, titles)
-    with atomic_file(path) as partial:
-        if not cv2.imwrite(str(partial), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR)):
-            raise VideoError(f"{path} cannot be written")
+    with atomic_file(path, overwrite=True) as partial:
+        partial.write_bytes(cv2.imencode(".png", sheet[..., ::-1])[1].tobytes())
 
 
 def contact_sheet(rows: dict[str, list[Image]], titles: Sequence[str]) -> Image:

@@ -125,7 +125,7 @@ _WANTED: Final = (
     _Wanted(("huggingface_hub",), "downloading weights"),
     _Wanted(("onnxruntime", "onnxruntime-gpu"), "running exported models", "cpu"),
     _Wanted(("torch",), "export, training and the PyTorch engine", "export"),
-    _Wanted(("onnx",), "export", "export"),
+    _Wanted(("onnx",), "export, inspect, and ONNX Runtime on CUDA", "export"),
     _Wanted(("onnxscript",), "export", "export"),
     _Wanted(("tensorboard",), "curves and pictures of a training run", "train"),
     _Wanted(("h5py",), "reading .flo5 files", "flo5"),

@@ -3,6 +3,8 @@
 Every message names the value, the limit and the fix. The command line prints the message alone.
 """
 
+from pathlib import Path
+
 
 class DinoFlowError(Exception):
     """Root of every error raised on purpose."""
@@ -10,6 +12,18 @@ class DinoFlowError(Exception):
 
 class InputError(DinoFlowError):
     """A value the caller passed is outside what the function takes."""
+
+
+class OutputElsewhereError(InputError):
+    """What was made is complete, but its name was taken meanwhile or cannot be replaced: it has another.
+
+    Attributes:
+        kept: Where it is.
+    """
+
+    def __init__(self, message: str, kept: Path) -> None:
+        super().__init__(message)
+        self.kept = kept
 
 
 class FileFormatError(DinoFlowError):

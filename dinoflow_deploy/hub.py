@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from dinoflow_deploy.errors import FileFormatError, InputError, ModelError
+from dinoflow_deploy.home import expand_home
 
 HUB_PREFIX = "hub:"
 _PASS_A_FILE = "Or pass a downloaded file with --backbone-weights or --head"
@@ -21,7 +22,7 @@ def resolve_reference(source: str | Path) -> Path:
     """
     text = str(source)
     if not text.startswith(HUB_PREFIX):
-        return _local(Path(source))
+        return _local(Path(expand_home(text)))
     owner, _, rest = text.removeprefix(HUB_PREFIX).partition("/")
     name, _, file = rest.partition("/")
     if not (owner and name and file):

@@ -7,7 +7,10 @@ class Progress(Protocol):
     """Receives progress; the command line shows it, tests record it, the default ignores it."""
 
     def start(self, description: str, total: float | None, unit: str) -> None:
-        """Begin a stage of ``total`` units (``None``: not known), called e.g. ``"frames"``."""
+        """Begin a stage of ``total`` units (``None``: not known), called e.g. ``"frames"``.
+
+        A stage that is over when it is over, and counts nothing, has no total and the unit ``""``.
+        """
 
     def advance(self, amount: float = 1.0, **figures: float) -> None:
         """Report ``amount`` more units done, with figures to show beside the bar (``epe=1.23``)."""

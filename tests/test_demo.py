@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from dinoflow_deploy import demo, engines
 from dinoflow_deploy.cli.app import app
 from dinoflow_deploy.datasets import SceneConfig, render_clip
-from dinoflow_deploy.errors import VideoError
+from dinoflow_deploy.errors import InputError
 from tests.video.clips import ConstantEngine, decode
 
 
@@ -63,9 +63,9 @@ def test_a_failing_command_fails_the_demo(small_demo, monkeypatch):
     assert stopped.value.code == 1
 
 
-def test_a_sheet_that_cannot_be_written_fails_the_demo(small_demo, monkeypatch):
-    monkeypatch.setattr(demo.cv2, "imwrite", lambda *_: False)
-    with pytest.raises(VideoError, match=r"contact-sheet\.png cannot be written"):
+def test_a_sheet_that_cannot_be_written_fails_the_demo(small_demo, tmp_path):
+    (tmp_path / "demo/contact-sheet.png").mkdir(parents=True)
+    with pytest.raises(InputError, match=r"contact-sheet\.png is a folder"):
         demo.main()
 
 

@@ -12,7 +12,19 @@ PACKAGE = "dinoflow_deploy"
 FOLDER = Path(dinoflow_deploy.__file__).parent
 
 # What every layer may use; "" is the top package itself.
-TOOLS = {"", "errors", "atomic", "image_files", "interrupts", "optional", "progress", "user_cache"}
+TOOLS = {
+    "",
+    "errors",
+    "atomic",
+    "home",
+    "image_files",
+    "image_headers",
+    "interrupts",
+    "lazy",
+    "optional",
+    "progress",
+    "user_cache",
+}
 # What each layer may use beyond these and itself. Layers inside another one are named first.
 MAY_IMPORT = {
     "train.model": {"engines", "hub"},
@@ -113,7 +125,7 @@ def imported_modules(source: str) -> Iterator[str]:
 
 
 def named_by_the_top_package(name: str) -> str:
-    if name in ("FlowEngine", "load_engine"):
+    if name in ("FlowEngine", "load_engine", "to_frame"):
         return f"{PACKAGE}.engines"
     is_module = (FOLDER / name).is_dir() or (FOLDER / f"{name}.py").is_file()
     return f"{PACKAGE}.{name}" if is_module else PACKAGE

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,13 +15,20 @@ from numpy.typing import NDArray
 
 from dinoflow_deploy.bench.engine_process import EngineSource
 from dinoflow_deploy.bench.evaluation import EvaluationState, evaluate
-from dinoflow_deploy.bench.results import BenchResult, DatasetResult, Example, SpeedResult
-from dinoflow_deploy.bench.speed import measure_speed
+from dinoflow_deploy.bench.results import (
+    LOADING,
+    BenchResult,
+    DatasetResult,
+    Example,
+    Failure,
+    failure_reason,
+)
+from dinoflow_deploy.bench.speed import SpeedRun, measure_speed
 from dinoflow_deploy.datasets import FlowDataset, FlowSample, open_dataset
 from dinoflow_deploy.datasets.subset import spread_evenly
 from dinoflow_deploy.engines import FlowEngine
 from dinoflow_deploy.engines.bundle import PRECISIONS
-from dinoflow_deploy.errors import InputError
+from dinoflow_deploy.errors import EngineError, InputError
 from dinoflow_deploy.machine import describe_machine, versions
 from dinoflow_deploy.progress import Progress
 
@@ -172,18 +179,22 @@ def run_benchmark(
 ) -> BenchResult:
     """Measure accuracy on each data set, then speed.
 
+    An engine that cannot be loaded, or fails on a data set or at speed, is named there with its reason, and
+    the others go on.
+
     Args:
         options: What.
         progress: Told of each batch and turn.
         stop: When set, what is being computed is finished and the rest left, as a partial result.
-        save: Called with the partial result about every 30 s, from which the run can be resumed.
+        save: Called with the partial result, from which the run can be resumed, about every 30 s, and when
+            an error ends the run.
         before: A partial result of the same settings to go on from.
         show: Called with the worst, median and best pair of each data set, which are computed again for it.
 
     Raises:
-        InputError: A data set, model or backend is not there or not fitting, or ``before`` is of other
-            settings.
-        FileFormatError: A file of a data set or model is missing or damaged.
+        InputError: A data set is not there, or ``before`` is of other settings.
+        FileFormatError: A file of a data set is missing or damaged.
+        DinoFlowError: No engine can be loaded.
     """
     stop = stop or Event()
     opened = {
@@ -195,26 +206,20 @@ def run_benchmark(
             progress.note(f"{name}: missing, and left out with the pairs that need it: {path}")
     run = _Run(options, progress, stop, save)
     with ExitStack() as stack:
-        engines = {}
-        for label, source in options.sources().items():
-            engines[label] = stack.enter_context(source.load())
-            _check_precision(label, engines[label], options)
-        run.engines = {label: _described(engine) for label, engine in engines.items()}
+        engines = run.load(stack)
         states = run.states(before)
-        for name, dataset in opened.items():
-            run.evaluate(name, dataset, engines, states.get(name))
-            if show:
-                run.show(name, engines, show)
+        try:
+            for name, dataset in opened.items():
+                run.evaluate(name, dataset, engines, states.get(name))
+                if show:
+                    run.show(name, engines, show)
+        except BaseException:
+            # A damaged file, or somebody's second Ctrl-C: the run can be resumed from here.
+            if save:
+                save(run.result(partial=True))
+            raise
     if options.speed and not stop.is_set():
-        run.speed = measure_speed(
-            options.sources(),
-            options.size,
-            batch=options.batch,
-            rounds=options.rounds,
-            seconds=options.seconds,
-            progress=progress,
-            stop=stop,
-        )
+        run.measure_speed()
     return run.result(partial=stop.is_set())
 
 
@@ -234,10 +239,39 @@ class _Run:
         self.save = save
         self.engines: dict[str, Any] = {}
         self.evaluated: dict[str, _Evaluated] = {}
-        self.speed: tuple[SpeedResult, ...] = ()
+        self.speed = SpeedRun((), ())
+        self.not_loaded: list[Failure] = []
+        self.saved = time.monotonic()
         environment = {"machine": asdict(describe_machine()), "versions": versions()}
         # As JSON has it: tuples become lists.
         self.environment = json.loads(json.dumps(environment))
+
+    def load(self, stack: ExitStack) -> dict[str, FlowEngine]:
+        """The engines that can be loaded.
+
+        Raises:
+            DinoFlowError: None can be.
+        """
+        engines: dict[str, FlowEngine] = {}
+        errors: list[Exception] = []
+        for label, source in self.options.sources().items():
+            try:
+                engine = stack.enter_context(source.load())
+                _check_precision(label, engine, self.options)
+                self.engines[label], engines[label] = _described(engine), engine
+            except Exception as error:  # whatever a library raises: the other engines go on
+                errors.append(error)
+                self._left_out(Failure(label, LOADING, failure_reason(error)))
+        if len(errors) == 1 and not engines:
+            raise errors[0]
+        if not engines:
+            reasons = "; ".join(f"{each.engine}: {each.reason}" for each in self.not_loaded)
+            raise EngineError(f"none of the engines can be loaded: {reasons}")
+        return engines
+
+    def _left_out(self, failure: Failure) -> None:
+        self.not_loaded.append(failure)
+        self.progress.note(f"{failure.engine} failed, and is left out: {failure.reason}")
 
     def states(self, before: BenchResult | None) -> dict[str, EvaluationState]:
         """Where each data set was, in the run to go on with."""
@@ -276,27 +310,58 @@ class _Run:
         if self.stop.is_set():
             return
         self.progress.start(name, len(wanted) - state.done, "pairs")
-        saved = time.monotonic()
         steps = evaluate(
             dataset, wanted, engines, batch=self.options.batch, workers=self.options.workers, state=state
         )
         for reached in steps:
-            self.progress.advance(reached.done - state.done, **_running_epe(reached))
+            self._show_step(name, state, reached, len(wanted))
             state = reached
             self.evaluated[name] = _Evaluated(name, root, dataset, wanted, state)
-            if self.save and time.monotonic() - saved > SECONDS_BETWEEN_SAVES:
-                self.save(self.result(partial=True))
-                saved = time.monotonic()
+            self._save_at_times()
             if self.stop.is_set():
                 break
         self.progress.finish()
+
+    def _show_step(self, name: str, state: EvaluationState, reached: EvaluationState, wanted: int) -> None:
+        for label in reached.failed.keys() - state.failed.keys():
+            self.progress.note(f"{label} failed on {name}, and is left out: {reached.failed[label]}")
+        if reached.done < state.done:
+            # From the beginning, with the first of the others as the one to compare with.
+            self.progress.start(name, wanted, "pairs")
+            return
+        self.progress.advance(reached.done - state.done, **_running_epe(reached))
+
+    def _save_at_times(self) -> None:
+        if self.save and time.monotonic() - self.saved > SECONDS_BETWEEN_SAVES:
+            self.save(self.result(partial=True))
+            self.saved = time.monotonic()
+
+    def measure_speed(self) -> None:
+        """Measure the speed of the engines that can be loaded."""
+        options = self.options
+        rounds = measure_speed(
+            {label: source for label, source in options.sources().items() if label in self.engines},
+            options.size,
+            batch=options.batch,
+            rounds=options.rounds,
+            seconds=options.seconds,
+            progress=self.progress,
+            stop=self.stop,
+        )
+        for self.speed in rounds:
+            self._save_at_times()
 
     def show(self, name: str, engines: Mapping[str, FlowEngine], show: Callable[[Shown], None]) -> None:
         """Compute the pairs to look at, one at a time."""
         evaluated = self.evaluated[name]
         for example in evaluated.examples():
             sample = evaluated.dataset[example.index]
-            flows = {label: engine(sample.frame1, sample.frame2) for label, engine in engines.items()}
+            working = evaluated.state.engines.keys() - evaluated.state.failed.keys()
+            flows = {
+                label: engine(sample.frame1, sample.frame2)
+                for label, engine in engines.items()
+                if label in working
+            }
             show(Shown(name, example, sample, flows))
 
     def result(self, *, partial: bool) -> BenchResult:
@@ -310,10 +375,17 @@ class _Run:
             },
             engines=self.engines,
             datasets=tuple(each.result() for each in self.evaluated.values()),
-            speed=self.speed,
+            speed=self.speed.results,
             partial=partial,
             state={name: each.state.to_dict() for name, each in self.evaluated.items()},
+            failures=tuple(self._failures()),
         )
+
+    def _failures(self) -> Iterator[Failure]:
+        yield from self.not_loaded
+        for name, each in self.evaluated.items():
+            yield from (Failure(label, name, reason) for label, reason in each.state.failed.items())
+        yield from self.speed.failures
 
 
 def _running_epe(state: EvaluationState) -> dict[str, float]:

@@ -2,20 +2,18 @@
 
 import os
 import re
-import signal
 import subprocess
 import time
 from dataclasses import dataclass
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
+from dinoflow_deploy.bench.worker_process import WorkerProcess
 from dinoflow_deploy.engines import FlowEngine, load_engine
-from dinoflow_deploy.errors import DinoFlowError, EngineError
-from dinoflow_deploy.interrupts import no_interrupts_for_children
+from dinoflow_deploy.errors import EngineError
 
 WARM_UP_CALLS = 2
 
@@ -72,58 +70,65 @@ class EngineProcess:
     """
 
     def __init__(self, source: EngineSource, size: tuple[int, int], batch: int) -> None:
-        # A new interpreter: nothing that this process has loaded counts in the other's memory.
-        context = get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, source, size, batch), daemon=True)
-        # The process that asks decides when this one ends.
-        with no_interrupts_for_children():
-            self._process.start()
-        # This process' end; without it the pipe would not end when the other process does.
-        theirs.close()
-        self.load_seconds, self.first_call_seconds = self._answer()
+        self._worker = WorkerProcess("the engine", _LoadedEngine, source, size, batch)
+        self.load_seconds, self.first_call_seconds = self._worker.call("warm_up")
+
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._worker.pid
 
     def compute(self, seconds: float) -> list[Call]:
         """Compute one batch after the other for about that long, one at least."""
-        self._pipe.send(seconds)
-        calls: list[Call] = self._answer()
+        calls: list[Call] = self._worker.call("compute", seconds)
         return calls
 
-    def finish(self) -> tuple[int, int | None]:
-        """End the process.
-
-        Returns:
-            The most bytes of memory that it ever held (resident set), and what it held on the GPU at last.
-        """
-        self._pipe.send(None)
-        memory: tuple[int, int | None] = self._answer()
-        self._process.join()
-        return memory
+    def memory(self) -> tuple[int, int | None]:
+        """The most bytes of memory that it ever held (resident set), and what it holds on the GPU."""
+        held: tuple[int, int | None] = self._worker.call("memory")
+        return held
 
     def kill(self) -> None:
         """End the process at once."""
-        self._process.kill()
-        self._process.join()
+        self._worker.kill()
 
-    def _answer(self) -> Any:
+
+class _LoadedEngine:
+    """What the process does."""
+
+    def __init__(self, source: EngineSource, size: tuple[int, int], batch: int) -> None:
+        began = time.perf_counter()
+        self._engine = source.load()
+        self._load_seconds = time.perf_counter() - began
+        self._shape = (batch, *size, 3)
+        self._frames: list[NDArray[np.uint8]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._engine.close()
+
+    def warm_up(self) -> tuple[float, float]:
+        """Seconds of loading and of the first call."""
+        batch, height, width, _ = self._shape
         try:
-            answer = self._pipe.recv()
-        except EOFError:
-            self._process.join()
-            raise EngineError(f"the engine's process {_end(self._process.exitcode)}") from None
-        if isinstance(answer, DinoFlowError):
-            self._process.join()
-            raise answer
-        return answer
+            self._frames = [*np.random.default_rng(0).integers(0, 256, (2, *self._shape), dtype=np.uint8)]
+            first, *_ = (_timed(self._engine, *self._frames).total for _ in range(WARM_UP_CALLS))
+        except MemoryError:
+            raise EngineError(
+                f"there is no memory for {batch} pairs of {height}x{width}: measure less"
+            ) from None
+        return self._load_seconds, first
 
+    def compute(self, seconds: float) -> list[Call]:
+        calls: list[Call] = []
+        while not calls or sum(call.total for call in calls) < seconds:
+            calls.append(_timed(self._engine, *self._frames))
+        return calls
 
-def _end(code: int | None) -> str:
-    if code is None or code >= 0:
-        return f"ended with exit code {code}"
-    name = signal.Signals(-code).name
-    if name == "SIGKILL":
-        return f"died of {name}, most often for want of memory: measure smaller frames or a smaller batch"
-    return f"died of {name}, most often a defect of a library that it loaded"
+    def memory(self) -> tuple[int, int | None]:
+        return peak_memory(), _device_memory(self._engine.describe().device, os.getpid())
 
 
 def peak_memory() -> int:
@@ -157,33 +162,7 @@ def _device_memory(device: str, pid: int) -> int | None:
     return parse_device_memory(listing, pid)
 
 
-def _serve(pipe: Connection, source: EngineSource, size: tuple[int, int], batch: int) -> None:
-    try:
-        began = time.perf_counter()
-        with source.load() as engine:
-            loaded = time.perf_counter() - began
-            frames = np.random.default_rng(0).integers(0, 256, (2, batch, *size, 3), dtype=np.uint8)
-            first = _timed(engine, frames[0], frames[1]).total
-            for _ in range(WARM_UP_CALLS - 1):
-                _timed(engine, frames[0], frames[1])
-            pipe.send((loaded, first))
-            while (seconds := pipe.recv()) is not None:
-                calls: list[Call] = []
-                while not calls or sum(call.total for call in calls) < seconds:
-                    calls.append(_timed(engine, frames[0], frames[1]))
-                pipe.send(calls)
-            device_memory = _device_memory(engine.describe().device, os.getpid())
-        pipe.send((peak_memory(), device_memory))
-    except DinoFlowError as error:
-        pipe.send(error)
-    except MemoryError:
-        pipe.send(EngineError(f"there is no memory for {batch} pairs of {size[0]}x{size[1]}: measure less"))
-    except Exception as error:  # whatever a library raises: who asked has to learn of it
-        pipe.send(EngineError(f"the engine failed: unexpected {type(error).__name__}: {error}"))
-        raise
-
-
-def _timed(engine: FlowEngine, frames1: np.ndarray, frames2: np.ndarray) -> Call:
+def _timed(engine: FlowEngine, frames1: NDArray[np.uint8], frames2: NDArray[np.uint8]) -> Call:
     began = time.perf_counter()
     prepared = engine.prepare(frames1, frames2)
     ready = time.perf_counter()

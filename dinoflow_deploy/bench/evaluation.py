@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 
 from dinoflow_deploy.bench.difference import DifferenceSums
-from dinoflow_deploy.bench.results import EngineAccuracy
+from dinoflow_deploy.bench.results import EngineAccuracy, failure_reason
 from dinoflow_deploy.datasets import FlowDataset, FlowSample
 from dinoflow_deploy.engines import FlowEngine
 from dinoflow_deploy.errors import InputError
@@ -40,11 +40,13 @@ class EvaluationState:
         done: Pairs evaluated, the first of those wanted.
         engines: Totals of each engine by label, the first one first.
         pair_epe: Mean end-point error of each pair by the first engine, px; None without a known pixel.
+        failed: Why engines failed, by label; they are no longer among the others, unless none is left.
     """
 
     done: int
     engines: dict[str, EngineTotals]
     pair_epe: tuple[float | None, ...] = ()
+    failed: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def start(cls, labels: Iterable[str]) -> Self:
@@ -74,7 +76,8 @@ class EvaluationState:
             }
             for label, totals in self.engines.items()
         }
-        return {"done": self.done, "engines": engines, "pair_epe": list(self.pair_epe)}
+        pair_epe = list(self.pair_epe)
+        return {"done": self.done, "engines": engines, "pair_epe": pair_epe, "failed": self.failed}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
@@ -93,7 +96,7 @@ class EvaluationState:
                 for label, totals in values["engines"].items()
             }
             pair_epe = tuple(None if epe is None else float(epe) for epe in values["pair_epe"])
-            return cls(int(values["done"]), engines, pair_epe)
+            return cls(int(values["done"]), engines, pair_epe, dict(values.get("failed", {})))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(f"this is no state of an evaluation: {error!r}") from error
 
@@ -113,6 +116,10 @@ def evaluate(
     threads read ahead a bounded number of pairs. Neither workers nor interruptions change a digit, nor does
     the batch, unless an engine itself computes otherwise in one.
 
+    An engine that fails, or gives flow that is not finite, is left out from then on, and the others go on;
+    from the beginning if it was the first, since differences are to it. Where none is left, what the last
+    ones had found stays, and a resumed evaluation tries them again from there.
+
     Args:
         dataset: Where pairs are read from.
         indices: Which of its pairs.
@@ -123,12 +130,27 @@ def evaluate(
 
     Raises:
         FileFormatError: A file is damaged; names it.
-        InputError: An engine does not take the size of a pair, or gives flow that is not finite.
     """
     state = state or EvaluationState.start(engines)
-    for samples in _batches(_read_ahead(dataset, indices[state.done :], workers), batch):
-        state = _advanced(state, samples, engines)
-        yield state
+    # The last ones are tried again.
+    gone = {label: reason for label, reason in state.failed.items() if label not in state.engines}
+    state = replace(state, failed=gone)
+    while True:
+        first = next(iter(state.engines))
+        for samples in _batches(_read_ahead(dataset, indices[state.done :], workers), batch):
+            reached = _advanced(state, samples, engines)
+            if not reached.engines:
+                yield replace(state, failed=reached.failed)
+                return
+            restart = first not in reached.engines
+            state = (
+                replace(EvaluationState.start(reached.engines), failed=reached.failed) if restart else reached
+            )
+            yield state
+            if restart:
+                break
+        else:
+            return
 
 
 def _advanced(
@@ -137,24 +159,26 @@ def _advanced(
     frames1 = np.stack([sample.frame1 for sample in samples])
     frames2 = np.stack([sample.frame2 for sample in samples])
     totals, reference = {}, None
+    failed = dict(state.failed)
     pair_epe: list[float | None] = []
-    for label, engine in engines.items():
+    for label, before in state.engines.items():
         began = time.perf_counter()
-        flows = engine.batch(frames1, frames2)
-        seconds = time.perf_counter() - began
-        errors = [_errors(label, sample, flow) for sample, flow in zip(samples, flows, strict=True)]
-        totals[label] = _added(state.engines[label], errors, flows, reference, seconds)
+        try:
+            flows = engines[label].batch(frames1, frames2)
+            seconds = time.perf_counter() - began
+            errors = [_errors(sample, flow) for sample, flow in zip(samples, flows, strict=True)]
+        except Exception as error:  # whatever a library raises: the other engines go on
+            failed[label] = f"{samples[0].name}: {failure_reason(error)}"
+            continue
+        totals[label] = _added(before, errors, flows, reference, seconds)
         if reference is None:
             reference = flows
             pair_epe = [float(each.image_epe) if each.images else None for each in errors]
-    return EvaluationState(state.done + len(samples), totals, (*state.pair_epe, *pair_epe))
+    return EvaluationState(state.done + len(samples), totals, (*state.pair_epe, *pair_epe), failed)
 
 
-def _errors(label: str, sample: FlowSample, flow: np.ndarray) -> AccuracySums:
-    try:
-        return accuracy_sums(flow, sample.flow, sample.valid, sample.occluded, sample.subpixel_flow)
-    except InputError as error:
-        raise InputError(f"{label} on {sample.name}: {error}") from error
+def _errors(sample: FlowSample, flow: np.ndarray) -> AccuracySums:
+    return accuracy_sums(flow, sample.flow, sample.valid, sample.occluded, sample.subpixel_flow)
 
 
 def _added(

@@ -5,9 +5,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from dinoflow_deploy.atomic import atomic_file
 from dinoflow_deploy.engines.json_fields import from_json
-from dinoflow_deploy.errors import FileFormatError
+from dinoflow_deploy.errors import DinoFlowError, FileFormatError
 from dinoflow_deploy.flow import Accuracy
 
 FORMAT: Final = 1
@@ -159,6 +158,32 @@ class SpeedResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Failure:
+    """Why there are no figures of an engine.
+
+    Attributes:
+        engine: Its label.
+        where: ``"loading"``, the name of the data set, or ``"speed"``.
+        reason: What it said.
+    """
+
+    engine: str
+    where: str
+    reason: str
+
+
+LOADING: Final = "loading"
+SPEED: Final = "speed"
+"""Values of ``Failure.where`` that are no data sets."""
+
+
+def failure_reason(error: Exception) -> str:
+    """What an error says, on one line; of one that nobody foresaw, with its kind."""
+    kind = "" if isinstance(error, DinoFlowError) else f"unexpected {type(error).__name__}: "
+    return kind + " ".join(str(error).split())
+
+
+@dataclass(frozen=True, slots=True)
 class BenchResult:
     """What one run found.
 
@@ -170,6 +195,7 @@ class BenchResult:
         speed: Speed.
         partial: Whether the run was interrupted.
         state: What a resumed run needs: per data set, exact sums.
+        failures: Engines that failed, and where; the others went on.
         format: Version of this form.
     """
 
@@ -180,16 +206,16 @@ class BenchResult:
     speed: tuple[SpeedResult, ...]
     partial: bool
     state: dict[str, Any]
+    failures: tuple[Failure, ...] = ()
     format: int = FORMAT
 
-    def write(self, path: Path) -> None:
-        """Write the result as JSON, whole or not at all."""
-        with atomic_file(path) as partial:
-            partial.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+    def to_json(self) -> str:
+        """The result as JSON."""
+        return json.dumps(asdict(self), indent=1) + "\n"
 
     @classmethod
     def read(cls, path: Path) -> "BenchResult":
-        """Read what :meth:`write` wrote.
+        """Read a file of :meth:`to_json`.
 
         Raises:
             FileFormatError: The file is damaged, or no result of a benchmark.

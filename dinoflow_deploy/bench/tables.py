@@ -6,7 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from dinoflow_deploy.bench.published import published
-from dinoflow_deploy.bench.results import BenchResult, DatasetResult, EngineAccuracy, SpeedResult
+from dinoflow_deploy.bench.results import (
+    LOADING,
+    SPEED,
+    BenchResult,
+    DatasetResult,
+    EngineAccuracy,
+    Failure,
+    SpeedResult,
+)
 from dinoflow_deploy.flow import Accuracy, FlowMetrics
 
 _CONVENTIONS = (
@@ -57,16 +65,23 @@ class Table:
 
 def tables(result: BenchResult) -> list[Table]:
     """All tables of a result."""
-    found = [table for dataset in result.datasets for table in dataset_tables(dataset)]
+    found = [table for dataset in result.datasets for table in dataset_tables(dataset, result.failures)]
     if result.speed:
-        found.append(speed_table(result.speed))
+        found.append(speed_table(result.speed, result.failures))
     return found
+
+
+def failures_table(failures: Sequence[Failure]) -> Table:
+    """What failed, where and why."""
+    rows = tuple((each.engine, each.where, each.reason) for each in failures)
+    return Table("failed, and left out", ("engine", "where", "reason"), rows)
 
 
 def markdown(result: BenchResult) -> str:
     """The whole result in Markdown."""
     partial = ["**Partial: the run was interrupted.**"] if result.partial else []
-    return "\n\n".join([*partial, *(table.markdown() for table in tables(result))]) + "\n"
+    failed = [failures_table(result.failures).markdown()] if result.failures else []
+    return "\n\n".join([*partial, *(table.markdown() for table in tables(result)), *failed]) + "\n"
 
 
 def csv_text(result: BenchResult) -> str:
@@ -81,16 +96,21 @@ def csv_text(result: BenchResult) -> str:
     for speed in result.speed:
         for quantity, value in _speed_figures(speed):
             writer.writerow((f"{speed.height}x{speed.width}", speed.engine, quantity, value))
+    for failure in result.failures:
+        writer.writerow((failure.where, failure.engine, "failed", failure.reason))
     return text.getvalue()
 
 
-def dataset_tables(dataset: DatasetResult) -> Iterator[Table]:
+def dataset_tables(dataset: DatasetResult, failures: Sequence[Failure]) -> Iterator[Table]:
     """Tables of one data set: measured, published, differences between engines."""
     pairs = f"{dataset.evaluated} of {dataset.pairs} pairs" + (", partial" if dataset.partial else "")
     if dataset.missing:
         pairs += f", left out those with {len(dataset.missing)} missing file(s)"
-    measured = [_accuracy_row(engine) for engine in dataset.engines]
-    yield Table(f"{dataset.dataset}: {pairs}, measured", _ACCURACY_COLUMNS, tuple(measured), _CONVENTIONS)
+    measured = (
+        *(_accuracy_row(engine) for engine in dataset.engines),
+        *_failed_rows(failures, dataset.dataset, len(_ACCURACY_COLUMNS)),
+    )
+    yield Table(f"{dataset.dataset}: {pairs}, measured", _ACCURACY_COLUMNS, measured, _CONVENTIONS)
     figures = published(dataset.dataset)
     if figures:
         per_image = dataset.dataset.startswith("kitti")
@@ -103,6 +123,12 @@ def dataset_tables(dataset: DatasetResult) -> Iterator[Table]:
         )
     if len(dataset.engines) > 1:
         yield _difference_table(dataset)
+
+
+def _failed_rows(failures: Sequence[Failure], where: str, columns: int) -> Iterator[tuple[str, ...]]:
+    for failure in failures:
+        if failure.where in (LOADING, where):
+            yield (failure.engine, "failed", *("-" for _ in range(columns - 2)))
 
 
 def _accuracy_row(engine: EngineAccuracy) -> tuple[str, ...]:
@@ -145,10 +171,11 @@ def _difference_table(dataset: DatasetResult) -> Table:
     )
 
 
-def speed_table(results: Sequence[SpeedResult]) -> Table:
+def speed_table(results: Sequence[SpeedResult], failures: Sequence[Failure]) -> Table:
     """Speed of all engines."""
     first = results[0]
-    header = "pairs/s ratio least-most p50 p90 p99 prepare infer finish load-s first-s MiB GPU-MiB calls"
+    columns = "pairs/s ratio least-most p50 p90 p99 prepare infer finish load-s first-s MiB GPU-MiB calls"
+    header = ("engine", *columns.split())
     rows = tuple(
         (
             speed.engine,
@@ -169,7 +196,7 @@ def speed_table(results: Sequence[SpeedResult]) -> Table:
         f"speed at {first.height}x{first.width}, batch {first.batch}, "
         f"after {first.warm_up_calls} calls that do not count"
     )
-    return Table(title, ("engine", *header.split()), rows, _SPEED_NOTES)
+    return Table(title, header, (*rows, *_failed_rows(failures, SPEED, len(header))), _SPEED_NOTES)
 
 
 def _figures(dataset: DatasetResult, engine: EngineAccuracy) -> Iterator[tuple[str, float | int | None]]:

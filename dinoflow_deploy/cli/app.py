@@ -4,13 +4,14 @@ A command file imports only what is cheap at its top; the modules that do the wo
 command's function, so that ``--help`` stays quick.
 """
 
+import io
 import os
 import sys
 import traceback
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 import dinoflow_deploy
 from dinoflow_deploy.cli.bench import bench
@@ -54,6 +55,15 @@ def _fail(message: str, *, debug: bool) -> None:
     raise typer.Exit(1)
 
 
+class _JsonPrinter(TyperCommand):
+    """A command whose ``--json`` prints, and takes the ``-`` of those whose ``--json`` names a file."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        args = ["--json" if word == "--json=-" else word for word in args]
+        pairs = zip([None, *args], args, strict=False)
+        return super().parse_args(ctx, [word for before, word in pairs if (before, word) != ("--json", "-")])
+
+
 app = typer.Typer(
     name="dinoflow-deploy",
     cls=_ErrorPrinter,
@@ -83,9 +93,9 @@ def _options(
 
 app.command()(bench)
 app.add_typer(data, name="data")
-app.command()(doctor)
+app.command(cls=_JsonPrinter)(doctor)
 app.command()(export)
-app.command()(inspect)
+app.command(cls=_JsonPrinter)(inspect)
 app.add_typer(plugin, name="plugin")
 app.command()(selftest)
 app.command()(train)
@@ -95,6 +105,9 @@ app.command()(video)
 def main() -> None:
     """Run the command line and exit: 0 done, 1 error, 2 wrong usage, 130 after Ctrl-C, 143 after ``kill``."""
     heed_termination()
+    _escape_what_cannot_be_shown()
+    # What OpenCV cannot read is said by us, with the file's name; OpenCV asks for this when it is loaded.
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     try:
         app(prog_name="dinoflow-deploy")
     except Exception as error:  # not raised on purpose: a defect, of ours or of a library
@@ -104,6 +117,13 @@ def main() -> None:
         sys.exit(f"{message}\nTo see where: dinoflow-deploy --debug ...")
     finally:
         _flush_quietly()
+
+
+def _escape_what_cannot_be_shown() -> None:
+    """A name that the terminal cannot show, or that is no text, is printed escaped and ends no command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _flush_quietly() -> None:

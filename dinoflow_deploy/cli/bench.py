@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dinoflow_deploy.cli.interrupt import INTERRUPTED, stop_on_interrupt
-from dinoflow_deploy.cli.values import check_new_file, parse_size, write_text
+from dinoflow_deploy.cli.text_output import TextOutput, open_texts, reserve, write_texts
+from dinoflow_deploy.cli.values import parse_path, parse_reference, parse_root, parse_size, parse_text_path
 
 if TYPE_CHECKING:
     from dinoflow_deploy.bench.results import BenchResult
@@ -18,10 +19,14 @@ _LIMIT = "Pairs of each data set, spread evenly over it."
 
 
 def bench(
+    context: typer.Context,
     model: Annotated[
         list[str] | None,
         typer.Option(
-            help="Built-in name, bundle, .onnx, .plan or .safetensors; may be repeated.", show_default="nano"
+            parser=parse_reference,
+            metavar="MODEL",
+            help="Built-in name, bundle, .onnx, .plan or .safetensors; may be repeated.",
+            show_default="nano",
         ),
     ] = None,
     backend: Annotated[str, typer.Option(metavar="NAME,...", help=_BACKEND)] = "auto",
@@ -33,7 +38,9 @@ def bench(
         str | None, typer.Option(metavar="fp32|fp16|bf16", help="What every engine must compute in.")
     ] = None,
     dataset: Annotated[str | None, typer.Option(metavar="NAME,...", help=_DATASET)] = None,
-    root: Annotated[list[str] | None, typer.Option(metavar="DIR|NAME=DIR", help=_ROOT)] = None,
+    root: Annotated[
+        list[str] | None, typer.Option(parser=parse_root, metavar="DIR|NAME=DIR", help=_ROOT)
+    ] = None,
     size: Annotated[str, typer.Option(metavar="HxW", help="Frames that speed is measured on.")] = "448x1024",
     batch: Annotated[int, typer.Option(min=1, metavar="N", help="Pairs per call.")] = 1,
     limit: Annotated[int | None, typer.Option(min=1, metavar="N", help=_LIMIT, show_default="all")] = None,
@@ -45,16 +52,27 @@ def bench(
     seconds: Annotated[float, typer.Option(metavar="S", help="Length of a turn.")] = 2.0,
     no_speed: Annotated[bool, typer.Option("--no-speed", help="Measure accuracy alone.")] = False,
     json_file: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Write everything; saved every 30 s.")
+        Path | None,
+        typer.Option(
+            "--json",
+            parser=parse_text_path,
+            metavar="FILE",
+            help="Write everything; saved every 30 s. - is standard output.",
+        ),
     ] = None,
     csv_file: Annotated[
-        Path | None, typer.Option("--csv", metavar="FILE", help="Write every figure on a line.")
+        Path | None,
+        typer.Option("--csv", parser=parse_text_path, metavar="FILE", help="Write every figure on a line."),
     ] = None,
     markdown_file: Annotated[
-        Path | None, typer.Option("--markdown", metavar="FILE", help="Write the tables.")
+        Path | None,
+        typer.Option("--markdown", parser=parse_text_path, metavar="FILE", help="Write the tables."),
     ] = None,
     report: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write DIR/index.html: tables, charts and pictures.")
+        Path | None,
+        typer.Option(
+            parser=parse_path, metavar="DIR", help="Write DIR/index.html: tables, charts and pictures."
+        ),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the interrupted run in the --json file.")
@@ -63,16 +81,16 @@ def bench(
 ) -> None:
     """Measure accuracy on data sets through any engine, and its speed.
 
-    Engines are every model on every backend; differences and ratios are to the first. Ctrl-C prints what is
-    done, marked partial, with exit code 130.
+    Engines are every model on every backend; differences and ratios are to the first. One that fails is
+    left out and named with its reason, the others go on, and the exit code is 1. Ctrl-C prints what is done,
+    marked partial, with exit code 130.
     """
-    if resume and json_file is None:
-        raise typer.BadParameter("--resume goes on with the run in a --json file: name it")
     from dinoflow_deploy.bench.benchmark import BenchOptions, run_benchmark
-    from dinoflow_deploy.bench.report import Report, report_path
+    from dinoflow_deploy.bench.report import PAGE_NAME, Report
     from dinoflow_deploy.bench.results import BenchResult
     from dinoflow_deploy.bench.tables import csv_text, markdown
     from dinoflow_deploy.cli.progress import TerminalProgress
+    from dinoflow_deploy.datasets.registry import read_paths
 
     options = BenchOptions(
         models=tuple(model or ["nano"]),
@@ -90,41 +108,52 @@ def bench(
         speed=not no_speed,
         allow_missing=allow_missing,
     )
-    for file in (json_file, csv_file, markdown_file):
-        if file is not None:
-            check_new_file(file, overwrite=overwrite or (resume and file == json_file))
-    page = report_path(report, overwrite=overwrite or resume) if report else None
+    inputs = [
+        *map(Path, options.models),
+        *(path for name, folder in options.datasets.items() for path in read_paths(name, folder)),
+    ]
+    page_file = report / PAGE_NAME if report is not None else None
+    json_output, page = open_texts(json_file, page_file, overwrite=overwrite or resume, inputs=inputs)
+    csv_output, markdown_output = open_texts(csv_file, markdown_file, overwrite=overwrite, inputs=inputs)
+    if resume and not (json_output and json_output.is_file):
+        raise typer.BadParameter("--resume goes on with the run in a --json file: name it")
+    reserve(context, json_output, page, csv_output, markdown_output)
     pictures = Report()
     before = BenchResult.read(json_file) if resume and json_file and json_file.exists() else None
-    save = json_file and (lambda found: found.write(json_file))
     with TerminalProgress() as progress, stop_on_interrupt("finishing this batch") as stop:
         result = run_benchmark(
             options,
             progress,
             stop=stop,
-            save=save or None,
+            save=(lambda found: json_output.save(found.to_json())) if json_output else None,
             before=before,
             show=pictures.show if page else None,
         )
     typer.echo(markdown(result), nl=False)
-    if json_file is not None:
-        result.write(json_file)
-    if csv_file is not None:
-        write_text(csv_file, csv_text(result))
-    if markdown_file is not None:
-        write_text(markdown_file, markdown(result))
+    write_texts(
+        [
+            (json_output, result.to_json()),
+            (csv_output, csv_text(result)),
+            (markdown_output, markdown(result)),
+            (page, pictures.html(result) if page else ""),
+        ]
+    )
     if page:
-        pictures.write(page, result)
-        typer.echo(f"report      {page}", err=True)
-    _finish(result, json_file)
+        typer.echo(f"report      {page.path}", err=True)
+    _finish(result, json_output)
 
 
-def _finish(result: "BenchResult", json_file: Path | None) -> None:
-    if not result.partial:
-        return
-    if json_file is not None:
-        typer.echo(f"interrupted; to go on: the same command with --json {json_file} --resume", err=True)
-    raise typer.Exit(INTERRUPTED)
+def _finish(result: "BenchResult", json_output: TextOutput | None) -> None:
+    if result.partial:
+        if json_output is not None and json_output.is_file:
+            typer.echo(
+                f"interrupted; to go on: the same command with --json {json_output.path} --resume", err=True
+            )
+        raise typer.Exit(INTERRUPTED)
+    if result.failures:
+        failed = ", ".join(dict.fromkeys(each.engine for each in result.failures))
+        typer.echo(f"error: {failed} failed, and the result holds the others", err=True)
+        raise typer.Exit(1)
 
 
 def _names(text: str | None) -> list[str]:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dinoflow_deploy.cli.values import parse_size
+from dinoflow_deploy.cli.text_output import open_texts, reserve, write_texts
+from dinoflow_deploy.cli.values import parse_path, parse_size, parse_text_path
 
 if TYPE_CHECKING:
-    from dinoflow_deploy.datasets.check_report import CheckReport, PartReport
+    from dinoflow_deploy.datasets.check_report import PartReport
 
 NAMES = (
     "sintel-clean, sintel-final, kitti-2015, kitti-2012, flyingchairs, things-clean, things-final, "
@@ -34,8 +35,14 @@ class Layout(StrEnum):
 
 @data.command()
 def check(
+    context: typer.Context,
     name: Annotated[str, typer.Argument(help=f"One of {NAMES} (a table of your own).")],
-    root: Annotated[Path, typer.Argument(help="Folder of the data set, or the one above it.")],
+    root: Annotated[
+        Path,
+        typer.Argument(
+            parser=parse_path, metavar="ROOT", help="Folder of the data set, or the one above it."
+        ),
+    ],
     allow_missing: Annotated[
         bool, typer.Option("--allow-missing", help="List missing files, but do not fail because of them.")
     ] = False,
@@ -45,11 +52,20 @@ def check(
     ] = None,
     sheet: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.png", help=f"Draw {SHEET_SAMPLES} random pairs with their flow."),
+        typer.Option(
+            parser=parse_path, metavar="FILE.png", help=f"Draw {SHEET_SAMPLES} random pairs with their flow."
+        ),
     ] = None,
     json_file: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Write everything that was found.")
+        Path | None,
+        typer.Option(
+            "--json",
+            parser=parse_text_path,
+            metavar="FILE",
+            help="Write everything that was found. - is standard output.",
+        ),
     ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")] = False,
     workers: Annotated[
         int | None,
         typer.Option(min=1, metavar="N", show_default="cores, at most 8", help="Pairs read at a time."),
@@ -61,10 +77,14 @@ def check(
     """
     from dinoflow_deploy.cli.progress import TerminalProgress
     from dinoflow_deploy.datasets.check import check_dataset
-    from dinoflow_deploy.datasets.sheet import check_sheet_path, write_sheet
+    from dinoflow_deploy.datasets.registry import read_paths
+    from dinoflow_deploy.datasets.sheet import check_sheet, write_sheet
 
+    inputs = list(read_paths(name, root))
     if sheet is not None:
-        check_sheet_path(sheet)
+        check_sheet(sheet, overwrite=overwrite, inputs=inputs)
+    (json_output,) = open_texts(json_file, overwrite=overwrite, inputs=inputs)
+    reserve(context, json_output, others=[] if sheet is None else [sheet])
     with TerminalProgress() as progress:
         report = check_dataset(
             name,
@@ -77,11 +97,12 @@ def check(
         )
     for part in report.parts:
         _print_part(part)
-    if json_file is not None:
-        _write_json(json_file, report)
-    if sheet is not None:
-        write_sheet(sheet, report.samples)
-        typer.echo(f"wrote {sheet}: {len(report.samples)} pairs")
+    try:
+        if sheet is not None:
+            write_sheet(sheet, report.samples, overwrite=overwrite)
+            typer.echo(f"wrote {sheet}: {len(report.samples)} pairs")
+    finally:
+        write_texts([(json_output, json.dumps(report.to_dict(), indent=2) + "\n")])
     typer.echo(f"{name}: {'all is well' if report.ok else 'BROKEN'}")
     if not report.ok:
         raise typer.Exit(1)
@@ -90,7 +111,14 @@ def check(
 @data.command()
 def synth(
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder to write; the root of the data set.")
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            parser=parse_path,
+            metavar="DIR",
+            help="Folder to write; the root of the data set.",
+        ),
     ],
     layout: Annotated[Layout, typer.Option(help="Whose layout and file formats.")],
     pairs: Annotated[int, typer.Option(min=1, metavar="N", help="Frame pairs with flow.")] = 20,
@@ -172,10 +200,3 @@ def _print_faults(part: "PartReport") -> None:
             typer.echo(f"    {fault.message}")
         if len(faults) > SHOWN_FAULTS:
             typer.echo(f"    and {len(faults) - SHOWN_FAULTS} more: --json FILE lists all")
-
-
-def _write_json(path: Path, report: "CheckReport") -> None:
-    from dinoflow_deploy.atomic import atomic_file
-
-    with atomic_file(path) as partial:
-        partial.write_text(json.dumps(report.to_dict(), indent=2) + "\n")

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dinoflow_deploy.cli.values import parse_path, parse_reference
+
 if TYPE_CHECKING:
     from dinoflow_deploy.export import ExportOptions, PlanOptions
 
@@ -60,13 +62,22 @@ class HardwareCompatibility(StrEnum):
 
 def export(
     context: typer.Context,
-    model: Annotated[str, typer.Option(help=_MODEL)],
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder of the bundle.")] = None,
+    model: Annotated[str, typer.Option(parser=parse_reference, metavar="MODEL", help=_MODEL)],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", parser=parse_path, metavar="DIR", help="Folder of the bundle."),
+    ] = None,
     head: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Decoder weights; default: the published ones.")
+        str | None,
+        typer.Option(
+            parser=parse_reference, metavar="FILE", help="Decoder weights; default: the published ones."
+        ),
     ] = None,
     backbone_weights: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Backbone weights; default: the published ones.")
+        str | None,
+        typer.Option(
+            parser=parse_reference, metavar="FILE", help="Backbone weights; default: the published ones."
+        ),
     ] = None,
     rename: Annotated[
         list[str] | None, typer.Option(metavar="OLD=NEW", help="A name in --head and what it stands for.")
@@ -114,7 +125,7 @@ def export(
         bool, typer.Option("--no-verify", help="Do not compare the export with PyTorch.")
     ] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a bundle that exists; build even what is there.")
+        bool, typer.Option("--overwrite", help="Replace a bundle that exists; make even what is there.")
     ] = False,
     flavour: Annotated[
         FlavourName,
@@ -139,6 +150,7 @@ def export(
     timing_cache: Annotated[
         Path | None,
         typer.Option(
+            parser=parse_path,
             metavar="FILE",
             help="Kernel timings that builds share; not for rtx.",
             rich_help_panel=_TENSORRT,
@@ -180,8 +192,8 @@ def export(
 ) -> None:
     """Export a model to a bundle that every engine runs, and prove that it still computes the same flow.
 
-    With --target tensorrt the bundle also holds a TensorRT plan. One that is there already, from the same
-    weights and settings, is reused.
+    With --target tensorrt the bundle also holds a TensorRT plan. A bundle that is there already, from the
+    same weights and settings, is reused.
     """
     from dinoflow_deploy.cli.error_table import print_error_tables
     from dinoflow_deploy.cli.export_options import (
@@ -248,7 +260,7 @@ def _export_weights(
 
     with TerminalProgress() as progress:
         report = export_bundle(ModelSource(*source), output, options, progress, plan)
-    print_bundle(report.folder, report.manifest, report.nodes, report.parity)
+    print_bundle(report.folder, report.manifest, report.nodes, report.parity, reused=report.reused)
     if report.plan is not None:
         print_plan(report.plan)
     print_next(report.folder, report.manifest, report.plan)

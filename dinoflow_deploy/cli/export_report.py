@@ -17,11 +17,18 @@ if TYPE_CHECKING:
 _WARNINGS_SHOWN: Final = 5
 
 
-def print_bundle(folder: Path, manifest: Manifest, nodes: int | None, rows: "Sequence[ParityRow]") -> None:
+def print_bundle(
+    folder: Path,
+    manifest: Manifest,
+    nodes: int | None,
+    rows: "Sequence[ParityRow]",
+    *,
+    reused: bool = False,
+) -> None:
     """Print what a bundle is; ``nodes`` are counted only where the graph was at hand."""
     operator, file = manifest.operator, manifest.files[ONNX_NAME]
     form = "in standard operators" if operator.inline else f"as {operator.domain}::{operator.name}"
-    typer.echo(f"bundle   {folder}")
+    typer.echo(f"bundle   {folder}{', reused: it was there already' if reused else ''}")
     typer.echo(f"model    {manifest.model.name}, {manifest.precision}, opset {manifest.opset}")
     typer.echo(f"shapes   {manifest.inputs}")
     counted = f"{nodes} nodes, " if nodes is not None else ""

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dinoflow_deploy.cli.values import parse_reference, printable
+
 if TYPE_CHECKING:
     from dinoflow_deploy.inspection import Report
 
@@ -13,6 +15,7 @@ def inspect(
     artifact: Annotated[
         str,
         typer.Argument(
+            parser=parse_reference,
             metavar="ARTIFACT",
             help="A bundle, TensorRT plan, .onnx or .safetensors file, training run, or a built-in model.",
         ),
@@ -45,7 +48,6 @@ def _show(report: "Report") -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from dinoflow_deploy.cli.values import printable
     from dinoflow_deploy.inspection import report_lines
 
     console, table = Console(highlight=False), Table.grid(padding=(0, 2))

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dinoflow_deploy.cli.values import parse_path
+
 if TYPE_CHECKING:
     from dinoflow_deploy.engines.tensorrt.flavours import Flavour
 
@@ -26,6 +28,7 @@ _Flavour = Annotated[
 _Root = Annotated[
     Path | None,
     typer.Option(
+        parser=parse_path,
         metavar="DIR",
         show_default="$TENSORRT_ROOT, then the system's folders",
         help="Folder that holds the include folder with TensorRT's C++ headers.",

@@ -5,7 +5,14 @@ import time
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.progress import Progress as RichProgress
 
 from dinoflow_deploy.progress import Progress
@@ -75,16 +82,13 @@ class _Bar:
     def start(self, description: str, total: float | None, unit: str) -> None:
         self.finish()
         self._unit, self._rate = unit, _Rate()
-        self._bar = RichProgress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
+        name, elapsed = TextColumn("{task.description}", markup=False), TimeElapsedColumn()
+        counted: tuple[ProgressColumn, ...] = (
+            *(BarColumn(), MofNCompleteColumn(), elapsed, TextColumn("left"), TimeRemainingColumn()),
             TextColumn("{task.fields[figures]}", markup=False),
-            console=self._console,
         )
+        columns = counted if unit else (BarColumn(), elapsed)
+        self._bar = RichProgress(name, *columns, console=self._console)
         self._bar.start()
         self._task = self._bar.add_task(description, total=total, figures="")
 
@@ -135,7 +139,9 @@ class _Lines:
     def finish(self) -> None:
         if self._rate is None:
             return
-        if self._rate.done != self._said:
+        if not self._unit:
+            self.note(f"{self._description}: {time.monotonic() - self._rate.began:.1f} s")
+        elif self._rate.done != self._said:
             self._line(self._rate)
         self._rate = None
 

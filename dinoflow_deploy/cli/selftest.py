@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from dinoflow_deploy.cli.values import check_new_file, parse_size, write_text
+from dinoflow_deploy.cli.text_output import TextOutput, write_texts
+from dinoflow_deploy.cli.values import parse_path, parse_reference, parse_size
 
 _HEAD = "Decoder weights of vits16; default: the hub's, where they can be had."
 _BACKBONE = "Backbone weights of vits16; default: the hub's, where they can be had."
@@ -20,11 +21,16 @@ def selftest(
     size: Annotated[
         str, typer.Option(metavar="HxW", help="Shape of static engines and of the frames for speed, in px.")
     ] = "448x1024",
-    head: Annotated[str | None, typer.Option(metavar="FILE", help=_HEAD)] = None,
-    backbone_weights: Annotated[str | None, typer.Option(metavar="FILE", help=_BACKBONE)] = None,
+    head: Annotated[str | None, typer.Option(parser=parse_reference, metavar="FILE", help=_HEAD)] = None,
+    backbone_weights: Annotated[
+        str | None, typer.Option(parser=parse_reference, metavar="FILE", help=_BACKBONE)
+    ] = None,
     seconds: Annotated[float, typer.Option(help="Length of each measurement of speed.")] = 2.0,
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="STEM", help="Writes STEM.json and STEM.md.")
+        Path,
+        typer.Option(
+            "--output", "-o", parser=parse_path, metavar="STEM", help="Writes STEM.json and STEM.md."
+        ),
     ] = Path("dinoflow-selftest"),
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")] = False,
 ) -> None:
@@ -39,9 +45,14 @@ def selftest(
     from dinoflow_deploy.cli.progress import TerminalProgress
     from dinoflow_deploy.selftest import SelfTestOptions, run_selftest
     from dinoflow_deploy.selftest.cases import BACKENDS, MODELS
+    from dinoflow_deploy.selftest.results import SelfTestResult
     from dinoflow_deploy.selftest.tables import markdown
 
-    files = output.with_name(f"{output.name}.json"), output.with_name(f"{output.name}.md")
+    weights = [Path(name) for name in (head, backbone_weights) if name is not None]
+    json_output, table = (
+        TextOutput(output.with_name(output.name + suffix), overwrite=overwrite, inputs=weights)
+        for suffix in (".json", ".md")
+    )
     options = SelfTestOptions(
         models=tuple(model or MODELS),
         backends=tuple(backend or BACKENDS),
@@ -50,14 +61,16 @@ def selftest(
         backbone_weights=backbone_weights,
         seconds=seconds,
     )
-    for file in files:
-        check_new_file(file, overwrite=overwrite)
+
+    def save(done: SelfTestResult) -> None:
+        json_output.save(done.to_json())
+        table.save(markdown(done))
+
     with TerminalProgress() as progress, stop_on_interrupt("writing what is done") as stop:
-        result = run_selftest(options, progress, stop=stop, save=lambda done: done.write(files[0]))
-    result.write(files[0])
-    write_text(files[1], markdown(result))
+        result = run_selftest(options, progress, stop=stop, save=save)
     typer.echo(markdown(result))
-    typer.echo(f"wrote {files[0]} and {files[1]}")
+    write_texts([(json_output, result.to_json()), (table, markdown(result))])
+    typer.echo(f"wrote {json_output.path} and {table.path}")
     if result.partial:
         raise typer.Exit(INTERRUPTED)
     if result.counts["failed"]:

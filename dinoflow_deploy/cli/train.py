@@ -7,6 +7,7 @@ import typer
 
 from dinoflow_deploy.cli.interrupt import INTERRUPTED
 from dinoflow_deploy.cli.progress import TerminalProgress
+from dinoflow_deploy.cli.values import parse_path, parse_reference
 from dinoflow_deploy.optional import require
 from dinoflow_deploy.progress import NoProgress, Progress
 
@@ -15,18 +16,30 @@ if TYPE_CHECKING:
 
 
 def train(
-    recipe: Annotated[str, typer.Option(help="Recipe of this package, or a .toml file.")],
-    output: Annotated[Path | None, typer.Option(help="Folder of the run.")] = None,
+    recipe: Annotated[
+        str,
+        typer.Option(
+            parser=parse_reference, metavar="NAME|FILE", help="Recipe of this package, or a .toml file."
+        ),
+    ],
+    output: Annotated[
+        Path | None, typer.Option(parser=parse_path, metavar="DIR", help="Folder of the run.")
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the folder's checkpoint, if it holds one.")
     ] = False,
     init_from: Annotated[
         str | None,
-        typer.Option(help="Start a new run from a complete .safetensors model or a built-in one."),
+        typer.Option(
+            parser=parse_reference,
+            metavar="MODEL",
+            help="Start a new run from a complete .safetensors model or a built-in one.",
+        ),
     ] = None,
     dataset: Annotated[
         str | None,
         typer.Option(
+            parser=parse_reference,
             metavar="DIR|hub:OWNER/NAME",
             help="Folder that holds the data sets, or their repository on the hub.",
         ),

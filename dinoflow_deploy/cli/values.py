@@ -4,8 +4,38 @@ from pathlib import Path
 
 import typer
 
-from dinoflow_deploy.atomic import atomic_file, check_writable
-from dinoflow_deploy.errors import InputError
+from dinoflow_deploy.home import expand_home
+
+STDOUT = Path("/dev/stdout")
+
+
+def parse_path(text: str | Path) -> Path:
+    """A path that the user wrote, ``~`` being the home folder.
+
+    Raises:
+        typer.BadParameter: It is ``-``, which is no file.
+        InputError: There is no such user.
+    """
+    if text == "-":
+        raise typer.BadParameter("- is standard output, which takes no such file; ./- is a file of that name")
+    # A default is a path already.
+    return text if isinstance(text, Path) else Path(expand_home(text))
+
+
+def parse_text_path(text: str) -> Path:
+    """The path of a text that a command writes, ``-`` being standard output."""
+    return STDOUT if text == "-" else parse_path(text)
+
+
+def parse_reference(text: str) -> str:
+    """What may be a path or a name, an address or a pattern: ``~`` at its start is the home folder."""
+    return expand_home(text)
+
+
+def parse_root(text: str) -> str:
+    """``DIR`` or ``NAME=DIR``, ``~`` at the start of DIR being the home folder."""
+    name, separator, folder = text.partition("=")
+    return f"{name}={expand_home(folder)}" if separator else expand_home(text)
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -20,28 +50,9 @@ def parse_size(text: str) -> tuple[int, int]:
     return int(height), int(width)
 
 
-def check_new_file(path: Path, *, overwrite: bool) -> None:
-    """Refuse a file that could not be written at the end of long work.
-
-    Raises:
-        InputError: It exists and is not to be replaced, or its folder is not there or not to be written in.
-    """
-    if path.exists() and not overwrite:
-        raise InputError(f"{path} exists: pass --overwrite to replace it, or another name")
-    check_writable(path)
-    if not path.resolve().parent.is_dir():
-        raise InputError(f"{path} cannot be written: there is no folder {path.parent}")
-
-
 def printable(text: str) -> str:
     """A text from a file or a command line, without what would steer the terminal: that is escaped.
 
     Line breaks and tabs stay.
     """
     return "".join(each if each.isprintable() or each in "\n\t" else ascii(each)[1:-1] for each in text)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file, whole or not at all."""
-    with atomic_file(path) as partial:
-        partial.write_text(text, encoding="utf-8")

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dinoflow_deploy.atomic import fitting_name
 from dinoflow_deploy.cli.interrupt import INTERRUPTED, stop_on_interrupt
+from dinoflow_deploy.cli.text_output import open_texts, reserve, write_texts
+from dinoflow_deploy.cli.values import parse_path, parse_reference, parse_text_path
+from dinoflow_deploy.errors import InputError
 
 if TYPE_CHECKING:
     from dinoflow_deploy.engines import FlowEngine
@@ -19,13 +23,15 @@ INCOMPLETE = 3
 """Exit code when the source was damaged: what could be read is in the output."""
 
 _INPUTS = (
-    "A video; a folder or list of images; a quoted glob; two images; a camera's number; rtsp://... "
-    "Without --output, the last of several is the output, unless all are images."
+    "A video or animated image; a folder or list of images; a quoted glob; two images; a camera's number; "
+    "rtsp://... Without --output, the last of several is the output, unless all are images."
 )
+
+_OUTPUT_SUFFIXES = (".mp4", ".png")
 
 _COMPUTING = {
     *("model", "backend", "device", "cuda_graph"),
-    *("max_flow", "max_side", "start", "frames", "stride", "fps"),
+    *("max_flow", "max_side", "start", "frames", "stride", "fps", "deinterlace"),
 }
 
 
@@ -38,6 +44,14 @@ class Render(StrEnum):
     ARROWS = "arrows"
 
 
+class Deinterlace(StrEnum):
+    """Which frames are deinterlaced."""
+
+    AUTO = "auto"
+    ON = "on"
+    OFF = "off"
+
+
 class FlowFormat(StrEnum):
     """Kinds of flow file."""
 
@@ -48,13 +62,25 @@ class FlowFormat(StrEnum):
 
 def video(
     context: typer.Context,
-    inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help=_INPUTS)],
+    inputs: Annotated[list[str], typer.Argument(parser=parse_reference, metavar="INPUT", help=_INPUTS)],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", show_default="INPUT-flow.mp4", help="The mp4; a png for two images."),
+        typer.Option(
+            "--output",
+            "-o",
+            parser=parse_path,
+            metavar="FILE",
+            show_default="INPUT-flow.mp4",
+            help="The mp4; a png for two images.",
+        ),
     ] = None,
     model: Annotated[
-        str, typer.Option(help="Built-in name, bundle, .onnx, .plan or .safetensors file.")
+        str,
+        typer.Option(
+            parser=parse_reference,
+            metavar="MODEL",
+            help="Built-in name, bundle, .onnx, .plan or .safetensors file.",
+        ),
     ] = DEFAULT_MODEL,
     backend: Annotated[
         str, typer.Option(help="auto, tensorrt, onnxruntime, pytorch or onnxruntime-tensorrt.")
@@ -73,7 +99,8 @@ def video(
         ),
     ] = None,
     save_flow: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Also write the flow itself, one file per pair.")
+        Path | None,
+        typer.Option(parser=parse_path, metavar="DIR", help="Also write the flow itself, one file per pair."),
     ] = None,
     flow_format: Annotated[FlowFormat, typer.Option(help="Format of these files.")] = FlowFormat.FLO,
     max_side: Annotated[
@@ -88,11 +115,24 @@ def video(
         int, typer.Option(metavar="N", help="Use every Nth frame: flow is between frames N apart.")
     ] = 1,
     fps: Annotated[
-        float | None, typer.Option(show_default="25", help="Frame rate of images; a video keeps its own.")
+        float | None,
+        typer.Option(
+            show_default="25, or FFmpeg's guess",
+            help="Frame rate of images and bare streams (.h264, ...), which hold no times.",
+        ),
     ] = None,
+    deinterlace: Annotated[
+        Deinterlace, typer.Option(help="Make full frames of interlaced ones: where marked, of all, of none.")
+    ] = Deinterlace.AUTO,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")] = False,
     json_file: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Write counts and timings per stage.")
+        Path | None,
+        typer.Option(
+            "--json",
+            parser=parse_text_path,
+            metavar="FILE",
+            help="Write counts and timings per stage. - is standard output.",
+        ),
     ] = None,
 ) -> None:
     """Compute the optical flow of a clip and write it as an mp4.
@@ -106,7 +146,7 @@ def video(
     from dinoflow_deploy.video.images import image_rate
     from dinoflow_deploy.video.outputs import check_outputs, default_output
 
-    named, output = _split(inputs, output)
+    named, output = _split(inputs, output, overwrite=overwrite)
     options = VideoOptions(
         render=render.value,
         max_flow=max_flow,
@@ -117,22 +157,28 @@ def video(
     )
     rate = None if fps is None else image_rate(fps)
     _say_if_it_waits(named)
-    with open_source(named, rate=rate, max_side=max_side) as source:
+    with open_source(named, rate=rate, max_side=max_side, deinterlace=deinterlace.value) as source:
         output = output or default_output(named)
         # Everything that can be refused is refused before a model is loaded.
-        check_outputs(output, options, source, json_file)
+        read = [*source.files, Path(model)]
+        (json_output,) = open_texts(json_file, overwrite=overwrite, inputs=read)
+        reserve(context, json_output)
+        check_outputs(output, options, source, json_file if json_output and json_output.is_file else None)
+        if output.is_fifo():
+            typer.echo(f"{output} is a pipe: it is written at the end, when something reads it", err=True)
         how = {"cuda_graph": True} if cuda_graph else {}
         with load_engine(model, backend=backend, device=device, **how) as engine:
             _print_engine(model, engine)
             with TerminalProgress() as progress, stop_on_interrupt("completing the file") as stop:
                 report = flow_video(source, engine, output, options, progress=progress, stop=stop)
-    if json_file is not None:
-        _write_json(json_file, report)
-    _print_report(report, [*named, *_as_given(context)])
+    try:
+        _print_report(report, [*named, *_as_given(context)])
+    finally:
+        write_texts([(json_output, json.dumps(report.to_dict(), indent=2) + "\n")])
     raise typer.Exit(_exit_code(report))
 
 
-def _split(paths: list[str], output: Path | None) -> tuple[list[str], Path | None]:
+def _split(paths: list[str], output: Path | None, *, overwrite: bool) -> tuple[list[str], Path | None]:
     """Tell inputs from output."""
     from dinoflow_deploy.video.images import is_image
 
@@ -144,7 +190,14 @@ def _split(paths: list[str], output: Path | None) -> tuple[list[str], Path | Non
                 "three images are a sequence, or two and an output that exists: pass the output with --output"
             )
         return paths, None
-    return paths[:-1], Path(paths[-1])
+    first, last = Path(paths[0]), Path(paths[-1])
+    replaces = overwrite and last.suffix.lower() in _OUTPUT_SUFFIXES
+    if first.is_file() and not is_image(first) and last.is_file() and not replaces:
+        raise InputError(
+            f"{last} exists, and was taken for the output, which stands last: several clips are not taken at "
+            "once; run the command for each, or name a new output with --output"
+        )
+    return paths[:-1], last
 
 
 def _say_if_it_waits(inputs: list[str]) -> None:
@@ -187,7 +240,7 @@ def _print_report(report: "VideoReport", inputs: list[str]) -> None:
     )
     if report.render == Render.FLOW:
         output = Path(report.output)
-        other = output.with_stem(f"{output.stem}-side-by-side")
+        other = output.with_name(fitting_name(output.stem, f"-side-by-side{output.suffix}"))
         arguments = [*inputs, "--output", str(other), "--render", "side-by-side"]
         typer.echo(f"next: dinoflow-deploy video {shlex.join(arguments)}")
 
@@ -198,13 +251,6 @@ def _as_given(context: typer.Context) -> list[str]:
     given = [each for each in params if each.name in _COMPUTING and context.params[each.name] != each.default]
     words = [(each.opts[0], context.params[each.name]) for each in given]
     return [word for name, value in words for word in ([name] if value is True else [name, str(value)])]
-
-
-def _write_json(path: Path, report: "VideoReport") -> None:
-    from dinoflow_deploy.atomic import atomic_file
-
-    with atomic_file(path) as partial:
-        partial.write_text(json.dumps(report.to_dict(), indent=2) + "\n")
 
 
 def _exit_code(report: "VideoReport") -> int:

@@ -3,8 +3,9 @@
 Heavy modules load when a name is first used.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from dinoflow_deploy.lazy import lazy_names
 
 if TYPE_CHECKING:
     from dinoflow_deploy.datasets.clip import SyntheticClip, render_clip
@@ -42,28 +43,25 @@ __all__ = [
     "render_clip",
 ]
 
-_HOMES = {
-    "FlowDataset": "flow_dataset",
-    "FlowSample": "sample",
-    "FlyingChairs": "flying_chairs",
-    "FlyingThings": "flying_things",
-    "FlyingThingsSubset": "flying_things_subset",
-    "Hd1k": "hd1k",
-    "Kitti2012": "kitti",
-    "Kitti2015": "kitti",
-    "PairFiles": "flow_dataset",
-    "PairsFile": "pairs_file",
-    "SceneConfig": "config",
-    "Sintel": "sintel",
-    "Spring": "spring",
-    "SyntheticClip": "clip",
-    "SyntheticScenes": "synthetic",
-    "open_dataset": "registry",
-    "render_clip": "clip",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "FlowDataset": "flow_dataset",
+        "FlowSample": "sample",
+        "FlyingChairs": "flying_chairs",
+        "FlyingThings": "flying_things",
+        "FlyingThingsSubset": "flying_things_subset",
+        "Hd1k": "hd1k",
+        "Kitti2012": "kitti",
+        "Kitti2015": "kitti",
+        "PairFiles": "flow_dataset",
+        "PairsFile": "pairs_file",
+        "SceneConfig": "config",
+        "Sintel": "sintel",
+        "Spring": "spring",
+        "SyntheticClip": "clip",
+        "SyntheticScenes": "synthetic",
+        "open_dataset": "registry",
+        "render_clip": "clip",
+    },
+)

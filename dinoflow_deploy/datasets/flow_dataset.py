@@ -9,7 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from dinoflow_deploy.datasets.file_tree import FileTree
-from dinoflow_deploy.datasets.frames import check_sizes, read_frame, read_mask
+from dinoflow_deploy.datasets.frames import check_sizes, read_frames, read_mask
 from dinoflow_deploy.datasets.sample import FlowSample
 from dinoflow_deploy.errors import FileFormatError, InputError
 from dinoflow_deploy.flow import read_flow
@@ -120,7 +120,7 @@ class FlowDataset:
         Raises:
             FileFormatError: As for an index.
         """
-        frame1, frame2 = read_frame(pair.frame1), read_frame(pair.frame2)
+        frame1, frame2 = read_frames(pair.frame1, pair.frame2)
         flow, valid = read_flow(pair.flow)
         arrays: dict[Path, NDArray[Any]] = {pair.frame1: frame1, pair.frame2: frame2, pair.flow: flow}
         masks = [path for path in (pair.occluded, pair.invalid) if path is not None]

@@ -9,20 +9,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dinoflow_deploy.errors import SizeMismatchError
-from dinoflow_deploy.image_files import decode_image
+from dinoflow_deploy.image_files import decode_image, guessed_white, to_8_bit
 
 
-def read_frame(path: Path) -> NDArray[np.uint8]:
-    """One frame; a grey image gets three equal channels. Not turned, whatever its EXIF data says.
+def read_frames(*paths: Path) -> tuple[NDArray[np.uint8], ...]:
+    """Frames of one sample; a grey image gets three equal channels. Not turned, whatever EXIF data says.
+
+    16-bit values become 8-bit ones by one scale for all. Where the files do not say what is white, it is that
+    of the least of 8, 10, 12, 14 and 16 bits that holds the values of all.
+
+    Args:
+        paths: Their files.
 
     Returns:
-        `uint8 [H, W, 3]`, RGB.
+        `uint8 [H, W, 3]` each, RGB.
 
     Raises:
-        FileFormatError: The file is missing, cut off, damaged or not an image.
+        FileFormatError: A file is missing, cut off, damaged, not an image, or of a type without known white.
     """
-    image = decode_image(path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+    stored = [decode_image(path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION) for path in paths]
+    white = guessed_white(max((int(each.values.max()) for each in stored if each.white is None), default=0))
+    return tuple(
+        np.asarray(cv2.cvtColor(to_8_bit(each.values, each.white or white), cv2.COLOR_BGR2RGB), np.uint8)
+        for each in stored
+    )
 
 
 def read_mask(path: Path) -> NDArray[np.bool_]:
@@ -32,9 +42,10 @@ def read_mask(path: Path) -> NDArray[np.bool_]:
         `bool [H, W]`.
 
     Raises:
-        FileFormatError: The file is missing, cut off, damaged or not an image.
+        FileFormatError: The file is missing, cut off, damaged, not an image, or of a type without a known
+            white.
     """
-    return np.asarray(decode_image(path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION) != 0)
+    return np.asarray(decode_image(path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION).values != 0)
 
 
 def check_sizes(arrays: Mapping[Path, NDArray[Any]]) -> None:

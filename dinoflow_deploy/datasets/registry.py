@@ -2,7 +2,7 @@
 
 import difflib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -110,3 +110,21 @@ def open_dataset(name: str, root: str | Path, **options: Any) -> FlowDataset:
     if unknown := sorted(set(options) - known):
         raise InputError(f"{name} takes no option {', '.join(unknown)}: it has {', '.join(sorted(known))}")
     return entry.make(root, **entry.options, **options)
+
+
+def read_paths(name: str, root: str | Path) -> Iterator[Path]:
+    """What is read of a data set and must not be written over: its root, and the files of a table.
+
+    Args:
+        name: As for `open_dataset`.
+        root: As for `open_dataset`.
+
+    Raises:
+        InputError: The root holds no table of pairs.
+        FileFormatError: The table is malformed.
+    """
+    yield Path(root)
+    if name == "pairs":
+        # These may lie anywhere.
+        for pair in open_dataset(name, root, allow_missing=True).pairs:
+            yield from pair.files()

@@ -1,13 +1,13 @@
 """One picture of several samples: both frames and their flow."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dinoflow_deploy.atomic import atomic_file
+from dinoflow_deploy.atomic import atomic_file, check_file
 from dinoflow_deploy.datasets.sample import FlowSample
 from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.flow import flow_to_rgb
@@ -18,34 +18,46 @@ _GAP = 6
 _TEXT = 0.45  # of OpenCV's font, whose letters are then about 10 px high
 
 
-def write_sheet(path: Path, samples: Sequence[FlowSample]) -> None:
+def write_sheet(path: Path, samples: Sequence[FlowSample], *, overwrite: bool) -> None:
     """Draw samples one below the other: frame 1, frame 2, flow in the Middlebury colours.
 
     Each row has its own colour scale, printed above it; pixels without truth are black.
 
     Args:
-        path: A `.png` or `.jpg` file; replaced if it exists.
+        path: A `.png` or `.jpg` file.
         samples: What to draw, at least one.
+        overwrite: Whether a file that exists is replaced.
 
     Raises:
         InputError: There is no sample, or the suffix is another.
+        OutputElsewhereError: The file exists and is kept.
     """
-    check_sheet_path(path)
+    _check_suffix(path)
     if not samples:
         raise InputError(f"{path} is not written: none of the pairs chosen for it could be read")
     rows = [_row(sample) for sample in samples]
     done, data = cv2.imencode(path.suffix, np.concatenate(rows)[..., ::-1])
     assert done, f"OpenCV writes {path.suffix}"
-    with atomic_file(path) as partial:
+    with atomic_file(path, overwrite=overwrite) as partial:
         partial.write_bytes(data.tobytes())
 
 
-def check_sheet_path(path: Path) -> None:
-    """Refuse a name that is not one of a picture.
+def check_sheet(path: Path, *, overwrite: bool, inputs: Iterable[Path]) -> None:
+    """Refuse a sheet that could not be written at the end.
+
+    Args:
+        path: The file.
+        overwrite: Whether one that exists may be replaced.
+        inputs: What is read of the data set.
 
     Raises:
-        InputError: Its suffix is not .png or .jpg.
+        InputError: Its suffix is not .png or .jpg, or as `check_file`.
     """
+    _check_suffix(path)
+    check_file(path, overwrite=overwrite, inputs=inputs)
+
+
+def _check_suffix(path: Path) -> None:
     if path.suffix.lower() not in (".png", ".jpg"):
         raise InputError(f"{path}: a sheet is written as .png or .jpg")
 
@@ -66,8 +78,8 @@ def _row(sample: FlowSample) -> NDArray[np.uint8]:
         left = place * (_WIDTH + _GAP)
         row[_CAPTION : _CAPTION + height, left : left + _WIDTH] = picture
     known = 100 * sample.valid.mean()
-    caption = (
-        f"{sample.name}   {flow.shape[0]}x{flow.shape[1]}   up to {longest:.1f} px   {known:.0f} % known"
-    )
+    # OpenCV's font has ASCII alone, and a name that is no text would crash it.
+    name = sample.name.encode("ascii", "backslashreplace").decode()
+    caption = f"{name}   {flow.shape[0]}x{flow.shape[1]}   up to {longest:.1f} px   {known:.0f} % known"
     cv2.putText(row, caption, (4, _CAPTION - 8), cv2.FONT_HERSHEY_SIMPLEX, _TEXT, (0, 0, 0), 1, cv2.LINE_AA)
     return row

@@ -8,7 +8,7 @@ import numpy as np
 from dinoflow_deploy.datasets.choices import CAMERAS, DIRECTIONS, check_choices, ordered
 from dinoflow_deploy.datasets.file_tree import FileTree, Layout, span
 from dinoflow_deploy.datasets.flow_dataset import FlowDataset, PairFiles
-from dinoflow_deploy.datasets.frames import check_sizes, read_frame
+from dinoflow_deploy.datasets.frames import check_sizes, read_frames
 from dinoflow_deploy.datasets.sample import FlowSample
 from dinoflow_deploy.errors import SizeMismatchError
 from dinoflow_deploy.flow import read_flow
@@ -72,7 +72,7 @@ class Spring(FlowDataset):
             FileFormatError: A file is damaged; names it.
             SizeMismatchError: The flow is not twice as high and wide as the frames; names both.
         """
-        frame1, frame2 = read_frame(pair.frame1), read_frame(pair.frame2)
+        frame1, frame2 = read_frames(pair.frame1, pair.frame2)
         check_sizes({pair.frame1: frame1, pair.frame2: frame2})
         fine, known = read_flow(pair.flow)
         height, width = frame1.shape[:2]

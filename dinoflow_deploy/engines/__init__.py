@@ -3,27 +3,27 @@
 Importing this package loads neither torch nor ONNX Runtime; each is loaded when an engine that needs it is.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from dinoflow_deploy.lazy import lazy_names
 
 if TYPE_CHECKING:
     from dinoflow_deploy.engines.base import EngineDescription, FlowEngine, InputRange
     from dinoflow_deploy.engines.bundle import Bundle, Manifest
+    from dinoflow_deploy.engines.frame_conversion import to_frame
     from dinoflow_deploy.engines.loading import load_engine
 
-_MODULE_OF = {
-    "Bundle": "bundle",
-    "EngineDescription": "base",
-    "FlowEngine": "base",
-    "InputRange": "base",
-    "Manifest": "bundle",
-    "load_engine": "loading",
-}
+__all__ = ["Bundle", "EngineDescription", "FlowEngine", "InputRange", "Manifest", "load_engine", "to_frame"]
 
-__all__ = ["Bundle", "EngineDescription", "FlowEngine", "InputRange", "Manifest", "load_engine"]
-
-
-def __getattr__(name: str) -> Any:
-    if name in _MODULE_OF:
-        return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "Bundle": "bundle",
+        "EngineDescription": "base",
+        "FlowEngine": "base",
+        "InputRange": "base",
+        "Manifest": "bundle",
+        "load_engine": "loading",
+        "to_frame": "frame_conversion",
+    },
+)

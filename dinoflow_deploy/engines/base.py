@@ -1,12 +1,12 @@
 """One interface to every way of running the model."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from threading import Condition
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,14 @@ from dinoflow_deploy.errors import EngineError, InputError
 from dinoflow_deploy.flow.padding import Padding
 
 __all__ = ["AxisRange", "EngineDescription", "FlowEngine", "InputRange", "PreparedBatch"]
+
+_DIVERGED: Final = "its weights hold such values, or its training has diverged: use an earlier checkpoint"
+_WHY_NOT_FINITE: Final = {
+    "fp16": "most often an overflow of fp16: use an fp32 model, or bf16 with TensorRT",
+    "bf16": f"and bf16 reaches as far as fp32: {_DIVERGED}",
+    "fp32": f"and not for lack of precision: {_DIVERGED}",
+    "unknown": f"an overflow if it computes in fp16, then use an fp32 model; if it is one, {_DIVERGED}",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +142,29 @@ class FlowEngine(ABC):
             flows[chunk] = self._compute(frames1[chunk], frames2[chunk])
         return flows
 
+    def bidirectional(self, frame1: Frames, frame2: Frames) -> tuple[Tensor, Tensor]:
+        """Compute the flow of one pair in both directions.
+
+        PyTorch computes the features of each frame once, for both directions; only what compares the frames
+        runs twice. An exported model has no such parts: there this is :meth:`batch` of the pair and its
+        reverse, one run where the model's batch allows two, with the memory of two.
+
+        Args:
+            frame1: ``uint8 [H, W, 3]``, RGB.
+            frame2: The same size.
+
+        Returns:
+            forward: ``float32 [H, W, 2]`` in pixels, frame 1 to frame 2.
+            backward: The same shape, frame 2 to frame 1.
+
+        Raises:
+            InputError: The frames are not such arrays, differ in size, or are outside the engine's range.
+            EngineError: The engine is closed, or failed.
+        """
+        frames = np.concatenate(self._checked(frame1, frame2, batched=False))
+        forward, backward = self._compute_bidirectional(frames)
+        return forward, backward
+
     def warm_up(self, height: int, width: int, batch: int = 1) -> None:
         """Run once, so that the first real call does not pay for memory and kernel selection.
 
@@ -172,8 +203,11 @@ class FlowEngine(ABC):
         Raises:
             EngineError: The engine is closed, failed, or computed NaN or infinity.
         """
+        return self._infer(prepared, self._run)
+
+    def _infer(self, prepared: PreparedBatch, run: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
         with self._in_use():
-            flow = self._run(prepared.images1, prepared.images2)
+            flow = run(prepared.images1, prepared.images2)
         batch, _, height, width = prepared.images1.shape
         if flow.shape != (batch, 2, height, width) or flow.dtype != np.float32:
             raise EngineError(
@@ -182,9 +216,10 @@ class FlowEngine(ABC):
             )
         if not np.isfinite(flow).all():
             what = self._description
+            why = _WHY_NOT_FINITE.get(what.precision, _WHY_NOT_FINITE["unknown"])
             raise EngineError(
                 f"the flow is not finite: {what.model} in {what.precision} on {what.device} gave NaN or "
-                "infinity, most often an overflow of fp16: use an fp32 model"
+                f"infinity, {why}"
             )
         return flow
 
@@ -203,6 +238,14 @@ class FlowEngine(ABC):
     def describe(self) -> EngineDescription:
         """What this engine is and where it computes."""
         return self._description
+
+    def __repr__(self) -> str:
+        what = self._description
+        closed = ", closed" if self._closed else ""
+        return (
+            f"<{type(self).__name__}: {what.model}, {what.precision}, {what.backend} on {what.device} "
+            f"({what.provider}), {what.inputs}{closed}>"
+        )
 
     def close(self) -> None:
         """Give back memory and device; may be called again, and while other threads compute."""
@@ -239,6 +282,10 @@ class FlowEngine(ABC):
     def _compute(self, frames1: Frames, frames2: Frames) -> Tensor:
         prepared = self._prepared(frames1, frames2)
         return self.finish(prepared, self.infer(prepared))
+
+    def _compute_bidirectional(self, frames: Frames) -> Tensor:
+        """Flow of the two frames and of their reverse, ``[2, H, W, 2]``."""
+        return self.batch(frames, frames[::-1])
 
     def _prepared(self, frames1: Frames, frames2: Frames) -> PreparedBatch:
         count, height, width = frames1.shape[:3]

@@ -170,6 +170,8 @@ class Manifest:
         parity: Difference to PyTorch; ``None`` if the export was not verified.
         files: The bundle's other files by name.
         plans: TensorRT engines among them, at most one of each flavour.
+        key: SHA-256 over everything that decides the ONNX file: an export with the same key need not be done
+            again. ``None`` in bundles of before there were keys.
         stride: Height and width are multiples of this.
         normalisation: What the model expects of its input.
         format: ``"dinoflow-bundle"``.
@@ -189,6 +191,7 @@ class Manifest:
     parity: Parity | None
     files: dict[str, FileInfo]
     plans: tuple[PlanInfo, ...] = ()
+    key: str | None = None
 
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:

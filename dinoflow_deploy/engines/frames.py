@@ -1,6 +1,6 @@
 """Between frames as users hold them and tensors as the model takes them."""
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +10,10 @@ from dinoflow_deploy.flow.padding import Padding
 
 Frames = npt.NDArray[np.uint8]
 Tensor = npt.NDArray[np.float32]
+
+_CONVERSION: Final = (
+    "dinoflow_deploy.to_frame converts paths, PIL images, torch tensors and values from 0 to 1"
+)
 
 
 def as_rgb(frames: npt.NDArray[Any], name: str, *, batched: bool, convert_colors: bool) -> Frames:
@@ -30,17 +34,22 @@ def as_rgb(frames: npt.NDArray[Any], name: str, *, batched: bool, convert_colors
     """
     layout, axes = ("[batch, height, width, 3]", 4) if batched else ("[height, width, 3]", 3)
     if not isinstance(frames, np.ndarray):
-        raise InputError(f"{name}: a NumPy array {layout} is needed, not {type(frames).__name__}")
+        raise InputError(
+            f"{name}: a NumPy array {layout} is needed, not {type(frames).__name__}: {_CONVERSION}"
+        )
     if frames.dtype != np.uint8:
-        raise InputError(f"{name}: uint8 values from 0 to 255 are needed, not {frames.dtype}")
-    grey_without_channel = convert_colors and frames.ndim == axes - 1
+        raise InputError(f"{name}: uint8 values from 0 to 255 are needed, not {frames.dtype}: {_CONVERSION}")
+    # No frame is as narrow as a pixel has channels.
+    grey_without_channel = frames.ndim == axes - 1 and frames.shape[-1] > 4
     pixels = frames[..., np.newaxis] if grey_without_channel else frames
     if pixels.ndim != axes or pixels.shape[-1] not in (1, 3, 4):
         raise InputError(f"{name}: RGB {layout} is needed, not {list(frames.shape)}")
     channels = pixels.shape[-1]
     if channels != 3 and not convert_colors:
         kind = "grey" if channels == 1 else "RGBA"
-        raise InputError(f"{name}: {kind} frames are converted only on request: pass convert_colors=True")
+        raise InputError(
+            f"{name}: {kind} frames are converted only on request: load_engine(..., convert_colors=True)"
+        )
     return np.broadcast_to(pixels, (*pixels.shape[:-1], 3)) if channels == 1 else pixels[..., :3]
 
 

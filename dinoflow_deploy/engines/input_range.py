@@ -107,10 +107,22 @@ class InputRange:
             if axis.max is not None and side > axis.max:
                 raise InputError(
                     f"frames of {height}x{width} pixels (height x width) are too large for this engine, "
-                    f"whose {name} is {axis}: resize the frames, or export the model again with a larger size"
+                    f"whose {name} is {axis}: {self.resize_advice(height, width)}, or export the model again "
+                    "with a larger size"
                 )
             padded[name] = max(-(-side // STRIDE) * STRIDE, axis.min)
         return Padding(height, width, padded["height"], padded["width"])
+
+    def resize_advice(self, height: int, width: int) -> str:
+        """How frames that are too large come within the range, as part of a sentence.
+
+        Args:
+            height: Height of the frames in pixels.
+            width: Their width.
+        """
+        limits = ((self.height.max or height, height), (self.width.max or width, width))
+        longest = int(max(height, width) * min(1.0, *(most / side for most, side in limits)))
+        return f"resize the frames (video: --max-side {longest // 2 * 2})"
 
     def __str__(self) -> str:
         return f"batch {self.batch}, height {self.height}, width {self.width}"

@@ -9,6 +9,7 @@ from dinoflow_deploy.engines.base import FlowEngine
 from dinoflow_deploy.engines.builtin import builtin_models
 from dinoflow_deploy.engines.tensorrt.choice import planned_flavours
 from dinoflow_deploy.errors import InputError
+from dinoflow_deploy.home import expand_home
 
 # The last two are what other tools call a plan.
 _SUFFIXES: Final = {
@@ -68,7 +69,7 @@ def _forms(source: str | Path) -> dict[str, Path]:
     models = builtin_models()
     if isinstance(source, str) and source in models:
         return {**_bundle_forms(models[source].bundle), "safetensors": models[source].weights}
-    path = Path(source).expanduser()
+    path = Path(expand_home(str(source)))
     if path.is_dir():
         return _bundle_forms(path)
     if not path.exists():

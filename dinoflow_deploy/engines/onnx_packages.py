@@ -1,8 +1,13 @@
-"""The packages that bring ONNX Runtime, without importing it."""
+"""The packages that bring ONNX Runtime and ``onnx``, without importing either."""
 
+import re
 from importlib import metadata
+from typing import Final
 
-from dinoflow_deploy.optional import install_command, requirements
+from dinoflow_deploy.errors import MissingPackageError
+from dinoflow_deploy.optional import install_command, is_installed, requirements
+
+_ONNX: Final = re.compile(r"onnx(?![\w-])")
 
 
 def installed_packages() -> dict[str, str]:
@@ -32,3 +37,21 @@ def repair() -> str:
         return cuda_fix()
     extra = "gpu" if "onnxruntime-gpu" in packages else "cpu"
     return install_command(requirements(extra), "--force-reinstall")
+
+
+def require_onnx(purpose: str) -> None:
+    """Check that ``onnx`` is installed.
+
+    Args:
+        purpose: What needs it, as the start of a sentence.
+
+    Raises:
+        MissingPackageError: It is not; the message holds the command that installs it, without the torch that
+            the extra ``export`` brings too.
+    """
+    if is_installed("onnx"):
+        return
+    wanted = [each for each in requirements("export") if _ONNX.match(each)]
+    raise MissingPackageError(
+        f"{purpose} needs the package 'onnx', which is not installed: {install_command(wanted or ['onnx'])}"
+    )

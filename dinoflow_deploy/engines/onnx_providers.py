@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import onnxruntime
@@ -133,31 +133,3 @@ def _library_problem(provider: str) -> str | None:
     except OSError as error:
         return str(error)
     return None
-
-
-def nodes_elsewhere(session: Any, provider: str) -> list[str]:
-    """Nodes that a session computes outside the provider it was asked to use.
-
-    Operators on shapes are left out: ONNX Runtime puts them on the CPU on purpose, where sizes live. They are
-    told by their names alone, so a node of one of these operators that works on images is left out too.
-
-    Args:
-        session: Made with the entry ``session.record_ep_graph_assignment_info`` set.
-        provider: Where every node should be.
-
-    Returns:
-        ``"GridSample 'upsample/grid'"``, one string for each node.
-    """
-    return [
-        f"{node.op_type} '{node.name}'"
-        for subgraph in session.get_provider_graph_assignment_info()
-        if subgraph.ep_name != provider
-        for node in subgraph.get_nodes()
-        if node.op_type not in _SHAPE_OPERATORS
-    ]
-
-
-_SHAPE_OPERATORS: Final = frozenset(
-    ("Add", "Cast", "Concat", "Constant", "ConstantOfShape", "Div", "Equal", "Expand", "Gather", "Mod", "Mul",
-     "Range", "ReduceProd", "Reshape", "Shape", "Size", "Slice", "Squeeze", "Sub", "Unsqueeze", "Where")
-)  # fmt: skip

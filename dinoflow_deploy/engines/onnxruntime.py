@@ -11,12 +11,13 @@ from dinoflow_deploy.engines.bundle import Bundle
 from dinoflow_deploy.engines.devices import Device
 from dinoflow_deploy.engines.frames import Tensor
 from dinoflow_deploy.engines.input_range import MINIMUM_SIDE, AxisRange, InputRange
+from dinoflow_deploy.engines.onnx_data_files import data_file_problem
 from dinoflow_deploy.engines.onnx_packages import cuda_fix
+from dinoflow_deploy.engines.onnx_placement import nodes_elsewhere
 from dinoflow_deploy.engines.onnx_providers import (
     CPU,
     CUDA,
     FATAL,
-    nodes_elsewhere,
     provider_options,
     provider_problem,
 )
@@ -134,6 +135,8 @@ def _open_session(path: Path, device: Device, provider: str, threads: int | None
 
 def _load_error(error: Exception, path: Path, device: Device) -> EngineError | FileFormatError:
     kind = type(error).__name__
+    if problem := data_file_problem(_one_line(error), path):
+        return FileFormatError(problem)
     # Releases before 1.32 say "Fail" of an empty file, and of much else.
     if kind in _FILE_ERRORS or (kind == "Fail" and "Load model from" in str(error)):
         return FileFormatError(f"{path} is not a valid ONNX model: {_one_line(error)}")
@@ -151,12 +154,12 @@ def _check_all_on_provider(session: Any, path: Path, provider: str) -> None:
             f"ONNX Runtime {onnxruntime.__version__} cannot say which nodes run where: "
             "pip install --upgrade 'onnxruntime-gpu>=1.24'"
         )
-    left = nodes_elsewhere(session, provider)
+    left = nodes_elsewhere(session, provider, path)
     if left:
         shown = ", ".join(left[:5]) + (", ..." if len(left) > 5 else "")
         raise DeviceError(
-            f"{len(left)} nodes of {path} would run on the CPU, since {provider} has no kernel for them: "
-            f"{shown}. Export the model as fp32, or use the backend 'onnxruntime' on the device 'cpu'"
+            f"{len(left)} nodes of {path} would work on the CPU for each frame, since {provider} leaves "
+            f"them: {shown}. Export the model as fp32, or use the backend 'onnxruntime' on the device 'cpu'"
         )
 
 

@@ -1,5 +1,6 @@
 """The PyTorch engine: the reference model itself. The only engine that imports torch."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -7,7 +8,7 @@ import torch
 
 from dinoflow_deploy.engines.base import EngineDescription, FlowEngine
 from dinoflow_deploy.engines.devices import Device
-from dinoflow_deploy.engines.frames import Tensor
+from dinoflow_deploy.engines.frames import Frames, Tensor
 from dinoflow_deploy.engines.input_range import InputRange
 from dinoflow_deploy.errors import DeviceError, EngineError, InputError
 from dinoflow_deploy.train.model import FlowModel, load_model
@@ -68,6 +69,21 @@ class PyTorchEngine(FlowEngine):
         )
 
     def _run(self, images1: Tensor, images2: Tensor) -> Tensor:
+        return self._computed(self._model, images1, images2)
+
+    def _compute_bidirectional(self, frames: Frames) -> Tensor:
+        prepared = self._prepared(frames, frames[::-1])
+        return self.finish(prepared, self._infer(prepared, self._run_bidirectional))
+
+    def _run_bidirectional(self, images: Tensor, _reversed: Tensor) -> Tensor:
+        def compute(image1: torch.Tensor, image2: torch.Tensor) -> torch.Tensor:
+            return torch.cat(self._model.bidirectional(image1, image2))
+
+        return self._computed(compute, images[:1], images[1:])
+
+    def _computed(
+        self, compute: Callable[[torch.Tensor, torch.Tensor], torch.Tensor], images1: Tensor, images2: Tensor
+    ) -> Tensor:
         image1, image2 = (torch.from_numpy(images).to(self._device) for images in (images1, images2))
         reduced = self._precision != "fp32"
         try:
@@ -77,7 +93,7 @@ class PyTorchEngine(FlowEngine):
                     self._device.type, _TYPES[self._precision] if reduced else None, enabled=reduced
                 ),
             ):
-                flow = self._model(image1, image2).float().cpu().numpy()
+                flow = compute(image1, image2).float().cpu().numpy()
         except RuntimeError as error:
             raise EngineError(
                 f"PyTorch failed on {self._device} with images {list(images1.shape)}: {error}"

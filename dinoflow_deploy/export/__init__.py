@@ -3,8 +3,9 @@
 Heavy modules load when a name is first used.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from dinoflow_deploy.lazy import lazy_names
 
 if TYPE_CHECKING:
     from dinoflow_deploy.export.bundle_writer import ExportReport, export_bundle
@@ -22,17 +23,14 @@ __all__ = [
     "export_bundle",
 ]
 
-_HOMES = {
-    "ExportOptions": "options",
-    "ExportReport": "bundle_writer",
-    "ModelSource": "source",
-    "PlanOptions": "tensorrt.options",
-    "build_from_bundle": "tensorrt.from_bundle",
-    "export_bundle": "bundle_writer",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "ExportOptions": "options",
+        "ExportReport": "bundle_writer",
+        "ModelSource": "source",
+        "PlanOptions": "tensorrt.options",
+        "build_from_bundle": "tensorrt.from_bundle",
+        "export_bundle": "bundle_writer",
+    },
+)

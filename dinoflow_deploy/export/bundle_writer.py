@@ -17,16 +17,18 @@ from dinoflow_deploy.engines.bundle import ONNX_NAME, Bundle, FileInfo, Manifest
 from dinoflow_deploy.engines.pytorch import PyTorchEngine
 from dinoflow_deploy.export.bundle_folder import bundle_folder, check_bundle_folder
 from dinoflow_deploy.export.cpu_engine import EMULATED, cpu_engine
+from dinoflow_deploy.export.key import VERIFIER, with_key
 from dinoflow_deploy.export.manifests import write_manifest
 from dinoflow_deploy.export.onnx_model import export_onnx
 from dinoflow_deploy.export.options import ExportOptions
 from dinoflow_deploy.export.parity import ParityRow, verify
+from dinoflow_deploy.export.reuse import export_differences, may_be_reused, reuse
 from dinoflow_deploy.export.source import ModelSource
 from dinoflow_deploy.export.tensorrt.build import build_plan
 from dinoflow_deploy.export.tensorrt.options import PlanOptions
 from dinoflow_deploy.export.tensorrt.preparation import Preparation, prepare
 from dinoflow_deploy.export.tensorrt.report import PlanReport
-from dinoflow_deploy.export.tensorrt.reuse import may_be_reused, reuse, reused_report
+from dinoflow_deploy.export.tensorrt.reuse import plan_differences, reused_report
 from dinoflow_deploy.optional import require
 from dinoflow_deploy.progress import NoProgress, Progress
 from dinoflow_deploy.train.model import FlowModel, save_model
@@ -45,6 +47,7 @@ class ExportReport:
         parity: Difference to PyTorch at each shape that was compared; empty without verification, and where a
             bundle that was there already is reused.
         plan: The TensorRT plan in it, where one was asked for.
+        reused: Whether the bundle was there already, the same in everything, and was left as it is.
     """
 
     folder: Path
@@ -52,6 +55,7 @@ class ExportReport:
     nodes: int
     parity: tuple[ParityRow, ...]
     plan: PlanReport | None = None
+    reused: bool = False
 
 
 def export_bundle(
@@ -65,8 +69,8 @@ def export_bundle(
     """Export a model to a bundle: ``model.onnx``, ``manifest.json`` and perhaps a TensorRT plan in a folder.
 
     The folder appears when everything is done, verification included; a failed or interrupted export leaves
-    nothing at ``output``. Where a plan is asked for and the folder is there already, made from the same
-    weights and settings by the same tools, it is left as it is and reported as reused.
+    nothing at ``output``. Where the folder is there already, made from the same weights and settings by the
+    same tools, it is left as it is and reported as reused.
 
     Args:
         model: A model in memory, or what names one: see ``ModelSource``.
@@ -80,7 +84,7 @@ def export_bundle(
         InputError: ``output`` exists and is not to be replaced, or holds more than a bundle; or there is no
             such model.
         ModelError: The model's weights cannot be had.
-        ExportError: torch cannot trace the model, TensorRT cannot build it, or the exported flow is not
+        ExportError: The model cannot be traced, TensorRT cannot build it, or the exported flow is not
             PyTorch's.
         DeviceError: The plan needs a GPU and there is none.
         MissingPackageError: ONNX Runtime, which verifies, or TensorRT is not installed.
@@ -88,17 +92,19 @@ def export_bundle(
     output, options, progress = Path(output), options or ExportOptions(), progress or NoProgress()
     if options.verify:
         require("onnxruntime", "verifying an export (--no-verify leaves it out)")
-    reusable = plan is not None and may_be_reused(output, overwrite=options.overwrite)
+    reusable = may_be_reused(output, overwrite=options.overwrite)
     if not reusable:
         check_bundle_folder(output, overwrite=options.overwrite)
     prepared = prepare(plan, options.inputs, inline=options.plain) if plan else None
-    if prepared and reusable:
-        return _reused(_loaded(model), output, options, prepared)
+    source = _loaded(model, progress)
+    if reusable:
+        return _reused(source, output, options, prepared)
     with bundle_folder(output, overwrite=options.overwrite) as folder:
-        source = _loaded(model)
         progress.note(f"exporting {source.config.backbone}: {options.precision}, {options.inputs}")
         nodes = _write_onnx(source, folder, options, progress)
-        manifest = _manifest(source, options, {ONNX_NAME: FileInfo.of(folder / ONNX_NAME)})
+        manifest = _manifest(source, options)
+        manifest = replace(manifest, files={ONNX_NAME: FileInfo.of(folder / ONNX_NAME)})
+        manifest = with_key(manifest, options)
         write_manifest(manifest, folder)
         rows: list[ParityRow] = []
         if options.verify:
@@ -122,28 +128,39 @@ def _build_plan(
     )
 
 
-def _reused(model: FlowModel, output: Path, options: ExportOptions, prepared: Preparation) -> ExportReport:
-    bundle = reuse(output, _manifest(model, options, {}), prepared, verified=options.verify)
+def _reused(
+    model: FlowModel, output: Path, options: ExportOptions, prepared: Preparation | None
+) -> ExportReport:
+    expected = _manifest(model, options)
+
+    def differences(found: Manifest) -> Iterator[str]:
+        yield from export_differences(found, expected, options)
+        if prepared:
+            yield from plan_differences(found, prepared)
+
+    bundle = reuse(output, differences)
     nodes = len(onnx.load(bundle.onnx_path).graph.node)
-    return ExportReport(output, bundle.manifest, nodes, (), reused_report(bundle, prepared))
+    plan = reused_report(bundle, prepared) if prepared else None
+    return ExportReport(output, bundle.manifest, nodes, (), plan, reused=True)
 
 
-def _loaded(model: FlowModel | ModelSource | str | Path) -> FlowModel:
+def _loaded(model: FlowModel | ModelSource | str | Path, progress: Progress) -> FlowModel:
     if isinstance(model, FlowModel):
         return model
-    return (model if isinstance(model, ModelSource) else ModelSource(str(model))).load()
+    progress.start("loading the weights", None, "")
+    loaded = (model if isinstance(model, ModelSource) else ModelSource(str(model))).load()
+    progress.finish()
+    return loaded
 
 
 def _write_onnx(model: FlowModel, folder: Path, options: ExportOptions, progress: Progress) -> int:
-    progress.start("tracing the model", None, "graphs")
-    exported = export_onnx(model, options)
+    exported = export_onnx(model, options, progress)
     (folder / ONNX_NAME).write_bytes(exported.SerializeToString(deterministic=True))
-    progress.advance()
-    progress.finish()
     return len(exported.graph.node)
 
 
-def _manifest(model: FlowModel, options: ExportOptions, files: dict[str, FileInfo]) -> Manifest:
+def _manifest(model: FlowModel, options: ExportOptions) -> Manifest:
+    """What a bundle of the model says of itself, but for its files and what comes of them."""
     head = model.config.head_config
     return Manifest(
         model=ModelInfo(model.config.backbone, _weights_sha256(model), model.config.to_dict()),
@@ -153,7 +170,7 @@ def _manifest(model: FlowModel, options: ExportOptions, files: dict[str, FileInf
         opset=options.opset,
         tools={"dinoflow-deploy": dinoflow_deploy.__version__} | {name: version(name) for name in _TOOLS},
         parity=None,
-        files=files,
+        files={},
     )
 
 
@@ -179,5 +196,5 @@ def _verified(
         parity, rows = verify(engine, reference, options.precision, progress)
     if options.precision == "bf16":
         parity = replace(parity, engine=parity.engine + EMULATED)
-    tools = manifest.tools | {"onnxruntime": version("onnxruntime")}
+    tools = manifest.tools | {VERIFIER: version(VERIFIER)}
     return replace(manifest, parity=parity, tools=tools), rows

@@ -1,14 +1,13 @@
 """What a file says about itself: names of axes and nodes, and nothing of the machine that made it."""
 
-import ast
 from collections import Counter
 from typing import Final
 
 from onnx import GraphProto, ModelProto, NodeProto
 
 import dinoflow_deploy
+from dinoflow_deploy.export.graph_builder import MODULE_KEY
 
-_SCOPES: Final = "pkg.torch.onnx.name_scopes"
 _AXES: Final = {0: "batch", 2: "height", 3: "width"}
 
 
@@ -38,9 +37,7 @@ def _name_nodes(graph: GraphProto) -> None:
 
 def _module_path(node: NodeProto) -> str:
     """Dotted name of the module that a node was traced in; the model itself is ``model``."""
-    scopes = next((entry.value for entry in node.metadata_props if entry.key == _SCOPES), "[]")
-    modules = [scope for scope in ast.literal_eval(scopes)[:-1] if scope and not scope.startswith("_")]
-    return modules[-1] if modules else "model"
+    return next((entry.value for entry in node.metadata_props if entry.key == MODULE_KEY), "") or "model"
 
 
 def _name_axes(graph: GraphProto) -> None:

@@ -12,14 +12,19 @@ from onnx import FunctionProto, ModelProto, parser
 from dinoflow_deploy.train.model.correlation import OPERATOR_DOMAIN, OPERATOR_NAME
 
 OPERATOR_VERSION: Final = 1
-OPERATOR_ATTRIBUTES: Final = ("radius", "plugin_namespace", "plugin_version")
-"""On every node: a plugin never sees the defaults of a function."""
+OPERATOR_ATTRIBUTES: Final = ("radius", "scale", "plugin_namespace", "plugin_version")
+"""On every node: a plugin never sees the defaults of a function.
+
+``scale`` is 1 / sqrt(C), always. The body reads it, so that no number is computed from a shape that is known
+when the model is exported: ONNX Runtime leaves such scalars on the CPU. The kernels compute it from C, and
+take nodes of before the attribute.
+"""
 
 # The method of dinoflow_deploy.train.model.correlation.correlate_bands, with the rows of frame 2 gathered at
 # once, so that nothing depends on the radius but values. r is the radius, s = 2 r + 1.
 _BODY: Final = """
 <opset_import: ["": {opset}], domain: "{domain}">
-{name} <radius, plugin_namespace, plugin_version> (feature1, feature2) => (volume)
+{name} <{attributes}> (feature1, feature2) => (volume)
 {{
     zero = Constant <value_int = 0> ()
     one = Constant <value_int = 1> ()
@@ -27,7 +32,7 @@ _BODY: Final = """
     at_1 = Constant <value_ints = [1]> ()
     at_4 = Constant <value_ints = [4]> ()
     rest = Constant <value_ints = [-1]> ()
-    exponent = Constant <value_float = -0.5> ()
+    scale_real = Constant <value_float: float = @scale> ()
     keep_2 = Constant <value_ints = [0, 0]> ()
     keep_3 = Constant <value_ints = [0, 0, 0]> ()
     keep_7 = Constant <value_ints = [0, 0, 0, 0, 0, 0, 0]> ()
@@ -37,11 +42,8 @@ _BODY: Final = """
     r_1 = Unsqueeze (r, at_0)
     s_1 = Unsqueeze (s, at_0)
 
-    channels = Shape <start = 1, end = 2> (feature1)
     height = Shape <start = 2, end = 3> (feature1)
     width = Shape <start = 3, end = 4> (feature1)
-    channels_real = Cast <to = 1> (channels)
-    scale_real = Pow (channels_real, exponent)
     scale = CastLike (scale_real, feature1)
     scaled = Mul (feature1, scale)
     cells = Transpose <perm = [0, 2, 3, 1]> (scaled)
@@ -83,7 +85,14 @@ def operator_function(opset: int) -> FunctionProto:
     Args:
         opset: Version of the standard operators, the one of the model that the function goes into.
     """
-    return parser.parse_function(_BODY.format(opset=opset, domain=OPERATOR_DOMAIN, name=OPERATOR_NAME))
+    attributes = ", ".join(OPERATOR_ATTRIBUTES)
+    function = parser.parse_function(
+        _BODY.format(opset=opset, domain=OPERATOR_DOMAIN, name=OPERATOR_NAME, attributes=attributes)
+    )
+    for node in function.node:
+        # Runtimes name the nodes that they put in place of the call after these.
+        (node.name,) = node.output
+    return function
 
 
 def attach_operator(model: ModelProto) -> None:

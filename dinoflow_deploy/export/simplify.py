@@ -13,8 +13,7 @@ _SHARED_ELEMENTS: Final = 16
 def simplify(model: onnx_ir.Model) -> None:
     """Fold constants and remove what nobody reads, in place.
 
-    The exporter's own optimiser is not used: its search for patterns takes longer than all of this, and finds
-    nothing more here, since BatchNorm is folded and weights are cast before tracing.
+    Patterns are not searched for: BatchNorm is folded and weights are cast before tracing.
     """
     # The second round folds what became constant in the first.
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""Optical flow as data: files, colours, metrics, padding. NumPy, no torch."""
+"""Optical flow as data: files, colours, metrics, padding, warping, occlusion. NumPy, no torch."""
 
 from dinoflow_deploy.flow.accuracy import Accuracy, AccuracySums, accuracy_sums
 from dinoflow_deploy.flow.colors import flow_to_rgb
@@ -10,7 +10,9 @@ from dinoflow_deploy.flow.metrics import (
     evaluate_flow,
     flow_error_sums,
 )
+from dinoflow_deploy.flow.occlusion import consistency
 from dinoflow_deploy.flow.padding import Padding
+from dinoflow_deploy.flow.warping import warp
 
 __all__ = [
     "Accuracy",
@@ -19,10 +21,12 @@ __all__ = [
     "FlowMetrics",
     "Padding",
     "accuracy_sums",
+    "consistency",
     "end_point_error",
     "evaluate_flow",
     "flow_error_sums",
     "flow_to_rgb",
     "read_flow",
+    "warp",
     "write_flow",
 ]

@@ -82,7 +82,7 @@ def write_flow(path: str | os.PathLike[str], flow: npt.NDArray[Any], valid: Bool
     encode = _for_suffix(_ENCODERS, path, "written")
     flow = as_flow(flow)
     data = encode(np.where(known_pixels(flow, valid)[..., None], flow, np.float32(np.nan)))
-    with atomic_file(path) as partial:
+    with atomic_file(path, overwrite=True) as partial:
         partial.write_bytes(data)
 
 

@@ -6,9 +6,10 @@ from typing import Final
 
 from dinoflow_deploy.engines.builtin import builtin_models
 from dinoflow_deploy.engines.bundle import MANIFEST_NAME, FileInfo
+from dinoflow_deploy.engines.onnx_packages import require_onnx
 from dinoflow_deploy.errors import InputError
+from dinoflow_deploy.home import expand_home
 from dinoflow_deploy.inspection.bundle import inspect_bundle
-from dinoflow_deploy.inspection.onnx_package import require_onnx
 from dinoflow_deploy.inspection.plan_file import inspect_plan
 from dinoflow_deploy.inspection.report import FileDetails, Report
 from dinoflow_deploy.inspection.safetensors_file import read_model
@@ -46,10 +47,7 @@ def _locate(source: str | Path) -> Path:
     models = builtin_models()
     if isinstance(source, str) and source in models:
         return models[source].bundle
-    try:
-        path = Path(source).expanduser()
-    except RuntimeError as error:
-        raise InputError(f"{source}: {error}") from error
+    path = Path(expand_home(str(source)))
     if not path.exists():
         raise InputError(
             f"there is no file, folder or built-in model '{source}' (built-in: {', '.join(models)})"
@@ -79,7 +77,7 @@ def _is_text(path: Path) -> bool:
 
 
 def _inspect_onnx(path: Path) -> Report:
-    require_onnx()
+    require_onnx("looking into an ONNX file")
     from dinoflow_deploy.inspection.onnx_graph import read_graph
 
     graph = read_graph(path)

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from dinoflow_deploy.engines.bundle import MANIFEST_NAME, Bundle, FileInfo
+from dinoflow_deploy.engines.onnx_packages import require_onnx
 from dinoflow_deploy.errors import MissingPackageError
-from dinoflow_deploy.inspection.onnx_package import require_onnx
 from dinoflow_deploy.inspection.plan_file import read_plan
 from dinoflow_deploy.inspection.report import FileDetails, GraphDetails, LeftOut, PlanDetails, Report
 
@@ -34,7 +34,7 @@ def inspect_bundle(folder: Path, *, allow_host_code: bool) -> Report:
 
 def _graph(bundle: Bundle) -> tuple[GraphDetails | None, tuple[LeftOut, ...]]:
     try:
-        require_onnx()
+        require_onnx("looking into an ONNX file")
     except MissingPackageError as error:
         return None, (LeftOut("the graph: its inputs, nodes, weights and operator", str(error)),)
     from dinoflow_deploy.inspection.onnx_graph import read_graph

@@ -11,6 +11,7 @@ from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, ValueInfoPro
 
 from dinoflow_deploy.errors import FileFormatError
 from dinoflow_deploy.inspection.element_types import UNKNOWN
+from dinoflow_deploy.inspection.onnx_external import external_files, without_external
 from dinoflow_deploy.inspection.onnx_walk import (
     STANDARD_DOMAIN,
     all_graphs,
@@ -18,7 +19,7 @@ from dinoflow_deploy.inspection.onnx_walk import (
     text,
     value_type,
 )
-from dinoflow_deploy.inspection.onnx_weights import external_files, keep_small_values, weigh
+from dinoflow_deploy.inspection.onnx_weights import keep_small_values, weigh
 from dinoflow_deploy.inspection.report import Counts, GraphDetails, OperatorDetails, TensorDetails
 
 _OPERATOR: Final = ("dinoflow", "LocalCorrelation")
@@ -31,10 +32,11 @@ def read_graph(path: Path) -> GraphDetails:
     """Read an ONNX file and count what stands in it.
 
     Raises:
-        FileFormatError: It is damaged, or not an ONNX model that this version of ``onnx`` knows.
+        FileFormatError: It is damaged or no ONNX model, or a file beside it that holds weights is missing.
     """
     model = _load(path)
     tensors = tuple(_tensors(model.graph))
+    objection = _objection(model, path)
     weights, external = weigh(model), external_files(model)
     graphs = list(all_graphs(_with_types(model, path)))
     nodes = [node for graph in graphs for node in graph.node]
@@ -48,6 +50,7 @@ def read_graph(path: Path) -> GraphDetails:
         precision=_precision(graphs),
         weights=weights,
         external_files=external,
+        objection=objection,
         operators=tuple(_operators(model, nodes)),
     )
 
@@ -65,13 +68,17 @@ def _load(path: Path) -> ModelProto:
         raise FileFormatError(f"{path} is damaged or not an ONNX file: {error}") from error
     if not (model.opset_import and model.HasField("graph")):
         raise FileFormatError(f"{path} is not an ONNX file: it holds no graph")
-    try:
-        # By its path, beside which it finds weights in files of their own.
-        onnx.checker.check_model(str(path))
-    except (onnx.checker.ValidationError, RuntimeError, UnicodeError) as error:
-        first = str(error).strip().partition("\n")[0]
-        raise FileFormatError(f"{path} is no valid model for onnx {onnx.__version__}: {first}") from error
     return model
+
+
+def _objection(model: ModelProto, path: Path) -> str | None:
+    """What the checker of ``onnx`` has against a model."""
+    try:
+        # By its path where that will do, for no second copy in Python. But it follows no links to weights.
+        onnx.checker.check_model(without_external(model) if external_files(model) else str(path))
+    except (onnx.checker.ValidationError, RuntimeError, ValueError) as error:
+        return str(error).strip().partition("\n")[0]
+    return None
 
 
 def _tensors(graph: GraphProto) -> Iterator[TensorDetails]:
@@ -108,7 +115,7 @@ def _precision(graphs: list[GraphProto]) -> Counts:
 def _with_types(model: ModelProto, path: Path) -> GraphProto:
     """The graph, with the type of every value that ONNX can infer. The model's weights are emptied."""
     try:
-        keep_small_values(model, path.parent)
+        keep_small_values(model, path)
         return onnx.shape_inference.infer_shapes(model).graph
     except onnx.shape_inference.InferenceError:
         return model.graph

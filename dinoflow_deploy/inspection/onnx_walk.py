@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from onnx import GraphProto, NodeProto, TensorProto, TypeProto
+from onnx import GraphProto, NodeProto, SparseTensorProto, TensorProto, TypeProto
 
 from dinoflow_deploy.inspection.element_types import UNKNOWN, type_name
 
@@ -23,6 +23,27 @@ def all_nodes(graph: GraphProto) -> Iterator[NodeProto]:
     """The nodes of all these graphs."""
     for each in all_graphs(graph):
         yield from each.node
+
+
+def named_tensors(graph: GraphProto) -> Iterator[tuple[str, TensorProto]]:
+    """Constant tensors of one graph, each by the name under which nodes take it."""
+    for tensor in graph.initializer:
+        yield tensor.name, tensor
+    for sparse in graph.sparse_initializer:
+        yield from _parts(sparse.values.name, sparse)
+    for node in graph.node:
+        if operator_name(node) == "Constant":
+            name = next(iter(node.output), "")
+            for each in node.attribute:
+                if each.name == "value":
+                    yield name, each.t
+                elif each.name == "sparse_value":
+                    yield from _parts(name, each.sparse_tensor)
+
+
+def _parts(name: str, sparse: SparseTensorProto) -> Iterator[tuple[str, TensorProto]]:
+    yield name, sparse.values
+    yield name, sparse.indices
 
 
 def operator_name(node: NodeProto) -> str:

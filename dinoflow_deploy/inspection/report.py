@@ -98,6 +98,8 @@ class GraphDetails:
         weights: Constant values by element type.
         external_files: Files beside it that hold weights.
         operators: Its local correlations that are one node each.
+        objection: What the checker of ``onnx`` has against it, which a runtime may or may not overlook: ONNX
+            Runtime writes operators of its own, and takes nodes in any order. ``None`` where it is content.
     """
 
     producer: str
@@ -110,6 +112,7 @@ class GraphDetails:
     weights: tuple[WeightsDetails, ...]
     external_files: tuple[str, ...]
     operators: tuple[OperatorDetails, ...]
+    objection: str | None
 
 
 @dataclass(frozen=True, slots=True)

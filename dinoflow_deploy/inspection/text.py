@@ -78,13 +78,18 @@ def _graph_lines(graph: GraphDetails) -> Lines:
         yield "", "not a flow model: that has the inputs image1 and image2 and the output flow"
     opsets = ", ".join(f"{name} {version}" for name, version in graph.opsets.items())
     yield "onnx", f"written by {graph.producer or 'unknown'}, IR version {graph.ir_version}, opsets {opsets}"
+    if graph.objection:
+        yield "", f"not valid ONNX, though a runtime may read it: {graph.objection}"
     yield from counts_lines("nodes", graph.nodes, graph.precision)
     yield from weights_lines(graph.weights)
 
 
 def _operator_lines(graph: GraphDetails | None, manifest: Manifest | None) -> Lines:
     for operator in graph.operators if graph else ():
-        attributes = ", ".join(f"{name} {value}" for name, value in operator.attributes.items())
+        attributes = ", ".join(
+            f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
+            for name, value in operator.attributes.items()
+        )
         body = "no body, so it needs a plugin"
         if operator.body_nodes is not None:
             body = f"its body has {operator.body_nodes} nodes"

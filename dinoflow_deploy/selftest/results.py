@@ -3,10 +3,8 @@
 import json
 from collections import Counter
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
-from dinoflow_deploy.atomic import atomic_file
 from dinoflow_deploy.bench.results import SpeedResult
 from dinoflow_deploy.engines.bundle import Parity
 from dinoflow_deploy.selftest.cases import Case
@@ -64,7 +62,6 @@ class SelfTestResult:
         counted = Counter(result.outcome for result in self.results)
         return {outcome: counted[outcome] for outcome in OUTCOMES}
 
-    def write(self, path: Path) -> None:
-        """Write the result as JSON, whole or not at all."""
-        with atomic_file(path) as partial:
-            partial.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+    def to_json(self) -> str:
+        """The result as JSON."""
+        return json.dumps(asdict(self), indent=1) + "\n"

@@ -8,11 +8,11 @@ from threading import Event
 from typing import Any
 
 from dinoflow_deploy.bench.engine_process import EngineSource
-from dinoflow_deploy.bench.results import SpeedResult
+from dinoflow_deploy.bench.results import failure_reason
 from dinoflow_deploy.bench.speed import measure_speed
 from dinoflow_deploy.engines.builtin import builtin_models
 from dinoflow_deploy.engines.bundle import ONNX_NAME, Bundle, Parity
-from dinoflow_deploy.errors import DinoFlowError
+from dinoflow_deploy.errors import DinoFlowError, EngineError
 from dinoflow_deploy.machine import describe_machine, versions
 from dinoflow_deploy.progress import NoProgress, Progress
 from dinoflow_deploy.selftest.cases import Case, SelfTestOptions, all_cases
@@ -72,22 +72,24 @@ class _Runner:
         self._exports: dict[ExportCommand, tuple[Path, float]] = {}
 
     def run(self, case: Case) -> CaseResult:
+        # What is known so far, also of a case that fails.
+        found: dict[str, Any] = {}
+        try:
+            return self._run(case, found)
+        except KeyboardInterrupt:
+            self._stop.set()
+            return CaseResult(case, "failed", "interrupted", **found)
+        except Exception as error:  # whatever it is: to report what goes wrong here is what this is for
+            return CaseResult(case, "failed", failure_reason(error), **found)
+
+    def _run(self, case: Case, found: dict[str, Any]) -> CaseResult:
         problem = obstacle(case)
         if problem:
             return CaseResult(case, "skipped", problem)
         weights = self._model(case.model)
         if isinstance(weights, str):
             return CaseResult(case, "skipped", weights)
-        # What is known so far, also of a case that fails.
-        found: dict[str, Any] = {}
-        try:
-            (self._pytorch if case.backend == "pytorch" else self._exported)(case, weights, found)
-        except KeyboardInterrupt:
-            self._stop.set()
-            return CaseResult(case, "failed", "interrupted", **found)
-        except Exception as error:  # whatever it is: to report what goes wrong here is what this is for
-            kind = "" if isinstance(error, DinoFlowError) else f"unexpected {type(error).__name__}: "
-            return CaseResult(case, "failed", kind + " ".join(str(error).split()), **found)
+        (self._pytorch if case.backend == "pytorch" else self._exported)(case, weights, found)
         return CaseResult(case, "passed", **found)
 
     def _model(self, name: str) -> Path | str:
@@ -116,7 +118,7 @@ class _Runner:
         # In float32 on the CPU it is what the others are compared with.
         if (case.device, case.precision) != ("cpu", "fp32"):
             found["parity"] = compare(source, case.precision, weights)
-        found["speed"] = self._speed({case.label: source})
+        self._measure({case.label: source}, found)
 
     def _exported(self, case: Case, weights: Path, found: dict[str, Any]) -> None:
         command = ExportCommand.of(case, self._options.size)
@@ -133,7 +135,7 @@ class _Runner:
             # The export did not run this one.
             for source in graph:
                 compare(source, case.precision, weights)
-            found["speed"] = self._speed(sources)
+            self._measure(sources, found)
 
     def _export(self, command: ExportCommand, weights: Path) -> tuple[Path, float]:
         """Run an export, unless another case has."""
@@ -142,8 +144,8 @@ class _Runner:
             self._exports[command] = folder, command.run(weights, folder)
         return self._exports[command]
 
-    def _speed(self, sources: dict[str, EngineSource]) -> tuple[SpeedResult, ...]:
-        return measure_speed(
+    def _measure(self, sources: dict[str, EngineSource], found: dict[str, Any]) -> None:
+        rounds = measure_speed(
             sources,
             self._options.size,
             batch=1,
@@ -152,6 +154,15 @@ class _Runner:
             progress=NoProgress(),
             stop=self._stop,
         )
+        for done in rounds:
+            found["speed"] = done.results
+            if done.failures:
+                plain = next(iter(sources))
+                reasons = (
+                    each.reason if each.engine == plain else f"with a CUDA graph: {each.reason}"
+                    for each in done.failures
+                )
+                raise EngineError("; ".join(reasons))
 
 
 def _own_parity(case: Case, bundle: Bundle) -> Parity | None:

@@ -54,7 +54,7 @@ def save_checkpoint(
     """Write the state; every process calls this, rank 0 writes.
 
     Args:
-        path: The file.
+        path: The file, which replaces an earlier one.
         state: What to write.
         recipe: Of the run.
         process: Which of the processes this is.
@@ -81,7 +81,7 @@ def save_checkpoint(
     }
     # Models and averages may share constant buffers; safetensors wants each tensor to own its memory.
     owned = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
-    with atomic_file(path) as partial:
+    with atomic_file(path, overwrite=True) as partial:
         save_file(owned, partial, metadata={CHECKPOINT_KEY: json.dumps(metadata)})
 
 

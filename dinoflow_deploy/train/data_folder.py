@@ -6,6 +6,7 @@ from typing import Any
 
 from dinoflow_deploy.datasets import FlowDataset, open_dataset
 from dinoflow_deploy.errors import InputError
+from dinoflow_deploy.home import expand_home
 from dinoflow_deploy.hub import HUB_PREFIX, fetch_dataset
 
 _SHOWN = 8
@@ -51,7 +52,7 @@ class DataFolder:
         """
         options: dict[str, Any] = {} if split is None else {"split": split}
         if root is not None:
-            return open_dataset(name, root, **options)
+            return open_dataset(name, expand_home(root), **options)
         if not self.folders:
             raise InputError(
                 f"the recipe trains on {name}: pass --dataset DIR, the folder that holds it, or give root in "

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from dinoflow_deploy.atomic import check_writable
 from dinoflow_deploy.errors import TrainingError
 
 _LOCK: Final = "lock"
@@ -71,7 +72,9 @@ class RunFolder:
         """Refuse to overwrite a run, or to resume and start at once.
 
         Raises:
-            TrainingError: The folder holds a run and ``resume`` is false, or both ways to begin are given.
+            TrainingError: The folder holds a run or its models and ``resume`` is false, or both ways to begin
+                are given.
+            InputError: Nothing can be written there.
         """
         if resume and init_from:
             raise TrainingError(
@@ -82,3 +85,8 @@ class RunFolder:
                 f"{self.path} holds a training run already: pass --resume to go on with it, "
                 "or another --output"
             )
+        # A run that was killed before its first checkpoint is begun again with --resume too.
+        models = [path for path in (self.best, self.last) if path.exists()]
+        if models and not resume:
+            raise TrainingError(f"{models[0]} exists, and this run would replace it: choose another --output")
+        check_writable(self.checkpoint)

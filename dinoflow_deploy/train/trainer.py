@@ -1,8 +1,6 @@
 """The training loop."""
 
 import signal
-import time
-import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -10,26 +8,22 @@ from pathlib import Path
 from types import FrameType
 
 import torch
-from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
-from torch.optim import AdamW, Optimizer
 
 from dinoflow_deploy.datasets import FlowSample
 from dinoflow_deploy.errors import TrainingError
 from dinoflow_deploy.progress import NoProgress, Progress
-from dinoflow_deploy.train.batches import Batch, training_batches, validation_samples
+from dinoflow_deploy.train.batches import training_batches, validation_samples
 from dinoflow_deploy.train.checkpoint import TrainingState, load_checkpoint, save_checkpoint
 from dinoflow_deploy.train.data_folder import DataFolder
 from dinoflow_deploy.train.distributed import Process, gather_objects, share_buffers
 from dinoflow_deploy.train.model import FlowModel, FlowModelConfig, load_model, save_model
 from dinoflow_deploy.train.model.pretrained import load_backbone_weights
-from dinoflow_deploy.train.objective import Objective
 from dinoflow_deploy.train.plan import TrainingPlan, plan_training
-from dinoflow_deploy.train.recipe import OptimizerSection, Recipe, Stage
+from dinoflow_deploy.train.recipe import Recipe
 from dinoflow_deploy.train.reporting import TensorBoardReport
 from dinoflow_deploy.train.run_folder import RunFolder
+from dinoflow_deploy.train.training_step import TrainingStep, training_state
 from dinoflow_deploy.train.validation import Validation, validate
-from dinoflow_deploy.train.weight_average import WeightAverage
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +138,7 @@ class _Trainer:
         self.process = process
         self.state = state
         self.progress = progress
-        self.objective = _wrap(Objective(state.model, recipe.flow_cap), recipe, process)
+        self.step = TrainingStep(recipe, process, state)
 
     def run(self, *, validate_start: bool) -> TrainingResult:
         """All steps that are left; before them, if asked for, a validation of the weights as they are."""
@@ -163,7 +157,7 @@ class _Trainer:
                 self._save(report)
             self.progress.start("training", total_steps - state.step, "steps")
             for stage, batch in () if interrupted else batches:
-                figures = self._step(stage, batch)
+                figures = self.step(stage, batch, self.plan.learning_rate(state.step))
                 state.step += 1
                 self.progress.advance(1, **figures)
                 if report and state.step % recipe.log_every == 0:
@@ -173,55 +167,6 @@ class _Trainer:
             self.progress.finish()
         finished = state.step == total_steps
         return TrainingResult(state.step, state.start_epe, state.best_epe, finished, self.folder)
-
-    def _step(self, stage: Stage, batch: Batch) -> dict[str, float]:
-        began = time.perf_counter()
-        state, settings = self.state, self.recipe.optimizer
-        _set_modes(state.model, self.recipe, stage)
-        rate = self.plan.learning_rate(state.step)
-        for group in state.optimizer.param_groups:
-            group["lr"] = rate
-        state.optimizer.zero_grad()
-        loss = self._accumulate(stage, batch.parts(stage.micro_batch))
-        limit = settings.clip_norm or float("inf")
-        norm = nn.utils.clip_grad_norm_(state.model.parameters(), limit)
-        # A finite loss may have a gradient that is not: it must reach neither weights nor checkpoint.
-        self._check_finite("norm of the gradient", norm, batch)
-        state.optimizer.step()
-        if state.average:
-            state.average.update(state.model, state.step)
-        figures = {"loss": loss, "lr": rate, "gradient_norm": norm.item()}
-        # Now that a GPU has been waited for.
-        seconds = time.perf_counter() - began
-        return figures | {"pairs_per_second": self.process.world_size * len(batch.names) / seconds}
-
-    def _accumulate(self, stage: Stage, parts: list[Batch]) -> float:
-        """Add the gradients of all parts up, each with the weight of its share; gives the mean loss."""
-        total = 0.0
-        for place, part in enumerate(parts):
-            on_device = part.to(self.process.device)
-            # Processes exchange gradients once a step, after the last part.
-            with self._exchanging(place == len(parts) - 1):
-                with _autocast(self.recipe.optimizer, self.process.device):
-                    loss = self.objective(stage, on_device) / len(parts)
-                self._check_finite("loss", loss, part)
-                loss.backward()
-            total += loss.item()
-        return total
-
-    def _exchanging(self, on: bool) -> AbstractContextManager[None]:
-        if on or not isinstance(self.objective, DistributedDataParallel):
-            return nullcontext()
-        return self.objective.no_sync()
-
-    def _check_finite(self, what: str, value: Tensor, batch: Batch) -> None:
-        if not torch.isfinite(value):
-            raise TrainingError(
-                f"the {what} is {value.item()} at step {self.state.step}, rank {self.process.rank}, with the "
-                f"batch {', '.join(batch.names)}: look at those pairs, or start a new run from this one's "
-                "last model (--init-from) with a lower learning_rate or autocast = 'off'. Nothing of this "
-                "step is saved"
-            )
 
     def _after_step(self, report: TensorBoardReport | None, interrupted: list[int]) -> bool:
         """Validate and save where it is time to; whether to stop."""
@@ -291,15 +236,7 @@ def _initial_state(
 ) -> TrainingState:
     torch.manual_seed(recipe.seed)
     model = _initial_model(recipe, init_from, resuming=resuming)
-    model.backbone.requires_grad_(recipe.model.train_backbone)
-    # Half the time of the convolutions on CPUs and on tensor cores.
-    model = model.to(process.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    average = None
-    if recipe.optimizer.ema_decay:
-        average = WeightAverage(model, recipe.optimizer.ema_decay)
-    # From here on the processes draw different numbers.
-    torch.manual_seed(recipe.seed + 1 + process.rank)
-    return TrainingState(model, _optimizer(model, recipe.optimizer), average)
+    return training_state(model, recipe, process)
 
 
 def _initial_model(recipe: Recipe, init_from: Path | None, *, resuming: bool) -> FlowModel:
@@ -316,46 +253,6 @@ def _initial_model(recipe: Recipe, init_from: Path | None, *, resuming: bool) ->
     if not recipe.model.train_backbone and not resuming:
         load_backbone_weights(model, recipe.model.backbone_weights)
     return model
-
-
-def _set_modes(model: FlowModel, recipe: Recipe, stage: Stage) -> None:
-    """Training mode, but for what is frozen."""
-    model.train()
-    model.backbone.train(recipe.model.train_backbone)
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d) and stage.freeze_batch_norm:
-            module.eval()
-
-
-def _optimizer(model: nn.Module, settings: OptimizerSection) -> Optimizer:
-    learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    groups = [
-        {"params": [p for p in learning if p.ndim > 1], "weight_decay": settings.weight_decay},
-        {"params": [p for p in learning if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    return AdamW(groups, lr=settings.learning_rate)
-
-
-def _wrap(objective: Objective, recipe: Recipe, process: Process) -> nn.Module:
-    if process.world_size == 1:
-        return objective
-    # The class token's gradient is a slice of its row's; DDP copies it, which costs nothing worth a warning.
-    warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
-    ids = [process.device.index] if process.device.type == "cuda" else None
-    # A stage without the flow loss leaves the decoder without gradients; a backbone's last norm has none.
-    idle = recipe.model.train_backbone or any(stage.flow_weight == 0 for stage in recipe.stages)
-    return DistributedDataParallel(objective, device_ids=ids, find_unused_parameters=idle)
-
-
-def _autocast(settings: OptimizerSection, device: torch.device) -> torch.autocast:
-    on = settings.autocast == "bf16" or (settings.autocast == "auto" and _computes_in_bf16(device))
-    return torch.autocast(device.type, torch.bfloat16, enabled=on)
-
-
-def _computes_in_bf16(device: torch.device) -> bool:
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return bool(torch.cpu._is_avx512_bf16_supported())
 
 
 def _check_batch_sizes(recipe: Recipe, processes: int) -> None:

@@ -1,16 +1,20 @@
 """Frames in, flow, frames out.
 
     from dinoflow_deploy import load_engine
-    from dinoflow_deploy.video import flow_video, open_source
+    from dinoflow_deploy.video import flow_stream, flow_video, open_source
 
     with open_source(["clip.mp4"]) as source, load_engine("nano") as engine:
         report = flow_video(source, engine, Path("flow.mp4"))
 
+    for result in flow_stream("clip.mp4"):
+        use(result.frame, result.flow, result.time)
+
 Importing this package is cheap: what decodes and encodes is loaded when first used.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from dinoflow_deploy.lazy import lazy_names
 
 if TYPE_CHECKING:
     from dinoflow_deploy.video.frame_source import Frame, FrameSource, Selection
@@ -18,32 +22,34 @@ if TYPE_CHECKING:
     from dinoflow_deploy.video.pipeline import flow_video
     from dinoflow_deploy.video.report import VideoReport
     from dinoflow_deploy.video.sources import open_source
+    from dinoflow_deploy.video.stream import FlowResult, flow_stream
     from dinoflow_deploy.video.writer import VideoWriter
 
-_MODULE_OF = {
-    "Frame": "frame_source",
-    "FrameSource": "frame_source",
-    "Selection": "frame_source",
-    "VideoOptions": "options",
-    "VideoReport": "report",
-    "VideoWriter": "writer",
-    "flow_video": "pipeline",
-    "open_source": "sources",
-}
-
 __all__ = [
+    "FlowResult",
     "Frame",
     "FrameSource",
     "Selection",
     "VideoOptions",
     "VideoReport",
     "VideoWriter",
+    "flow_stream",
     "flow_video",
     "open_source",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _MODULE_OF:
-        return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "FlowResult": "stream",
+        "Frame": "frame_source",
+        "FrameSource": "frame_source",
+        "Selection": "frame_source",
+        "VideoOptions": "options",
+        "VideoReport": "report",
+        "VideoWriter": "writer",
+        "flow_stream": "stream",
+        "flow_video": "pipeline",
+        "open_source": "sources",
+    },
+)

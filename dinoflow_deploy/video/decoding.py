@@ -6,78 +6,111 @@ from pathlib import Path
 from typing import Any, cast
 
 import av
-import numpy as np
-from av.container import InputContainer
+from av.container import Flags, InputContainer
+from av.format import Flags as FormatFlags
 from av.packet import Packet
-from av.stream import Disposition, Stream
+from av.stream import Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from dinoflow_deploy.errors import VideoError
+from dinoflow_deploy.errors import InputError, VideoError
+from dinoflow_deploy.video.completeness import Completeness
+from dinoflow_deploy.video.filters import Deinterlacer
 from dinoflow_deploy.video.frame_source import Frame, FrameSource, Image, Selection, fitted_size
 from dinoflow_deploy.video.orientation import turns_on_its_side, upright
-from dinoflow_deploy.video.timestamps import Timestamps
+from dinoflow_deploy.video.rgb import RgbConverter
+from dinoflow_deploy.video.timestamps import BestEffort, Timestamps
+from dinoflow_deploy.video.video_streams import choose_stream
 
 NETWORK_TIMEOUT = 10.0
 """Seconds without data after which a network stream counts as ended."""
 
 _FALLBACK_RATE = Fraction(25)
-_MICROSECOND = Fraction(1, 1_000_000)
-_UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
-_HIGH_DEFINITION = 720  # rows from which untagged video is ITU-R BT.709 by convention, BT.601 below
-
-# Formats whose header says how long the file should be; others are guessed from the file's end.
-_FORMATS_WITH_DURATION = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi")
 
 
 class VideoSource(FrameSource):
     """A video file or a network stream.
 
-    Frames are upright and keep their timestamps. Where the size changes in the middle, later frames are
-    scaled to the size of the first one. Sound is not decoded.
+    Frames are upright and keep their timestamps, which are FFmpeg's best estimate. Bare streams of a codec
+    (``.h264``, ``.hevc``, ``.m2v``, ``.mjpeg``, ...) hold none: their frames come at ``rate``, or as FFmpeg
+    guesses. Of several video streams, the one marked as default is read, or FFmpeg's own choice. Video of
+    high dynamic range is tone-mapped to BT.709. Where the size changes in the middle, later frames are scaled
+    to the size of the first one. Sound is not decoded. :attr:`notes` tells of each of these.
 
     Args:
         address: A path, or an address that FFmpeg understands (``rtsp://``, ``http://``, ...).
         name: What the user called it.
+        rate: Frames per second of a source that holds no times.
         max_side: Shrink frames to at most this many pixels on the longer side.
         live: Whether frames arrive at their own pace.
+        deinterlace: ``"auto"`` deinterlaces frames that are marked as interlaced, ``"on"`` all, ``"off"``
+            none; each gives one frame.
 
     Raises:
         VideoError: It cannot be opened, or holds no video.
+        InputError: ``rate`` is given for a source that holds times, or there is no such ``deinterlace``.
     """
 
-    def __init__(self, address: str, *, name: str, max_side: int | None = None, live: bool = False) -> None:
+    def __init__(
+        self,
+        address: str,
+        *,
+        name: str,
+        rate: Fraction | None = None,
+        max_side: int | None = None,
+        live: bool = False,
+        deinterlace: str = "auto",
+    ) -> None:
         self._container = _open(address, name)
         try:
-            self._stream = _video_stream(self._container, name)
-        except VideoError:
+            self._stream, other_streams = choose_stream(self._container, name)
+            self._timed = _holds_times(self._container)
+            nominal = _nominal_rate(self._stream, self._timed)
+            if rate is not None and self._timed:
+                raise InputError(
+                    f"fps is for images and bare streams, which hold no times; {name} keeps its own "
+                    f"({float(nominal):.4g} fps)"
+                )
+            time_base = self._stream.time_base if rate is None else 1 / rate
+            super().__init__(name, rate=rate or nominal, time_base=time_base or 1 / nominal, live=live)
+            self._deinterlacer = Deinterlacer(deinterlace, self.time_base)
+        except (VideoError, InputError):
             self._container.close()
             raise
-        rate = self._stream.average_rate or self._stream.guessed_rate or _FALLBACK_RATE
-        super().__init__(name, rate=rate, time_base=self._stream.time_base or 1 / rate, live=live)
         if "://" not in address:
             self.files = [Path(address)]
         # Frames in parallel, not only slices of one.
         self._stream.thread_type = "AUTO"
+        self._rate_is_given = rate is not None
         self._max_side = max_side
         self._size: tuple[int, int] | None = None
         self._changed_size = False
         self._damaged = 0
-        self._duration = self._stated_duration()
-        self.count = self._stated_count()
+        self._rgb = RgbConverter()
+        file = self.files[0] if self.files else None
+        self._completeness = None if live else Completeness(self._container, self._stream, self.rate, file)
+        self.count = None if self._completeness is None else self._completeness.count
+        if other_streams is not None:
+            self.notes.append(other_streams)
+        if not self._timed and rate is None:
+            self.notes.append(
+                f"{name} holds no times: {float(nominal):.4g} fps is FFmpeg's guess; fps sets another rate"
+            )
         if self._container.streams.audio:
             self.notes.append("the sound track is not copied: the output is silent")
 
     def frames(self, selection: Selection) -> Generator[Frame, None, None]:
         """Give the selected frames; only these are converted to RGB."""
         timestamps = Timestamps(1 / self.rate, self.time_base)
-        timed = ((picture, timestamps.next(picture.pts)) for picture in self._pictures())
+        pictures = self._deinterlacer.apply(self._pictures(timestamps))
         first: int | None = None
         try:
-            for index, (picture, time) in selection.of(enumerate(self.until_stopped(timed))):
+            for index, picture in selection.of(enumerate(self.until_stopped(pictures))):
+                time = picture.pts or 0
                 first = time if first is None else first
                 yield Frame(index, self._to_rgb(index, picture), time - first)
         finally:
+            self._add_notes(timestamps)
             self.close()
         if self._damaged and not self.live:
             self._add_damage(f"{self._damaged} damaged frame(s) left out")
@@ -86,7 +119,9 @@ class VideoSource(FrameSource):
         """Close the file."""
         self._container.close()
 
-    def _pictures(self) -> Iterator[VideoFrame]:
+    def _pictures(self, timestamps: Timestamps) -> Iterator[VideoFrame]:
+        """All frames, stamped in units of :attr:`time_base`."""
+        best_effort = BestEffort()
         for packet in self._packets():
             if packet.stream.index != self._stream.index:
                 continue
@@ -96,47 +131,38 @@ class VideoSource(FrameSource):
                 self._damaged += 1
                 continue
             for picture in pictures:
+                known = best_effort.next(picture.pts, picture.dts)
+                picture.pts = timestamps.next(None if self._rate_is_given else known)
                 if picture.is_corrupt:
                     self._damaged += 1
                 else:
                     yield picture
 
     def _packets(self) -> "Iterator[Packet[Stream]]":
-        """All packets, the sound's too: only together do they show whether the file is whole."""
-        reached = Fraction(0)
         try:
             for packet in self._container.demux():
-                if packet.pts is not None and packet.time_base is not None:
-                    reached = max(reached, (packet.pts + (packet.duration or 0)) * packet.time_base)
+                if self._completeness is not None:
+                    self._completeness.add(packet)
                 yield packet
         except av.error.FFmpegError as error:
             self._add_damage(f"reading stopped: {error.strerror}")
             return
-        reached -= (self._container.start_time or 0) * _MICROSECOND
-        if self._duration is not None and reached < self._duration - 2 / self.rate - Fraction(1, 10):
-            self._add_damage(f"it ends after {float(reached):.2f} s of {float(self._duration):.2f} s")
+        missing = None if self._completeness is None else self._completeness.missing()
+        if missing is not None:
+            self._add_damage(missing)
 
     def _add_damage(self, reason: str) -> None:
         self.damage = f"{self.damage}; {reason}" if self.damage else reason
 
-    def _stated_duration(self) -> Fraction | None:
-        """Seconds that the file says it lasts."""
-        container = self._container
-        if self.live or container.format.name not in _FORMATS_WITH_DURATION or container.duration is None:
-            return None
-        duration = container.duration * _MICROSECOND
-        if container.format.name == "avi":
-            # FFmpeg shortens the duration of a truncated AVI file; the number of frames stays.
-            duration = max(duration, self._stream.frames / self.rate)
-        return duration
-
-    def _stated_count(self) -> int | None:
-        if self.live:
-            return None
-        if self._stream.frames:
-            return self._stream.frames
-        duration = self._container.duration
-        return None if duration is None else round(duration * _MICROSECOND * self.rate)
+    def _add_notes(self, timestamps: Timestamps) -> None:
+        """What is known when frames were read."""
+        faults = {"have no time": timestamps.missing, "have a time that goes back": timestamps.backward}
+        self.notes += [
+            f"{count} frame(s) {fault}: each follows the one before as at {float(self.rate):.4g} fps"
+            for fault, count in faults.items()
+            if count and self._timed
+        ]
+        self.notes += [note for note in (self._rgb.note, self._deinterlacer.note()) if note is not None]
 
     def _to_rgb(self, index: int, picture: VideoFrame) -> Image:
         matrix = picture.side_data.get("DISPLAYMATRIX")
@@ -152,7 +178,7 @@ class VideoSource(FrameSource):
                 f"{picture.width}x{picture.height} at frame {index}: later frames are scaled to the first"
             )
         try:
-            return upright(_convert(picture, self._size), display_matrix)
+            return upright(self._rgb.convert(picture, self._size), display_matrix)
         except (av.error.FFmpegError, ValueError) as error:
             raise VideoError(f"frame {index} of {self.name} cannot be converted to RGB: {error}") from error
 
@@ -163,7 +189,7 @@ class VideoSource(FrameSource):
 
 def _open(address: str, name: str) -> InputContainer:
     try:
-        return av.open(address, options={"rtsp_transport": "tcp"}, timeout=NETWORK_TIMEOUT)
+        container = av.open(address, options={"rtsp_transport": "tcp"}, timeout=NETWORK_TIMEOUT)
     except (av.error.InvalidDataError, av.error.EOFError):
         raise VideoError(
             f"{name} is not a video that FFmpeg can read, or its header is damaged or cut off "
@@ -173,30 +199,18 @@ def _open(address: str, name: str) -> InputContainer:
         raise KeyboardInterrupt from None
     except av.error.FFmpegError as error:
         raise VideoError(f"{name} cannot be opened: {error.strerror}") from error
+    # PyAV asks for presentation times made up from decoding times; they are wrong for H.264 in AVI.
+    container.flags &= ~cast(int, Flags.gen_pts.value)
+    return container
 
 
-def _video_stream(container: InputContainer, name: str) -> VideoStream:
-    streams = [
-        stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic
-    ]
-    if not streams:
-        kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
-        raise VideoError(f"{name} has no video stream (it holds: {kinds})")
-    if streams[0].codec_context is None or not streams[0].codec_context.width:
-        raise VideoError(
-            f"{name} cannot be decoded: its header is damaged, or its codec is not known to FFmpeg"
-        )
-    return streams[0]
+def _holds_times(container: InputContainer) -> bool:
+    """Whether frames carry times; FFmpeg makes them up for bare streams and for pictures in a row."""
+    kind = container.format
+    return not kind.flags & cast(int, FormatFlags.no_timestamps.value) and not kind.name.endswith("_pipe")
 
 
-def _convert(picture: VideoFrame, size: tuple[int, int]) -> Image:
-    """RGB at ``size`` (width, height)."""
-    scaled = (picture.width, picture.height) != size
-    untagged = picture.colorspace == _UNSPECIFIED and picture.height >= _HIGH_DEFINITION
-    rgb = picture.reformat(
-        *size,
-        format="rgb24",
-        src_colorspace="ITU709" if untagged else None,
-        interpolation="AREA" if scaled else None,
-    )
-    return np.asarray(rgb.to_ndarray(), np.uint8)
+def _nominal_rate(stream: VideoStream, timed: bool) -> Fraction:
+    """Frames per second: as measured when times are known, else as the codec's own header says."""
+    measured, guessed = stream.average_rate, stream.guessed_rate
+    return (measured or guessed if timed else guessed or measured) or _FALLBACK_RATE

@@ -1,6 +1,5 @@
 """Images as frames: a folder, a glob pattern, or a list of files."""
 
-import re
 from collections.abc import Generator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -8,9 +7,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from dinoflow_deploy.errors import FileFormatError, InputError, VideoError
+from dinoflow_deploy.errors import InputError, VideoError
 from dinoflow_deploy.image_files import decode_image
 from dinoflow_deploy.video.frame_source import Frame, FrameSource, Image, Selection, fitted_size
+from dinoflow_deploy.video.image_reader import ImageReader
+from dinoflow_deploy.video.natural_sort import natural_sort
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 DEFAULT_RATE = Fraction(25)
@@ -43,9 +44,16 @@ class ImageSource(FrameSource):
         Raises:
             VideoError: An image cannot be read, or its size differs from the first one's.
         """
+        selected = list(selection.of(enumerate(self.files)))
+        paths = [path for _, path in selected]
+        reader = ImageReader(
+            [str(path) for path in paths],
+            lambda place: decode_image(paths[place], cv2.IMREAD_COLOR),
+            self.notes,
+        )
         first: tuple[Path, tuple[int, int]] | None = None
-        for place, (index, path) in enumerate(selection.of(enumerate(self.files))):
-            image = read_image(path)
+        for place, (index, path) in enumerate(selected):
+            image = reader.read(place)
             size = (image.shape[1], image.shape[0])
             first = first or (path, size)
             if size != first[1]:
@@ -70,19 +78,6 @@ def image_rate(fps: float) -> Fraction:
     return Fraction(fps).limit_denominator(1001)
 
 
-def read_image(path: Path) -> Image:
-    """Read an image as RGB, turned upright as its EXIF data says.
-
-    Raises:
-        VideoError: The file is missing, damaged or not an image.
-    """
-    try:
-        image = decode_image(path, cv2.IMREAD_COLOR)
-    except FileFormatError as error:
-        raise VideoError(str(error)) from error
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
-
-
 def images_in(folder: Path) -> list[Path]:
     """The images in a folder, ``frame2`` before ``frame10``; other and hidden files are left out.
 
@@ -97,16 +92,6 @@ def images_in(folder: Path) -> list[Path]:
     if not images:
         raise VideoError(f"{folder} holds no image ({', '.join(sorted(IMAGE_SUFFIXES))})")
     return natural_sort(images)
-
-
-def natural_sort(paths: Sequence[Path]) -> list[Path]:
-    """Sort by name with numbers as numbers."""
-
-    def key(path: Path) -> list[tuple[int, str]]:
-        parts = re.split(r"(\d+)", str(path))
-        return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
-
-    return sorted(paths, key=key)
 
 
 def is_image(path: Path) -> bool:

@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from dinoflow_deploy.atomic import atomic_file, atomic_folder, check_folder, check_writable
+from dinoflow_deploy.atomic import atomic_file, atomic_folder, check_file, check_folder, fitting_name
 from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.video.frame_source import FrameSource
 from dinoflow_deploy.video.options import VideoOptions
@@ -34,7 +34,7 @@ def check_outputs(
         InputError: A wrong suffix; something exists and may not be replaced; it is what is read; one output
             would replace another; or this user may not write there.
     """
-    if output.is_dir():
+    if output.is_dir():  # asked first, since a folder's name seldom has the suffix
         raise InputError(f"{output} is a folder: give a file name")
     one_pair = options.selection.size(source.count) == 2
     if output.suffix.lower() != ".mp4" and not (one_pair and output.suffix.lower() == ".png"):
@@ -64,17 +64,11 @@ def default_output(inputs: Sequence[str]) -> Path:
     else:
         path = Path(text).resolve()
         name = path.name if path.is_dir() else path.stem
-    return Path(f"{name}-flow{'.png' if len(inputs) == 2 else '.mp4'}")
+    return Path(fitting_name(name, f"-flow{'.png' if len(inputs) == 2 else '.mp4'}"))
 
 
 def _check_file(path: Path, options: VideoOptions, source: FrameSource) -> None:
-    if path.is_dir():
-        raise InputError(f"{path} is a folder: give a file name")
-    if path.exists() and not options.overwrite:
-        raise InputError(f"{path} exists: pass --overwrite to replace it, or give another name")
-    if path.exists() and any(path.samefile(file) for file in source.files):
-        raise InputError(f"{path} is an input: give the output another name")
-    check_writable(path)
+    check_file(path, overwrite=options.overwrite, inputs=source.files)
     if options.save_flow is None:
         return
     # The folder for the flow is replaced as a whole, with what was written into it before.
@@ -103,15 +97,15 @@ def _is_flow(path: Path) -> bool:
 
 
 @contextmanager
-def open_picture_sink(output: Path, source: FrameSource, stride: int) -> Iterator[PictureSink]:
+def open_picture_sink(output: Path, source: FrameSource, options: VideoOptions) -> Iterator[PictureSink]:
     """A writer for the output's kind; the file appears when the block succeeds."""
-    with atomic_file(output) as partial:
+    with atomic_file(output, overwrite=options.overwrite) as partial:
         if output.suffix.lower() == ".png":
             yield PngWriter(partial)
             return
         with VideoWriter(
             partial,
-            rate=Fraction(source.rate, stride),
+            rate=Fraction(source.rate, options.selection.stride),
             time_base=source.time_base,
             pixel_aspect=source.pixel_aspect,
         ) as writer:
@@ -124,5 +118,6 @@ def open_flow_folder(options: VideoOptions) -> Iterator[Path | None]:
     if options.save_flow is None:
         yield None
         return
-    with atomic_folder(options.save_flow, overwrite=options.overwrite) as partial:
+    folder, overwrite = options.save_flow, options.overwrite
+    with atomic_folder(folder, overwrite=overwrite, check_old=_check_only_flow) as partial:
         yield partial

@@ -4,27 +4,25 @@ A thread decodes, the caller's thread runs the engine, a third thread draws and 
 wait between the stages, so that memory does not grow with the length of the clip.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
 from threading import Event, Thread
 
 from dinoflow_deploy.engines import FlowEngine
-from dinoflow_deploy.errors import VideoError
 from dinoflow_deploy.flow import write_flow
 from dinoflow_deploy.progress import NoProgress, Progress
 from dinoflow_deploy.video.channel import Cancelled, Channel
 from dinoflow_deploy.video.frame_source import Frame, FrameSource
 from dinoflow_deploy.video.options import VideoOptions
 from dinoflow_deploy.video.outputs import check_outputs, open_flow_folder, open_picture_sink
+from dinoflow_deploy.video.read_ahead import QUEUE_LENGTH, ReadAhead, too_few_frames
 from dinoflow_deploy.video.render import RENDERERS
 from dinoflow_deploy.video.report import STAGES, Stopwatch, VideoReport
 from dinoflow_deploy.video.scale import ColorScale, FlowFrame
 from dinoflow_deploy.video.writer import PictureSink
 
-QUEUE_LENGTH = 4
-"""Most frames waiting between two stages."""
 WORTH_SAYING = 0.1
 """Share of the pairs beyond the colour scale from which the user is told."""
 
@@ -40,8 +38,8 @@ def flow_video(
 ) -> VideoReport:
     """Compute the flow of a clip and write it as a video.
 
-    Each frame used, but for the last, gives one frame of the output, with the same timestamp. The sizes of
-    the output and of saved flow are those of the source's frames.
+    Each frame used, but for the last, gives one frame of the output, shown from the same time on and as long.
+    The sizes of the output and of saved flow are those of the source's frames.
 
     Args:
         source: The clip; it is read to its end and closed.
@@ -57,6 +55,7 @@ def flow_video(
     Raises:
         VideoError: The source gives fewer than two frames, or a frame cannot be read or written.
         InputError: An output exists or has the wrong suffix, or the frames do not suit the engine.
+        OutputElsewhereError: An output's name was taken meanwhile: it is complete, under another name.
         EngineError: The engine failed.
         KeyboardInterrupt: ``stop`` was set before there was anything to keep.
     """
@@ -83,12 +82,13 @@ class _Run:
         self._options = options
         self._progress = progress
         self._stop = source.stop = stop
-        self._decoded: Channel[Frame] = Channel(QUEUE_LENGTH)
         self._computed: Channel[FlowFrame] = Channel(QUEUE_LENGTH)
         self._scale = ColorScale(options.max_flow, source.time_base)
         self._watch = Stopwatch()
+        self._reader = ReadAhead(source, options.selection, self._watch)
+        self._decoded = self._reader.frames
         self._errors: list[BaseException] = []
-        self._frames = self._pairs = self._dropped = 0
+        self._frames = self._pairs = 0
         self._interrupted = False
         self._drawn_size = self._size = (0, 0)
         self._seconds_to_first_flow = 0.0
@@ -128,15 +128,7 @@ class _Run:
         self._computed.cancel()
 
     def _decode(self) -> None:
-        with closing(self._source.frames(self._options.selection)) as frames:
-            for frame in _timed(frames, self._watch):
-                if self._stop.is_set():
-                    self._interrupted = True
-                    break
-                if not self._source.live:
-                    self._decoded.put(frame)
-                elif not self._decoded.offer(frame):
-                    self._dropped += 1
+        self._reader.run()
         self._interrupted = self._interrupted or self._stop.is_set()
         self._decoded.finish()
 
@@ -163,7 +155,7 @@ class _Run:
         if not self._pairs:
             self._seconds_to_first_flow = self._watch.elapsed
         self._pairs += 1
-        self._computed.put(FlowFrame(first, flow))
+        self._computed.put(FlowFrame(first, flow, second.pts - first.pts))
         self._progress.advance()
 
     def _check_enough(self) -> None:
@@ -171,10 +163,7 @@ class _Run:
             return
         if self._interrupted:
             raise KeyboardInterrupt
-        selection = self._options.selection
-        used = f"{self._frames} of its frames (start {selection.start}, stride {selection.stride})"
-        reason = f": {self._source.damage}" if self._source.damage else ""
-        raise VideoError(f"{self._source.name} gives {used}; flow needs at least two{reason}")
+        raise too_few_frames(self._source, self._options.selection, self._frames)
 
     def _encode(self) -> None:
         pairs = self._scale.apply(self._computed)
@@ -184,9 +173,7 @@ class _Run:
             return
         with ExitStack() as stack:
             flow_folder = stack.enter_context(open_flow_folder(self._options))
-            sink = stack.enter_context(
-                open_picture_sink(self._output, self._source, self._options.selection.stride)
-            )
+            sink = stack.enter_context(open_picture_sink(self._output, self._source, self._options))
             for pair, max_flow in chain([first], pairs):
                 self._write(pair, max_flow, sink, flow_folder)
             with self._watch.stage("encode"):
@@ -196,7 +183,7 @@ class _Run:
         with self._watch.stage("render"):
             picture = RENDERERS[self._options.render](pair.frame.image, pair.flow, max_flow)
         with self._watch.stage("encode"):
-            sink.write(picture, pair.frame.pts)
+            sink.write(picture, pair.frame.pts, pair.duration)
         self._drawn_size, self._size = (picture.shape[1], picture.shape[0]), sink.size
         if flow_folder is not None:
             with self._watch.stage("save_flow"):
@@ -218,7 +205,7 @@ class _Run:
             seconds=self._watch.elapsed,
             seconds_to_first_flow=self._seconds_to_first_flow,
             stage_seconds={stage: self._watch.seconds[stage] for stage in STAGES},
-            dropped=self._dropped,
+            dropped=self._reader.dropped,
             interrupted=self._interrupted,
             damage=self._source.damage,
             notes=tuple(self._notes()),
@@ -229,21 +216,12 @@ class _Run:
         if self._size != self._drawn_size:
             drawn, written = ("x".join(map(str, size)) for size in (self._drawn_size, self._size))
             yield f"H.264 needs even sides: {drawn} grew to {written}"
-        if self._dropped:
-            yield f"{self._dropped} frames of the live source were dropped: the engine is slower than it"
+        dropped = self._reader.dropped
+        if dropped:
+            yield f"{dropped} frames of the live source were dropped: the engine is slower than it"
         if self._options.max_flow is None and self._scale.beyond > WORTH_SAYING:
             yield (
                 f"in {self._scale.beyond:.0%} of the pairs, motion is far beyond the colour scale of "
                 f"{self._scale.max_flow:g} px, the 99th percentile of the first two seconds: set a larger "
                 "max-flow"
             )
-
-
-def _timed(frames: Iterable[Frame], watch: Stopwatch) -> Iterator[Frame]:
-    iterator = iter(frames)
-    while True:
-        with watch.stage("decode"):
-            frame = next(iterator, None)
-        if frame is None:
-            return
-        yield frame

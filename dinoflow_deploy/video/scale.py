@@ -31,10 +31,12 @@ class FlowFrame:
     Attributes:
         frame: The first frame of the pair.
         flow: ``float32 [H, W, 2]`` in pixels.
+        duration: Time to the next frame used, in units of the source's time base.
     """
 
     frame: Frame
     flow: Flow
+    duration: int
 
 
 class ColorScale:

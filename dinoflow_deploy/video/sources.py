@@ -9,43 +9,68 @@ from urllib.parse import urlsplit
 from dinoflow_deploy.errors import InputError, VideoError
 from dinoflow_deploy.video.camera import CameraSource
 from dinoflow_deploy.video.decoding import VideoSource
+from dinoflow_deploy.video.filters import DEINTERLACE
 from dinoflow_deploy.video.frame_source import FrameSource
-from dinoflow_deploy.video.images import DEFAULT_RATE, ImageSource, images_in, is_image, natural_sort
+from dinoflow_deploy.video.images import DEFAULT_RATE, ImageSource, images_in, is_image
+from dinoflow_deploy.video.natural_sort import natural_sort
+from dinoflow_deploy.video.picture_files import TiffSource, WebpSource
+from dinoflow_deploy.video.several_pictures import count_pictures, tiff_pages, webp_animation
 
 # Streams that keep sending whether or not anybody reads; http may be a plain file.
 _LIVE_SCHEMES = frozenset({"rtmp", "rtp", "rtsp", "rtsps", "srt", "tcp", "udp"})
 
 
 def open_source(
-    inputs: Sequence[str], *, rate: Fraction | None = None, max_side: int | None = None
+    inputs: Sequence[str],
+    *,
+    rate: Fraction | None = None,
+    max_side: int | None = None,
+    deinterlace: str = "auto",
 ) -> FrameSource:
     """Open what the user named.
 
     Args:
-        inputs: One of: a video file; a folder of images; a glob pattern in quotes; several images; a camera's
-            number (``"0"``); the address of a stream (``"rtsp://..."``).
-        rate: Frames per second of images (by default 25). A video keeps its own.
+        inputs: One of: a video file, or an image file of several pictures (GIF, animated WebP, APNG, pages
+            of a TIFF); a folder of images; a glob pattern in quotes; several images; a camera's number
+            (``"0"``); the address of a stream (``"rtsp://..."``).
+        rate: Frames per second of what holds no times: images and the pages of a TIFF (by default 25), and
+            bare streams such as ``.h264`` (by default as FFmpeg guesses). Any other source keeps its own.
         max_side: Shrink frames to at most this many pixels on the longer side; flow is then in pixels of the
             smaller frames.
+        deinterlace: ``"auto"`` makes full frames of those that a video marks as interlaced, ``"on"`` of all
+            frames of a video, ``"off"`` of none.
 
     Returns:
         The source, opened; close it or use it as a context manager.
 
     Raises:
         VideoError: It is missing, cannot be read, or holds no video or image.
-        InputError: ``rate`` is given for something that is not images, or an option is out of range.
+        InputError: ``rate`` is given for something that holds times, ``deinterlace`` for something that is no
+            video, or an option is out of range.
     """
     if max_side is not None and max_side < 16:
         raise InputError(f"max-side is {max_side}: frames need at least 16 pixels")
     if rate is not None and rate <= 0:
         raise InputError(f"fps is {float(rate):g}: it must be positive")
+    if deinterlace not in DEINTERLACE:
+        raise InputError(f"deinterlace is '{deinterlace}': choose one of {', '.join(DEINTERLACE)}")
+    source = _open(inputs, rate, max_side, deinterlace)
+    if deinterlace == "on" and not isinstance(source, VideoSource):
+        source.close()
+        raise InputError(f"deinterlace is for videos that FFmpeg decodes, which {source.name} is not")
+    return source
+
+
+def _open(
+    inputs: Sequence[str], rate: Fraction | None, max_side: int | None, deinterlace: str
+) -> FrameSource:
     paths = _image_paths(inputs)
-    if paths is not None:
-        name = inputs[0] if len(inputs) == 1 else f"{inputs[0]} ... {inputs[-1]}"
-        return ImageSource(paths, name=name, rate=rate or DEFAULT_RATE, max_side=max_side)
-    if rate is not None:
-        raise InputError(f"fps is for images; {inputs[0]} keeps its own frame rate")
-    return _open_video(inputs[0], max_side)
+    if paths is None:
+        return _open_clip(inputs[0], rate, max_side, deinterlace)
+    name = inputs[0] if len(inputs) == 1 else f"{inputs[0]} ... {inputs[-1]}"
+    source = ImageSource(paths, name=name, rate=rate or DEFAULT_RATE, max_side=max_side)
+    source.notes += _only_first_pictures(paths)
+    return source
 
 
 def _image_paths(inputs: Sequence[str]) -> list[Path] | None:
@@ -56,6 +81,8 @@ def _image_paths(inputs: Sequence[str]) -> list[Path] | None:
     if path.is_dir():
         return images_in(path)
     if path.is_file() and is_image(path):
+        if count_pictures(path) > 1:
+            return None
         raise VideoError(
             f"{path} is a single image; flow needs two: dinoflow-deploy video {path} SECOND_IMAGE"
         )
@@ -81,17 +108,39 @@ def _matches(pattern: str) -> list[Path]:
     return images
 
 
-def _open_video(text: str, max_side: int | None) -> FrameSource:
+def _only_first_pictures(paths: list[Path]) -> list[str]:
+    """A note on files that hold more than the picture that is read; missing ones are left to the reader."""
+    several = [path for path in paths if path.is_file() and count_pictures(path) > 1]
+    if not several:
+        return []
+    others = f" and {len(several) - 1} other file(s) hold" if several[1:] else " holds"
+    return [f"{several[0]}{others} more than one picture: only the first is read; alone, it is a clip"]
+
+
+def _open_clip(text: str, rate: Fraction | None, max_side: int | None, deinterlace: str) -> FrameSource:
     if text.isdecimal() and not Path(text).exists():
+        if rate is not None:
+            raise InputError(
+                f"fps is for images and bare streams, which hold no times; camera {text} keeps its own"
+            )
         return CameraSource(int(text), max_side=max_side)
     if _scheme(text):
-        return VideoSource(text, name=text, max_side=max_side, live=_scheme(text) in _LIVE_SCHEMES)
+        live = _scheme(text) in _LIVE_SCHEMES
+        return VideoSource(text, name=text, rate=rate, max_side=max_side, live=live, deinterlace=deinterlace)
     path = Path(text)
     if not path.exists():
         raise VideoError(
             f"{path} is missing: give a video, a folder or images, a camera's number or an address"
         )
-    return VideoSource(str(path.absolute()), name=text, max_side=max_side)
+    if path.is_file() and is_image(path):
+        animation = webp_animation(path)
+        if animation is not None:
+            return WebpSource(path, animation, name=text, rate=rate, max_side=max_side)
+        pages = tiff_pages(path)
+        if pages is not None:
+            return TiffSource(path, pages, name=text, rate=rate or DEFAULT_RATE, max_side=max_side)
+    address = str(path.absolute())
+    return VideoSource(address, name=text, rate=rate, max_side=max_side, deinterlace=deinterlace)
 
 
 def _scheme(text: str) -> str:

@@ -1,23 +1,30 @@
 """A whole benchmark on a small tree, through real engines."""
 
 import csv
+import html
 import io
 import json
 import os
 import re
 import signal
+from dataclasses import astuple, replace
+from multiprocessing import active_children
 from threading import Event
 
+import onnx
 import pytest
 
 from dinoflow_deploy.bench.benchmark import BenchOptions, run_benchmark
 from dinoflow_deploy.bench.engine_process import EngineProcess, EngineSource, parse_device_memory
+from dinoflow_deploy.bench.report import Report
 from dinoflow_deploy.bench.results import BenchResult
+from dinoflow_deploy.bench.speed import measure_speed
 from dinoflow_deploy.bench.tables import csv_text, markdown, tables
 from dinoflow_deploy.datasets.synthetic_tree import write_synthetic_tree
 from dinoflow_deploy.engines.builtin import builtin_models
 from dinoflow_deploy.errors import EngineError, FileFormatError, InputError
 from dinoflow_deploy.progress import NoProgress
+from tests.engines.conftest import difference_model
 from tests.processes import blocks_interrupts
 
 
@@ -71,7 +78,7 @@ def test_speed_adds_up(result):
 
 
 def test_the_result_survives_json(result, tmp_path):
-    result.write(tmp_path / "result.json")
+    (tmp_path / "result.json").write_text(result.to_json())
     assert BenchResult.read(tmp_path / "result.json") == result
 
 
@@ -122,7 +129,7 @@ def test_an_interrupted_run_is_marked_and_resumes_to_the_same_figures(options, r
     assert sum(dataset.evaluated for dataset in part.datasets) == pairs
     assert part.speed == ()
     assert "Partial" in markdown(part)
-    part.write(tmp_path / "part.json")
+    (tmp_path / "part.json").write_text(part.to_json())
     whole = run_benchmark(options, NoProgress(), before=BenchResult.read(tmp_path / "part.json"))
     assert not whole.partial
     for resumed, straight in zip(whole.datasets, result.datasets, strict=True):
@@ -172,6 +179,77 @@ def test_a_file_that_does_not_say_its_precision_is_not_taken_for_another():
         run_benchmark(wanted, NoProgress())
 
 
+@pytest.fixture(scope="module")
+def with_failures(options, tmp_path_factory):
+    """One model that is not there, one that takes no frames of the data sets, and the real one."""
+    small = tmp_path_factory.mktemp("models") / "small.onnx"
+    onnx.save(difference_model(shape=(1, 3, 32, 32)), small)
+    models = ("absent", str(small), "nano")
+    return run_benchmark(replace(options, models=models, backends=("onnxruntime",), rounds=1), NoProgress())
+
+
+def test_an_engine_that_fails_is_named_and_the_others_go_on(with_failures, result):
+    where = [(each.engine, each.where) for each in with_failures.failures]
+    label = "small.onnx onnxruntime"
+    assert where == [
+        ("absent onnxruntime", "loading"),
+        (label, "sintel-clean"),
+        (label, "kitti-2015"),
+        (label, "speed"),
+    ]
+    assert all("64x96" in each.reason for each in with_failures.failures[1:])
+    for dataset, whole in zip(with_failures.datasets, result.datasets, strict=True):
+        (engine,) = dataset.engines
+        assert engine.accuracy == whole.engines[0].accuracy
+        assert not dataset.partial
+    assert [(each.engine, each.ratio) for each in with_failures.speed] == [("nano onnxruntime", 1)]
+
+
+def test_every_table_says_what_failed(with_failures, tmp_path):
+    text = markdown(with_failures)
+    assert text.count("| small.onnx onnxruntime |") == 3 + 3
+    assert text.count("| absent onnxruntime     |") == 3 + 1
+    assert "no file, folder or built-in model 'absent'" in text
+    for table in tables(with_failures):
+        assert {len(row) for row in table.rows} == {len(table.header)}
+    rows = list(csv.DictReader(io.StringIO(csv_text(with_failures))))
+    assert next(row["where"] for row in rows if row["quantity"] == "failed") == "loading"
+    assert with_failures.failures[1].reason in html.unescape(Report().html(with_failures))
+    (tmp_path / "result.json").write_text(with_failures.to_json())
+    assert BenchResult.read(tmp_path / "result.json") == with_failures
+
+
+def test_none_that_can_be_loaded_is_an_error_that_names_all():
+    wanted = BenchOptions(models=("absent", "missing"), device="cpu")
+    with pytest.raises(EngineError, match=r"none of the engines can be loaded: absent: .*; missing: "):
+        run_benchmark(wanted, NoProgress())
+
+
+class KillAt(NoProgress):
+    """Kills a process of an engine after some turns."""
+
+    def __init__(self, turns: int) -> None:
+        self.turns = turns
+
+    def advance(self, amount: float = 1.0, **figures: float) -> None:
+        self.turns -= 1
+        if self.turns == 0:
+            min(active_children(), key=lambda process: process.pid or 0).kill()
+
+
+def test_an_engine_that_dies_in_its_second_turn_does_not_stop_the_other():
+    source = EngineSource("nano", "onnxruntime", "cpu", {})
+    settings = {"batch": 1, "rounds": 3, "seconds": 0.0, "progress": KillAt(2), "stop": Event()}
+    first, second, third = measure_speed({"one": source, "two": source}, (64, 64), **settings)
+    assert [each.engine for each in first.results] == ["one", "two"]
+    for known in (second, third):
+        assert [(each.engine, each.ratio) for each in known.results] == [("two", 1)]
+        ((label, where, reason),) = [astuple(each) for each in known.failures]
+        assert (label, where) == ("one", "speed")
+        assert "died of SIGKILL" in reason
+    assert third.results[0].calls == 3
+
+
 def test_an_engine_that_cannot_run_says_why_from_its_process():
     with pytest.raises(InputError, match="no file, folder or built-in model 'nothing'"):
         EngineProcess(EngineSource("nothing", "auto", "cpu", {}), (64, 64), 1)
@@ -192,10 +270,9 @@ def test_an_engine_that_fails_as_nobody_foresaw_says_so_from_its_process(capfd):
 )
 def test_an_engine_whose_process_dies_says_of_what(number, message):
     engine = EngineProcess(EngineSource("nano", "onnxruntime", "cpu", {}), (64, 64), 1)
-    assert engine._process.pid is not None
-    os.kill(engine._process.pid, number)
+    os.kill(engine.pid, number)
     with pytest.raises(EngineError, match=message):
-        engine._answer()
+        engine.compute(0.0)
 
 
 def test_a_batch_beyond_memory_is_one_line(capfd):
@@ -208,8 +285,7 @@ def test_ctrl_c_does_not_reach_an_engine_s_process():
     """It ends when it is told to, not with an error that nobody understands."""
     engine = EngineProcess(EngineSource("nano", "onnxruntime", "cpu", {}), (64, 64), 1)
     try:
-        pid = engine._process.pid
-        assert pid is not None
+        pid = engine.pid
         assert blocks_interrupts(pid)
         os.kill(pid, signal.SIGINT)
         assert len(engine.compute(0.0)) == 1

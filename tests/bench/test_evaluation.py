@@ -1,6 +1,7 @@
 """Accuracy over a data set, streamed."""
 
 import json
+import re
 import threading
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ import pytest
 from dinoflow_deploy.bench.evaluation import EvaluationState, evaluate
 from dinoflow_deploy.datasets import open_dataset
 from dinoflow_deploy.datasets.synthetic_tree import write_synthetic_tree
-from dinoflow_deploy.errors import FileFormatError, InputError
+from dinoflow_deploy.errors import EngineError, FileFormatError, InputError
 from dinoflow_deploy.flow import evaluate_flow
 from tests.bench.engines import ConstantEngine
 
@@ -104,13 +105,63 @@ def test_a_damaged_file_is_an_error_that_names_it(tmp_path, engines):
         next(steps)
 
 
-def test_flow_that_is_not_finite_is_refused(dataset):
-    class Broken(ConstantEngine):
-        def infer(self, prepared):
-            return super().infer(prepared) * np.float32(np.nan)
+class BrokenFrom(ConstantEngine):
+    """Gives flow that is not finite, or raises, from one of its pairs on."""
 
-    with pytest.raises(InputError, match=r"broken on .*frame_0001: .*not finite"):
-        last(evaluate(dataset, range(PAIRS), {"broken": Broken(0)}))
+    def __init__(self, pair: int, error: Exception | None = None) -> None:
+        super().__init__(0.0)
+        self.pair, self.error = pair, error
+
+    def _run(self, images1, images2):
+        flow = super()._run(images1, images2)
+        if len(self.batches) <= self.pair:
+            return flow
+        if self.error:
+            raise self.error
+        return flow * np.float32(np.nan)
+
+
+def test_flow_that_is_not_finite_is_a_failure_that_names_the_pair(dataset):
+    state = last(evaluate(dataset, range(PAIRS), {"broken": BrokenFrom(1)}))
+    assert state.done == 1
+    assert re.search(r"frame_0002: .*not finite", state.failed["broken"])
+
+
+def test_what_the_last_engine_found_before_it_failed_stays_and_is_gone_on_from(dataset):
+    engines = {"first": BrokenFrom(0), "second": BrokenFrom(3)}
+    state = last(evaluate(dataset, range(PAIRS), engines))
+    assert (state.done, list(state.engines), list(state.failed)) == (2, ["second"], ["first", "second"])
+    engines["second"] = ConstantEngine(0.0)
+    expected = without_time(last(evaluate(dataset, range(PAIRS), {"second": ConstantEngine(0.0)})))
+    resumed = without_time(last(evaluate(dataset, range(PAIRS), engines, state=state)))
+    assert list(resumed.pop("failed")) == ["first"]
+    assert resumed == {key: value for key, value in expected.items() if key != "failed"}
+
+
+@pytest.mark.parametrize("error", [None, EngineError("CUDA error 700"), RuntimeError("CUDA\nerror 700")])
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_the_others_figures_are_as_if_one_that_fails_had_not_been_there(dataset, engines, error, place):
+    expected = without_time(last(evaluate(dataset, range(PAIRS), engines)))
+    named = list(engines.items())
+    named.insert(place, ("broken", BrokenFrom(3, error)))
+    steps = list(evaluate(dataset, range(PAIRS), dict(named)))
+    found = without_time(EvaluationState.from_dict(json.loads(json.dumps(steps[-1].to_dict()))))
+    reason = found.pop("failed")["broken"]
+    assert expected.pop("failed") == {}
+    assert found == expected
+    assert reason.startswith("sintel-clean/")
+    assert ("error 700" if error else "not finite") in reason
+    # Differences are to the first: without it, everything is computed again.
+    assert len(steps) == PAIRS + (4 if place == 0 else 0)
+
+
+def test_a_run_without_the_one_that_failed_is_resumed_without_it(dataset, engines):
+    named = {**engines, "broken": BrokenFrom(1)}
+    expected = without_time(last(evaluate(dataset, range(PAIRS), named)))
+    steps = evaluate(dataset, range(PAIRS), {**engines, "broken": BrokenFrom(1)})
+    for _ in range(3):
+        state = next(steps)
+    assert without_time(last(evaluate(dataset, range(PAIRS), named, state=state))) == expected
 
 
 def test_pairs_of_other_sizes_go_alone(dataset):

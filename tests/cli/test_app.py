@@ -57,6 +57,23 @@ def test_operating_system_error_names_the_file(raising):
     assert "/root/clip.mp4" in result.stderr
 
 
+def test_opencv_does_not_speak_beside_the_error(tmp_path):
+    """In a process of its own, as the command is: OpenCV asks once how loud it is to be."""
+    path = tmp_path / "a.ppm"
+    path.write_bytes(b"P6 40 30 255\n" + bytes(99))  # of 3600
+    code = (
+        "from pathlib import Path; import sys; from dinoflow_deploy.cli import app as module\n"
+        "def command(**_):\n"
+        "    from dinoflow_deploy.image_files import decode_image\n"
+        "    try: decode_image(Path(sys.argv[1]), 1)\n"
+        "    except module.DinoFlowError as error: sys.exit(f'error: {error}')\n"
+        "module.app = command; module.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=False)
+    assert done.stderr.startswith(f"error: {path}: cannot be decoded")
+    assert done.stderr.count("\n") == 1
+
+
 def test_defect_has_no_traceback_unless_asked(raising, monkeypatch):
     raising(ZeroDivisionError("division by zero"))
     monkeypatch.setattr(sys, "argv", ["dinoflow-deploy", "raise"])

@@ -1,4 +1,5 @@
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -24,11 +25,21 @@ def run(*arguments: object) -> Result:
     return CliRunner().invoke(app, ["bench", *map(str, arguments)])
 
 
-def test_speed_alone() -> None:
-    result = run(*QUICK)
+def test_speed_alone_and_its_json_alone_on_standard_output() -> None:
+    result = run(*QUICK, "--json", "-")
     assert result.exit_code == 0, result.output
-    assert "speed at 64x64, batch 1" in result.stdout
-    assert "measured**" not in result.stdout
+    assert [each["height"] for each in json.loads(result.stdout)["speed"]] == [64]
+    assert "speed at 64x64, batch 1" in result.stderr
+    assert "measured**" not in result.stderr
+
+
+def test_one_engine_that_fails_is_named_and_ends_in_exit_code_1() -> None:
+    result = run("--model", "absent", "--model", "nano", *QUICK)
+    assert result.exit_code == 1
+    assert "absent failed, and is left out: there is no file" in " ".join(result.stderr.split())
+    assert "error: absent failed, and the result holds the others" in result.stderr
+    assert re.search(r"\| nano +\| +[0-9]", result.stdout)
+    assert re.search(r"\| absent +\| +failed \|", result.stdout)
 
 
 def test_files_hold_what_is_printed(root, tmp_path) -> None:
@@ -63,14 +74,29 @@ def test_files_hold_what_is_printed(root, tmp_path) -> None:
         (("--backend", "tensorrt"), 1, "--target tensorrt --output NEW builds a plan for it"),
         (("--size", "64"), 2, "--size is 64"),
         (("--resume",), 2, "--json"),
-        (("--json", "/nowhere/a.json"), 1, "there is no folder /nowhere"),
-        (("--report", "/nowhere/report"), 1, "there is no folder /nowhere"),
+        (("--json", "/dev/null/a.json"), 1, "/dev/null is not a folder"),
+        (("--report", "/dev/null/report"), 1, "/dev/null is not a folder"),
+        (("--csv", "a.txt", "--markdown", "a.txt"), 1, "a.txt is named for two outputs"),
+        (("--resume", "--json", "-"), 2, "--json file"),
     ],
 )
 def test_refusals(arguments, code, message) -> None:
     result = run(*arguments)
     assert result.exit_code == code, result.output
     assert message in " ".join(result.stderr.replace("│", " ").split())
+
+
+def test_nothing_that_is_measured_on_is_written_over(root, tmp_path) -> None:
+    flow = next(root.rglob("*.flo"))
+    (tmp_path / "model.onnx").touch()
+    for target in (flow, tmp_path / "model.onnx"):
+        for option in ("--json", "--csv", "--markdown"):
+            result = run(
+                *("--model", tmp_path / "model.onnx", "--dataset", "sintel-clean", "--root", root),
+                *(option, target, "--overwrite"),
+            )
+            assert result.exit_code == 1
+            assert "is an input: give the output another name" in result.stderr
 
 
 def test_missing_files_are_an_error_unless_asked_and_then_listed(tmp_path) -> None:

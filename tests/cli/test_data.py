@@ -91,6 +91,53 @@ def test_limit_and_sheet(tmp_path: Path) -> None:
     assert (tmp_path / "new/sheet.png").stat().st_size > 1000
 
 
+def test_the_data_is_never_written_over(tmp_path: Path) -> None:
+    tree = trees.sintel(tmp_path / "Sintel")
+    tree.write()
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    (tmp_path / "link.png").symlink_to(next(path for path in before if path.suffix == ".png"))
+    for target in (next(path for path in before if path.suffix == ".png"), tmp_path / "link.png"):
+        for option in ("--sheet", "--json"):
+            result = run("check", "sintel-clean", tmp_path / "Sintel", option, target, "--overwrite")
+            assert result.exit_code == 1
+            assert result.stderr.startswith(f"error: {target} lies in {tmp_path}/Sintel, which is an input")
+            assert result.stdout == "", "refused before anything is read"
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_the_files_of_a_table_are_never_written_over(tmp_path: Path) -> None:
+    trees.pairs(tmp_path / "data").write()
+    (tmp_path / "mine").mkdir()
+    table = (tmp_path / "data/pairs.csv").read_text().splitlines()
+    rows = [",".join(field and f"../data/{field}" for field in row.split(",")) for row in table[1:]]
+    (tmp_path / "mine/pairs.csv").write_text("\n".join([table[0], *rows]) + "\n")
+    for name in ("my images/8.png", "masks/3.png"):
+        result = run("check", "pairs", tmp_path / "mine", "--sheet", tmp_path / "data" / name, "--overwrite")
+        assert result.exit_code == 1
+        assert f"{name} is an input" in result.stderr
+
+
+def test_results_that_exist_are_replaced_only_if_asked(tmp_path: Path) -> None:
+    trees.sintel(tmp_path / "Sintel").write()
+    for option, file in (("--sheet", tmp_path / "sheet.png"), ("--json", tmp_path / "found.json")):
+        file.write_bytes(b"precious")
+        arguments = ("check", "sintel-clean", tmp_path / "Sintel", option, file)
+        refused = run(*arguments)
+        assert (refused.exit_code, file.read_bytes()) == (1, b"precious")
+        assert f"{file} exists: pass --overwrite" in refused.stderr
+        assert run(*arguments, "--overwrite").exit_code == 0
+        assert file.read_bytes() != b"precious"
+    twice = run("check", "sintel-clean", tmp_path / "Sintel", "--json", "a.png", "--sheet", "a.png")
+    assert "error: a.png is named for two outputs" in twice.stderr
+
+
+def test_json_on_standard_output_is_alone_there(tmp_path: Path) -> None:
+    trees.sintel(tmp_path).write()
+    result = run("check", "sintel-clean", tmp_path, "--json", "-")
+    assert json.loads(result.stdout)["ok"] is True
+    assert "sintel-clean: all is well" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -62,7 +62,8 @@ def test_a_problem_exits_1_and_its_command_is_on_one_line(run) -> None:
     assert f"      {command}" in result.stdout.splitlines()
 
 
-def test_json_is_everything(run) -> None:
-    result = run(HEALTHY, "--json")
+@pytest.mark.parametrize("option", [["--json"], ["--json", "-"], ["--json=-"]])
+def test_json_is_everything(run, option: list[str]) -> None:
+    result = run(HEALTHY, *option)
     assert json.loads(result.stdout) == json.loads(json.dumps(HEALTHY.to_dict()))
     assert result.exit_code == 0

@@ -47,13 +47,40 @@ def test_without_a_terminal_a_line_every_ten_seconds(clock):
 def test_without_a_terminal_no_line_is_said_twice(clock):
     console = plain()
     with TerminalProgress(console) as progress:
-        progress.start("tracing", None, "graphs")
+        progress.start("comparing", 3, "shapes")
         clock.now += 13
-        progress.advance()
+        progress.advance(3)
+    assert console.file.getvalue().splitlines() == [
+        "comparing: 3 shapes",
+        "comparing: 3/3 shapes, 13 s, 0.231 shapes/s",
+    ]
+
+
+def test_a_stage_that_counts_nothing_has_its_time_alone(clock):
+    console = plain()
+    with TerminalProgress(console) as progress:
+        progress.start("tracing", None, "")
+        clock.now += 0.84
+        progress.start("simplifying", None, "")
+        clock.now += 12
     assert console.file.getvalue().splitlines() == [
         "tracing: started",
-        "tracing: 1 graphs, 13 s, 0.0769 graphs/s",
+        "tracing: 0.8 s",
+        "simplifying: started",
+        "simplifying: 12.0 s",
     ]
+
+
+def test_on_a_terminal_a_stage_that_counts_nothing_has_its_time_alone():
+    console = Console(file=io.StringIO(), width=160, force_terminal=True, no_color=True)
+    with TerminalProgress(console) as progress:
+        progress.start("tracing", None, "")
+    shown = console.file.getvalue()
+    assert "tracing" in shown
+    assert "0:00:00" in shown
+    assert "left" not in shown
+    assert "/s" not in shown
+    assert "/?" not in shown
 
 
 def test_percent_without_a_terminal(clock):

@@ -58,4 +58,6 @@ def test_nothing_is_tried_where_the_result_could_not_be_written(run, tmp_path) -
     assert (done.exit_code, asked) == (1, [])
     assert "--overwrite" in done.stderr
     assert run(DONE, "--overwrite")[0].exit_code == 0
-    assert run(DONE, "--output", "no/folder/here")[0].exit_code == 1
+    done, asked = run(DONE, "--output", "dinoflow-selftest.md/here")
+    assert (done.exit_code, asked) == (1, [])
+    assert "dinoflow-selftest.md is not a folder" in done.stderr

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 from enum import StrEnum
+from fractions import Fraction
 from pathlib import Path
 from typing import TextIO
 
@@ -14,11 +15,12 @@ from typer.testing import CliRunner
 
 from dinoflow_deploy import engines
 from dinoflow_deploy.cli.app import app
-from dinoflow_deploy.cli.video import FlowFormat, Render
+from dinoflow_deploy.cli.video import Deinterlace, FlowFormat, Render
 from dinoflow_deploy.errors import VideoError
+from dinoflow_deploy.video.filters import DEINTERLACE
 from dinoflow_deploy.video.options import FLOW_FORMATS
 from dinoflow_deploy.video.render import RENDERERS
-from tests.video.clips import ConstantEngine, cut, decode, write_clip
+from tests.video.clips import ConstantEngine, cut, decode, remux, write_clip
 
 
 @pytest.fixture(autouse=True)
@@ -87,6 +89,19 @@ def test_the_next_command_computes_the_same(tmp_path, constant_engine):
     result = video("in.mp4", *given.split(), "--json", "report.json")
     following = f"in.mp4 {given} --output in-flow-side-by-side.mp4 --render side-by-side\n"
     assert f"next: dinoflow-deploy video {following}" in result.stdout
+
+
+def test_a_bare_stream_that_is_deinterlaced(tmp_path, constant_engine):
+    clip = write_clip(tmp_path / "in.mkv", rate=Fraction(50))
+    remux(clip, tmp_path / "in.h264", file_format="h264")
+    result = video("in.h264")
+    assert result.stdout.startswith("wrote in-flow.mp4: 11 frames, 96x64, 50 fps, ")
+    assert "note: in.h264 holds no times: 50 fps is FFmpeg's guess; fps sets another rate" in result.stderr
+    given = "--fps 10.0 --deinterlace on"
+    result = video("in.h264", "--overwrite", *given.split())
+    assert result.stdout.startswith("wrote in-flow.mp4: 11 frames, 96x64, 10 fps, ")
+    assert result.stderr.splitlines()[-1] == "note: every frame was deinterlaced (bwdif)"
+    assert f"next: dinoflow-deploy video in.h264 {given} --output" in result.stdout
 
 
 def write_images(folder: Path, names: list[str]) -> list[Path]:
@@ -168,7 +183,10 @@ def test_a_truncated_clip_exits_3(tmp_path):
         (["in.mp4", "--frames", "1"], "frames is 1"),
         (["in.mp4", "--start", "100"], "flow needs at least two"),
         (["in.mp4", "--max-flow", "-1"], "max-flow is -1"),
-        (["in.mp4", "--fps", "10"], "fps is for images"),
+        (
+            ["in.mp4", "--fps", "10"],
+            "fps is for images and bare streams, which hold no times; in.mp4 keeps its own (29.97 fps)",
+        ),
         (["in.mp4", "--fps", "1e6"], "fps is 1e+06: it must be from 0.01 to 1000"),
         (["in.mp4", "--fps", "inf"], "fps is inf: it must be from 0.01 to 1000"),
         (["in.mp4", "--fps", "nan"], "fps is nan: it must be"),
@@ -200,12 +218,103 @@ def test_a_pipe_is_said_to_be_waited_for(tmp_path, monkeypatch):
     ]
 
 
+@pytest.mark.parametrize("arguments", [(), ("--overwrite",)])
+@pytest.mark.parametrize("second", ["b.mp4", "b.mkv"])
+def test_two_clips_are_told_from_a_clip_and_an_output(tmp_path, constant_engine, second, arguments):
+    write_clip(tmp_path / "a.mp4")
+    write_clip(tmp_path / second)
+    before = (tmp_path / second).read_bytes()
+    result = video("a.mp4", second, *arguments)
+    if (second, arguments) == ("b.mp4", ("--overwrite",)):
+        assert result.exit_code == 0, "asked for in so many words"
+        return
+    assert result.exit_code == 1
+    assert f"error: {second} exists, and was taken for the output, which stands last" in result.stderr
+    assert "--overwrite" not in result.stderr
+    assert (tmp_path / second).read_bytes() == before
+    assert constant_engine == []
+
+
+def test_an_output_that_appears_meanwhile_is_kept_and_all_that_was_made_is_too(tmp_path, monkeypatch):
+    write_clip(tmp_path / "in.mp4")
+
+    def appear(pair):
+        (tmp_path / "out.mp4").write_bytes(b"of another run")
+
+    monkeypatch.setattr(engines, "load_engine", lambda *_, **__: ConstantEngine(before=appear))
+    result = video("in.mp4", "out.mp4", "--save-flow", "flow")
+    assert result.exit_code == 1
+    assert "error: out.mp4 was made by something else meanwhile, and is kept" in result.stderr
+    assert str(tmp_path / "out-2.mp4") in result.stderr
+    assert (tmp_path / "out.mp4").read_bytes() == b"of another run"
+    assert len(decode(tmp_path / "out-2.mp4")) == 11
+    assert len(list((tmp_path / "flow").iterdir())) == 11
+
+
+def test_a_pipe_gets_the_film_and_stays(tmp_path):
+    write_clip(tmp_path / "in.mp4")
+    os.mkfifo(tmp_path / "pipe.mp4")
+    with subprocess.Popen(["cat", "pipe.mp4"], stdout=subprocess.PIPE) as reader:
+        result = video("in.mp4", "pipe.mp4")
+        (tmp_path / "got.mp4").write_bytes(reader.communicate()[0])
+    assert result.exit_code == 0, result.stderr
+    assert "pipe.mp4 is a pipe: it is written at the end" in result.stderr
+    assert len(decode(tmp_path / "got.mp4")) == 11
+    assert (tmp_path / "pipe.mp4").is_fifo()
+
+
+@pytest.mark.parametrize("name", ["-", "/dev/stdout"])
+def test_json_on_standard_output_is_alone_there(tmp_path, name):
+    write_clip(tmp_path / "in.mp4")
+    result = video("in.mp4", "--json", name)
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout)["pairs"] == 11
+    assert "wrote in-flow.mp4: 11 frames" in result.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in-flow.mp4", "in.mp4"]
+
+
+def test_the_json_is_never_written_over_the_model(tmp_path, constant_engine):
+    write_clip(tmp_path / "in.mp4")
+    (tmp_path / "bundle").mkdir()
+    (tmp_path / "bundle/manifest.json").write_text("{}")
+    result = video("in.mp4", "--model", "bundle", "--json", "bundle/manifest.json", "--overwrite")
+    assert result.exit_code == 1
+    assert "bundle/manifest.json lies in bundle, which is an input" in result.stderr
+    assert constant_engine == []
+
+
+def test_the_home_folder_stands_wherever_a_path_does(tmp_path, monkeypatch, constant_engine):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    write_clip(tmp_path / "home/in.mp4")
+    names = ("--output=~/out.mp4", "--save-flow=~/flow", "--json=~/out.json", "--model=~/my.onnx")
+    result = video("~/in.mp4", *names)
+    assert result.exit_code == 0, result.stderr
+    assert constant_engine == [(str(tmp_path / "home/my.onnx"), "auto", "auto")]
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]
+    assert {path.name for path in (tmp_path / "home").iterdir()} == {"flow", "in.mp4", "out.json", "out.mp4"}
+
+
+def test_the_longest_names_that_fit(tmp_path):
+    clip = tmp_path / ("i" * 251 + ".mp4")
+    write_clip(tmp_path / "in.mp4").rename(clip)
+    result = video(clip.name)
+    assert result.exit_code == 0, result.stderr
+    following = result.stdout.split("next: dinoflow-deploy video ")[1].split()
+    assert video(*following).exit_code == 0
+    made = sorted(path.name for path in tmp_path.iterdir() if path != clip)
+    assert [len(name) for name in made] == [255, 255]
+    assert [name.lstrip("i") for name in made] == ["-side-by-side.mp4", "-flow.mp4"]
+
+
 def test_wrong_usage_exits_2(tmp_path):
     assert video().exit_code == 2
     assert video("in.mp4", "--render", "hologram").exit_code == 2
 
 
-@pytest.mark.parametrize(("choices", "names"), [(Render, RENDERERS), (FlowFormat, FLOW_FORMATS)])
+@pytest.mark.parametrize(
+    ("choices", "names"), [(Render, RENDERERS), (FlowFormat, FLOW_FORMATS), (Deinterlace, DEINTERLACE)]
+)
 def test_choices_are_those_of_the_library(choices: type[StrEnum], names):
     assert [choice.value for choice in choices] == list(names)
 
@@ -229,6 +338,23 @@ def before(pair):
 engines.load_engine = lambda *names, **options: ConstantEngine(before=before)
 main()
 """
+
+
+@pytest.mark.parametrize("encoding", ["ascii:strict", "utf-8:strict"])
+def test_a_name_that_the_terminal_cannot_show_ends_no_command(tmp_path, encoding):
+    # Of bytes that are no UTF-8, and of a letter that is no ASCII.
+    name = os.fsdecode(b"in\xff") + "\u00fc"
+    write_clip(tmp_path / f"{name}.mp4")
+    done = subprocess.run(
+        [sys.executable, "-c", DRIVER.format(waiting="False"), "video", f"{name}.mp4", "--json", "r.json"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONIOENCODING": encoding},
+        capture_output=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert b"wrote in" in done.stdout
+    assert len(decode(tmp_path / f"{name}-flow.mp4")) == 11
+    assert json.loads((tmp_path / "r.json").read_bytes())["input"] == f"{name}.mp4"
 
 
 def start(folder: Path, waiting: str, *arguments: str) -> subprocess.Popen[str]:

@@ -4,14 +4,18 @@ import cv2
 import numpy as np
 import pytest
 
-from dinoflow_deploy.datasets.frames import check_sizes, read_frame, read_mask
+from dinoflow_deploy.datasets.frames import check_sizes, read_frames, read_mask
 from dinoflow_deploy.errors import FileFormatError, SizeMismatchError
 from tests.flow import samples
 
 IMAGE = np.asarray(
     cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (30, 40, 3), np.uint8), (0, 0), 2)
 )
-SUFFIXES = (".png", ".ppm", ".webp", ".jpg", ".bmp", ".tiff")
+
+
+def read_frame(path: Path) -> np.ndarray:
+    (frame,) = read_frames(path)
+    return frame
 
 
 def encoded(suffix: str, image: np.ndarray = IMAGE) -> bytes:
@@ -35,38 +39,29 @@ def test_grey_gets_three_equal_channels(tmp_path: Path) -> None:
         np.testing.assert_array_equal(frame[..., channel], IMAGE[..., 0])
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
-def test_an_image_cut_off_anywhere_is_refused(tmp_path: Path, suffix: str) -> None:
-    data, path = encoded(suffix), tmp_path / f"a{suffix}"
-    path.write_bytes(data)
-    assert read_frame(path).shape == IMAGE.shape
-    for kept in (0, 1, 10, len(data) // 4, len(data) // 2, len(data) - 9, len(data) - 1):
-        path.write_bytes(data[:kept])
-        for read in (read_frame, read_mask):
-            with pytest.raises(FileFormatError, match="cut off") as raised:
-                read(path)
-            assert str(path) in str(raised.value)
+def test_a_frame_that_is_cut_off_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(encoded(".png")[:-20])
+    for read in (read_frame, read_mask):
+        with pytest.raises(FileFormatError, match=r"a\.png.* cut off"):
+            read(tmp_path / "a.png")
 
 
-def test_a_jpeg_cut_off_is_refused_before_it_is_decoded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """OpenCV before version 5 decodes it and fills the rest with grey."""
-    monkeypatch.setattr(cv2, "imdecode", lambda *_: IMAGE)
-    path = tmp_path / "a.jpg"
-    path.write_bytes(encoded(".jpg")[:-2])
-    with pytest.raises(FileFormatError, match="JPEG is cut off"):
-        read_frame(path)
-    path.write_bytes(encoded(".jpg") + bytes(3))
-    assert read_frame(path).shape == IMAGE.shape
+def test_frames_of_16_bits_keep_their_grey_levels_by_one_scale(tmp_path: Path) -> None:
+    """12 bits in 16, as many a camera writes them: an eighth as bright in the second frame."""
+    for name, brightness in (("1.png", 16), ("2.png", 2)):
+        (tmp_path / name).write_bytes(encoded(".png", IMAGE[..., ::-1] * np.uint16(brightness)))
+    first, second = read_frames(tmp_path / "1.png", tmp_path / "2.png")
+    assert int(IMAGE.max()) * 16 > 1023
+    assert np.abs(first.astype(int) - IMAGE).max() <= 1
+    assert np.abs(second - IMAGE / 8).max() <= 1
 
 
-def test_a_damaged_png_is_refused(tmp_path: Path) -> None:
-    data = bytearray(encoded(".png"))
-    data[len(data) // 2] ^= 0x55
-    (tmp_path / "a.png").write_bytes(data)
-    with pytest.raises(FileFormatError, match=r"a\.png"):
-        read_frame(tmp_path / "a.png")
+def test_a_frame_of_8_bits_beside_one_of_16(tmp_path: Path) -> None:
+    (tmp_path / "1.png").write_bytes(encoded(".png", IMAGE[..., ::-1]))
+    (tmp_path / "2.png").write_bytes(encoded(".png", IMAGE[..., ::-1] * np.uint16(257)))
+    first, second = read_frames(tmp_path / "1.png", tmp_path / "2.png")
+    np.testing.assert_array_equal(first, IMAGE)
+    np.testing.assert_array_equal(second, IMAGE)
 
 
 def test_what_is_no_image_is_refused(tmp_path: Path) -> None:
@@ -79,8 +74,9 @@ def test_what_is_no_image_is_refused(tmp_path: Path) -> None:
         read_frame(tmp_path)
 
 
-def test_mask_is_true_where_not_black(tmp_path: Path) -> None:
-    pixels = np.array([[0, 1, 255]], np.uint8)
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_mask_is_true_where_not_black(tmp_path: Path, kind: type) -> None:
+    pixels = np.array([[0, 1, 255]], kind)
     cv2.imwrite(str(tmp_path / "a.png"), pixels)
     np.testing.assert_array_equal(read_mask(tmp_path / "a.png"), [[False, True, True]])
 

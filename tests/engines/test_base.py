@@ -12,14 +12,17 @@ from dinoflow_deploy.errors import EngineError, InputError
 MakeFrames = Callable[..., np.ndarray]
 
 DYNAMIC = InputRange(AxisRange(1, 1, 4), AxisRange(64, 64, 128), AxisRange(64, 64, 256))
+ONE = InputRange(AxisRange.fixed(1), AxisRange(64, 64, 128), AxisRange(64, 64, 256))
 STATIC = InputRange(AxisRange.fixed(3), AxisRange.fixed(64), AxisRange.fixed(96))
 
 
 class FirstChannels(FlowEngine):
     """Flow is red of frame 1 and green of frame 2, in grey levels: it can be read off the frames."""
 
-    def __init__(self, inputs: InputRange = DYNAMIC, *, convert_colors: bool = False) -> None:
-        description = EngineDescription("fake", "fake", "cpu", "none", "fp32", None, inputs)
+    def __init__(
+        self, inputs: InputRange = DYNAMIC, *, precision: str = "fp32", convert_colors: bool = False
+    ) -> None:
+        description = EngineDescription("fake", "fake", "cpu", "none", precision, None, inputs)
         super().__init__(description, convert_colors=convert_colors)
         self.shapes: list[tuple[int, ...]] = []
         self.releases = 0
@@ -102,14 +105,15 @@ def test_stages_compose_to_a_call(frames: MakeFrames) -> None:
 @pytest.mark.parametrize(
     ("frame1", "frame2", "message"),
     [
-        (np.zeros((20, 20, 3)), np.zeros((20, 20, 3)), "first frame: uint8 .* not float64"),
-        (np.zeros((20, 20), np.uint8), None, r"RGB \[height, width, 3\] is needed, not \[20, 20\]"),
+        (np.zeros((20, 20, 3)), np.zeros((20, 20, 3)), "first frame: uint8 .* not float64: .*to_frame"),
+        (np.zeros((20, 20), np.uint8), None, "first frame: grey .* convert_colors=True"),
+        (np.zeros(20, np.uint8), None, r"RGB \[height, width, 3\] is needed, not \[20\]"),
         (np.zeros((20, 20, 2), np.uint8), None, r"not \[20, 20, 2\]"),
         (np.zeros((3, 20, 20), np.uint8), None, r"not \[3, 20, 20\]"),
         (np.zeros((20, 20, 1), np.uint8), None, "grey .* convert_colors=True"),
         (np.zeros((20, 20, 4), np.uint8), None, "RGBA .* convert_colors=True"),
         (np.zeros((1, 20, 20, 3), np.uint8), None, r"not \[1, 20, 20, 3\]"),
-        ("frame.png", None, "NumPy array .* not str"),
+        ("frame.png", None, r"NumPy array .* not str: dinoflow_deploy\.to_frame converts paths"),
         (np.zeros((20, 20, 3), np.uint8), np.zeros((20, 21, 3), np.uint8), "differ in size"),
         (np.zeros((20, 20, 3), np.uint8), np.zeros((20, 20, 3), np.int16), "second frame: uint8"),
         (np.zeros((10, 20, 3), np.uint8), np.zeros((10, 20, 3), np.uint8), "too small"),
@@ -125,6 +129,11 @@ def test_a_single_frame_is_not_a_batch(frames: MakeFrames) -> None:
     (frame,) = frames(1, 20, 20)
     with pytest.raises(InputError, match=r"RGB \[batch, height, width, 3\] is needed, not \[20, 20, 3\]"):
         FirstChannels().batch(frame, frame)
+    # Not grey frames of three columns either.
+    with pytest.raises(InputError, match=r"not \[20, 20, 3\]"):
+        FirstChannels(convert_colors=True).batch(frame, frame)
+    with pytest.raises(InputError, match="grey frames are converted only on request"):
+        FirstChannels().batch(frame[np.newaxis, ..., 0], frame[np.newaxis, ..., 0])
     with pytest.raises(InputError, match="differ in size"):
         FirstChannels().batch(frames(2, 20, 20), frames(3, 20, 20))
 
@@ -140,6 +149,42 @@ def test_grey_and_rgba_are_converted_on_request(frames: MakeFrames) -> None:
     np.testing.assert_array_equal(engine(grey[0][..., np.newaxis], rgb[1]), expected(as_rgb[0], rgb[1]))
     np.testing.assert_array_equal(engine.batch(grey, grey), expected(as_rgb, as_rgb))
     np.testing.assert_array_equal(engine.batch(rgba, rgba), expected(rgb, rgb))
+
+
+@pytest.mark.parametrize(
+    ("inputs", "batches"), [(DYNAMIC, [2]), (STATIC, [3]), (InputRange.unlimited(), [2]), (ONE, [1, 1])]
+)
+def test_bidirectional_is_the_pair_and_its_reverse(
+    inputs: InputRange, batches: list[int], frames: MakeFrames
+) -> None:
+    frame1, frame2 = frames(2, 50, 60)
+    engine = FirstChannels(inputs)
+    forward, backward = engine.bidirectional(frame1, frame2)
+    np.testing.assert_array_equal(forward, expected(frame1, frame2))
+    np.testing.assert_array_equal(backward, expected(frame2, frame1))
+    assert [shape[0] for shape in engine.shapes] == batches
+
+
+def test_bidirectional_takes_what_a_call_takes(frames: MakeFrames) -> None:
+    frame1, frame2 = frames(2, 50, 60, channels=1)
+    with FirstChannels(convert_colors=True) as engine:
+        forward, backward = engine.bidirectional(frame1, frame2)
+        np.testing.assert_array_equal(forward, engine(frame1, frame2))
+        np.testing.assert_array_equal(backward, engine(frame2, frame1))
+        with pytest.raises(InputError, match="differ in size"):
+            engine.bidirectional(frame1, frame2[:20])
+    with pytest.raises(InputError, match="grey frames"):
+        FirstChannels().bidirectional(frame1, frame2)
+    with pytest.raises(EngineError, match="closed"):
+        engine.bidirectional(frame1, frame2)
+
+
+def test_repr_says_what_the_engine_is() -> None:
+    engine = FirstChannels()
+    what = "FirstChannels: fake, fp32, fake on cpu (none), batch 1..4, height 64..128, width 64..256"
+    assert repr(engine) == f"<{what}>"
+    engine.close()
+    assert repr(engine) == f"<{what}, closed>"
 
 
 def test_warm_up_runs_the_shape_to_come() -> None:
@@ -181,8 +226,32 @@ def test_flow_that_is_not_finite_is_an_error(value: float, frames: MakeFrames) -
             flow[0, 1, 7, 9] = value
             return flow
 
-    with pytest.raises(EngineError, match=r"the flow is not finite: fake in fp32 .* use an fp32 model"):
+    with pytest.raises(
+        EngineError, match=r"the flow is not finite: fake in fp32 on cpu gave NaN or infinity"
+    ):
         Overflowing()(*frames(2, 64, 64))
+
+
+@pytest.mark.parametrize(
+    ("precision", "advice"),
+    [
+        ("fp16", "use an fp32 model, or bf16"),
+        ("bf16", "use an earlier checkpoint"),
+        ("fp32", "use an earlier checkpoint"),
+        (
+            "unknown",
+            "if it computes in fp16, then use an fp32 model; if it is one, .* use an earlier checkpoint",
+        ),
+    ],
+)
+def test_advice_against_nan_fits_the_precision(precision: str, advice: str, frames: MakeFrames) -> None:
+    class Overflowing(FirstChannels):
+        def _run(self, images1: Tensor, images2: Tensor) -> Tensor:
+            return super()._run(images1, images2) * np.float32(np.nan)
+
+    with pytest.raises(EngineError, match=advice) as raised:
+        Overflowing(precision=precision)(*frames(2, 64, 64))
+    assert precision in ("fp16", "unknown") or "fp32 model" not in str(raised.value)
 
 
 def test_close_waits_for_calls_that_have_begun(frames: MakeFrames, monkeypatch: pytest.MonkeyPatch) -> None:

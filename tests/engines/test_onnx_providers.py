@@ -6,7 +6,7 @@ import onnxruntime
 import pytest
 
 from dinoflow_deploy.engines import onnx_providers
-from dinoflow_deploy.engines.onnx_providers import CPU, CUDA, nodes_elsewhere, provider_problem
+from dinoflow_deploy.engines.onnx_providers import CPU, CUDA, provider_problem
 
 
 @pytest.fixture(autouse=True)
@@ -38,27 +38,6 @@ def test_listed_is_not_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.warns(UserWarning, match="not in available provider names"):
         problem = provider_problem(CUDA)
     assert "libonnxruntime_providers_cuda.so: cannot open shared object file" in str(problem)
-
-
-def test_nodes_outside_the_provider_are_listed_but_for_shapes() -> None:
-    """A session on the CPU, asked whether all of it is on CUDA."""
-    helper, types = onnx.helper, onnx.TensorProto
-    graph = helper.make_graph(
-        [
-            helper.make_node("Shape", ["x"], ["shape"], name="size"),
-            helper.make_node("Relu", ["x"], ["y"], name="rectify"),
-            helper.make_node("Reshape", ["y", "shape"], ["z"], name="again"),
-        ],
-        "graph",
-        [helper.make_tensor_value_info("x", types.FLOAT, ["n"])],
-        [helper.make_tensor_value_info("z", types.FLOAT, ["n"])],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
-    options = onnxruntime.SessionOptions()
-    options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=[CPU])
-    assert nodes_elsewhere(session, CPU) == []
-    assert nodes_elsewhere(session, CUDA) == ["Relu 'rectify'"]
 
 
 @pytest.mark.gpu

@@ -205,7 +205,7 @@ def test_nodes_left_on_the_cpu_are_an_error(write_onnx: WriteOnnx, monkeypatch: 
     monkeypatch.setattr(engine_module, "provider_problem", lambda provider, index: None)
     monkeypatch.setattr(engine_module, "provider_options", lambda *_: ["CPUExecutionProvider"])
     left = [f"GridSample 'upsample{index}'" for index in range(7)]
-    monkeypatch.setattr(engine_module, "nodes_elsewhere", lambda session, provider: left)
+    monkeypatch.setattr(engine_module, "nodes_elsewhere", lambda session, provider, path: left)
     with pytest.raises(
         DeviceError, match=r"7 nodes of .*: GridSample 'upsample0', .*'upsample4', \.\.\.\. Export"
     ):

@@ -132,7 +132,7 @@ def test_it_runs_on_the_provider_and_says_so(
     frames: MakeFrames,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(engine_module, "nodes_elsewhere", lambda session, provider: [])
+    monkeypatch.setattr(engine_module, "nodes_elsewhere", lambda session, provider, path: [])
     first, second = frames(2, 50, 70)
     with load_engine(write_bundle(), "onnxruntime-tensorrt", "cuda:1") as engine:
         what = engine.describe()
@@ -149,7 +149,7 @@ def test_nodes_that_tensorrt_does_not_take_are_an_error(
     """The session's own record, of nodes that are all on the CPU."""
     message = refusal(builtin_models()["nano"].bundle, "cuda")
     assert "nodes of " in message
-    assert f"since {TENSORRT} has no kernel for them: " in message
+    assert f"since {TENSORRT} leaves them: " in message
 
 
 def test_plans_are_kept_in_the_users_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,6 +32,37 @@ def test_the_flow_is_the_models(model: FlowModel, frames: MakeFrames) -> None:
     assert (description.precision, description.provider, description.source) == ("fp32", "eager", None)
 
 
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_bidirectional_is_two_calls_on_features_computed_once(
+    precision: str, model: FlowModel, frames: MakeFrames, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame1, frame2 = frames(2, 50, 90)
+    with PyTorchEngine(model, device="cpu", precision=precision) as engine:
+        calls = engine(frame1, frame2), engine(frame2, frame1)
+        seen: list[int] = []
+        features = model.backbone.forward
+        monkeypatch.setattr(
+            model.backbone, "forward", lambda images: (seen.append(len(images)), features(images))[1]
+        )
+        both = engine.bidirectional(frame1, frame2)
+    assert seen == [2]
+    assert np.abs(calls[0] + calls[1]).max() > 1e-3, "the directions differ by more than their sign"
+    for flow, called in zip(both, calls, strict=True):
+        np.testing.assert_allclose(flow, called, atol=1e-5 * np.abs(called).max())
+
+
+def test_a_bidirectional_failure_is_an_engine_error(
+    model: FlowModel, frames: MakeFrames, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = frames(2, 64, 64)
+    with PyTorchEngine(model, device="cpu") as engine:
+        monkeypatch.setattr(model.head, "decode", lambda *given: torch.full((1, 2, 64, 64), torch.nan))
+        with pytest.raises(EngineError, match="the flow is not finite"):
+            engine.bidirectional(*pair)
+    with pytest.raises(EngineError, match="closed"):
+        engine.bidirectional(*pair)
+
+
 def test_a_file_gives_what_was_saved(model: FlowModel, tmp_path: Path, frames: MakeFrames) -> None:
     path = tmp_path / "model.safetensors"
     save_model(model, path)

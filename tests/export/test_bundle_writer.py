@@ -19,7 +19,7 @@ from tests.export.conftest import Exported
 @pytest.fixture
 def quick_options(nano: Exported, monkeypatch: pytest.MonkeyPatch) -> Callable[..., ExportOptions]:
     """Options of the shared nano export, whose graph then takes the place of tracing once more."""
-    monkeypatch.setattr(bundle_writer, "export_onnx", lambda model, options: nano.onnx)
+    monkeypatch.setattr(bundle_writer, "export_onnx", lambda *_: nano.onnx)
     inputs = Bundle.open(nano.folder).manifest.inputs
     return lambda **arguments: ExportOptions(inputs=inputs, **arguments)
 
@@ -76,8 +76,10 @@ def test_an_existing_bundle_is_replaced_only_on_request(
     (folder / "model.onnx").write_bytes(b"old")
     (folder / "manifest.json").write_text('{"format": "dinoflow-bundle", "files": {"old.plan": 1}}')
     (folder / "old.plan").write_bytes(b"old")
-    with pytest.raises(InputError, match="--overwrite"):
-        # Refused before anything is loaded: there is no such model either.
+    with pytest.raises(InputError, match=r"has format_version None.*pass --overwrite"):
+        export_bundle(nano.model, folder, quick_options())
+    with pytest.raises(InputError, match="there is no file no-such-model"):
+        # What could not be exported anyway is said first.
         export_bundle("no-such-model", folder, quick_options())
     assert (folder / "model.onnx").read_bytes() == b"old"
     export_bundle(nano.model, folder, quick_options(verify=False, overwrite=True))
@@ -94,7 +96,7 @@ def test_a_failure_keeps_the_old_bundle(
     export_bundle(nano.model, folder, quick_options(verify=False))
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
 
-    def interrupted(model: object, options: object) -> onnx.ModelProto:
+    def interrupted(*_: object) -> onnx.ModelProto:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(bundle_writer, "export_onnx", interrupted)

@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from onnx import TensorProto, helper, numpy_helper
 
 import dinoflow_deploy
-from dinoflow_deploy.export.operator import operator_nodes
+from dinoflow_deploy.export.operator import OPERATOR_ATTRIBUTES, operator_nodes
 from tests.export.conftest import STATIC_SHAPE, Exported
 
 CONTROL_FLOW = {"If", "Loop", "Scan"}
@@ -60,10 +60,13 @@ def test_calls_the_operator_once_with_every_attribute(exported: Exported) -> Non
     model = exported.onnx
     (node,) = operator_nodes(model)
     attributes = {item.name: helper.get_attribute_value(item) for item in node.attribute}
+    # What the kernels compute from the features' channels.
+    width = exported.model.config.head_config.width
+    assert attributes.pop("scale") == pytest.approx(width**-0.5, rel=1e-7)
     assert attributes == {"radius": 4, "plugin_namespace": b"dinoflow", "plugin_version": b"1"}
     (function,) = model.functions
     assert (function.domain, function.name) == (node.domain, node.op_type) == ("dinoflow", "LocalCorrelation")
-    assert list(function.attribute) == list(attributes)
+    assert list(function.attribute) == [item.name for item in node.attribute] == list(OPERATOR_ATTRIBUTES)
 
 
 def test_weights_have_the_type_asked_for(exported: Exported) -> None:

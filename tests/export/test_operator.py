@@ -12,6 +12,7 @@ from onnx.reference import ReferenceEvaluator
 
 from dinoflow_deploy.export.operator import OPERATOR_DOMAIN, OPERATOR_NAME, attach_operator
 from dinoflow_deploy.train.model.correlation import local_correlation
+from tests.export.old_operator import with_old_operator
 
 Run = Callable[[ModelProto, dict[str, np.ndarray]], np.ndarray]
 
@@ -22,16 +23,19 @@ SHAPES = [(1, 3, 2, 5), (2, 7, 5, 1), (3, 16, 9, 6), (1, 1, 1, 1)]
 def operator_model(
     radius: int,
     element_type: int = TensorProto.FLOAT,
-    shape: tuple[int | str, ...] = ("batch", "channels", "height", "width"),
+    shape: tuple[int | str, ...] = ("batch", 32, "height", "width"),
     opset: int = 20,
 ) -> ModelProto:
-    """A model of nothing but the operator."""
+    """A model of nothing but the operator; its channels are a number."""
+    channels = shape[1]
+    assert isinstance(channels, int)
     node = helper.make_node(
         OPERATOR_NAME,
         ["feature1", "feature2"],
         ["volume"],
         domain=OPERATOR_DOMAIN,
         radius=radius,
+        scale=channels**-0.5,
         plugin_namespace="dinoflow",
         plugin_version="1",
     )
@@ -63,8 +67,8 @@ def run_inlined(model: ModelProto, feeds: dict[str, np.ndarray]) -> np.ndarray:
 @pytest.mark.parametrize("run", [run_onnxruntime, run_reference, run_inlined])
 @pytest.mark.parametrize("radius", range(1, 7))
 def test_body_equals_the_reference(run: Run, radius: int) -> None:
-    model = operator_model(radius)
     for shape in SHAPES:
+        model = operator_model(radius, shape=("batch", shape[1], "height", "width"))
         feeds, expected = features(shape, radius)
         volume = run(model, feeds)
         assert volume.shape == expected.shape == (shape[0], (2 * radius + 1) ** 2, *shape[2:])
@@ -79,6 +83,15 @@ def test_body_equals_the_reference_in_half_precision(run: Run) -> None:
     assert volume.dtype == np.float16
     # 32 products of up to about 3 * 3, each rounded to 11 bits
     np.testing.assert_allclose(volume, expected, atol=0.02)
+
+
+@pytest.mark.parametrize("run", [run_onnxruntime, run_reference, run_inlined])
+def test_the_operator_of_older_bundles_computes_the_same(run: Run) -> None:
+    feeds, expected = features((2, 32, 5, 7), 4)
+    old = with_old_operator(operator_model(4))
+    onnx.checker.check_model(old, full_check=True)
+    assert "Pow" in {node.op_type for node in old.functions[0].node}
+    np.testing.assert_allclose(run(old, feeds), expected, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("opset", [20, 21, 22])

@@ -12,6 +12,7 @@ from onnx import TensorProto
 
 from dinoflow_deploy.export.options import DYNAMIC_INPUTS
 from tests.export.conftest import Exported, GetExport
+from tests.export.old_operator import with_old_operator
 from tests.export.test_operator import operator_model
 
 trt = pytest.importorskip("tensorrt_rtx_bindings")
@@ -139,6 +140,12 @@ def test_the_operator_builds_in_every_type(radius: int, element_type: int) -> No
     network, plan = build(model, ((1, 32, 4, 4), (1, 32, 32, 32), (16, 32, 128, 128)))
     assert plan is not None
     assert tuple(network.get_output(0).shape) == (-1, (2 * radius + 1) ** 2, -1, -1)
+
+
+def test_the_operator_of_older_bundles_builds() -> None:
+    old = with_old_operator(operator_model(4, TensorProto.FLOAT16))
+    _, plan = build(old, ((1, 32, 4, 4), (1, 32, 32, 32), (16, 32, 128, 128)))
+    assert plan is not None
 
 
 def build(model: onnx.ModelProto, profile: tuple[tuple[int, ...], ...] | None) -> tuple[Any, Any]:

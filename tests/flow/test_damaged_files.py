@@ -82,7 +82,6 @@ DAMAGED = {
     "png-no-end": (".png", PNG[:-12], "cut off after"),
     "png-checksum": (".png", flipped(PNG, 200), "wrong checksum in its b'IDAT' chunk"),
     "png-header-checksum": (".png", flipped(PNG, 17), "wrong checksum in its b'IHDR' chunk"),
-    "png-trailing": (".png", PNG + b"more", "4 bytes after its end"),
     "png-8-bit": (".png", samples.png((PIXELS >> 8).astype(np.uint8)), "is 8-bit RGB: .* is 16-bit RGB"),
     "png-grey": (".png", samples.png(PIXELS[..., :1], color_type=0), "is 16-bit grey"),
     "png-palette": (".png", samples.png(PIXELS[..., :1].astype(np.uint8), color_type=3), "is 8-bit palette"),
@@ -148,6 +147,11 @@ def test_the_undamaged_samples_are_read(tmp_path: Path) -> None:
     for suffix, data in ((".flo", FLO), (".pfm", PFM), (".png", PNG), (".npy", NPY), (".flo5", FLO5)):
         (tmp_path / f"a{suffix}").write_bytes(data)
         np.testing.assert_array_equal(read_flow(tmp_path / f"a{suffix}")[0], FLOW)
+
+
+def test_what_follows_a_png_does_not_matter(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(PNG + b"\r\n")
+    np.testing.assert_array_equal(read_flow(tmp_path / "a.png")[0], FLOW)
 
 
 def test_a_partly_written_flo5_is_refused(tmp_path: Path) -> None:

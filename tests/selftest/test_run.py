@@ -6,6 +6,8 @@ from threading import Event
 import pytest
 
 from dinoflow_deploy.bench.engine_process import EngineSource
+from dinoflow_deploy.bench.results import Failure
+from dinoflow_deploy.bench.speed import SpeedRun
 from dinoflow_deploy.engines.builtin import builtin_models
 from dinoflow_deploy.engines.bundle import FileInfo, Manifest, Parity
 from dinoflow_deploy.errors import EngineError, ExportError, ModelError
@@ -65,6 +67,36 @@ def test_one_failure_is_that_cases_alone(machine, exports, monkeypatch) -> None:
     assert first.command.startswith("dinoflow-deploy export --model nano")
     assert first.parity is not None, "what was found before stays"
     assert second.outcome == "passed"
+
+
+def test_a_graph_that_fails_leaves_the_plain_engine_s_speed(machine, plans, monkeypatch) -> None:
+    machine()
+    plans(PARITY)
+    monkeypatch.setattr(run, "compare", lambda *_: PARITY)
+
+    def one_fails(sources, *_, **__):
+        plain, *graph = sources
+        failures = tuple(Failure(label, "speed", "CUDA error 901") for label in graph)
+        yield SpeedRun((plain,), failures)
+
+    monkeypatch.setattr(run, "measure_speed", one_fails)
+    found = {each.case.static: each for each in run_selftest(options("tensorrt"), NoProgress()).results}
+    assert (found[False].outcome, found[True].outcome) == ("passed", "failed")
+    assert found[True].reason == "with a CUDA graph: CUDA error 901"
+    assert found[True].speed == (found[True].case.label,)
+
+
+def test_a_library_that_breaks_while_it_is_looked_for_fails_its_cases_alone(machine, monkeypatch) -> None:
+    machine()
+
+    def broken(case):
+        if case.device == "cuda":
+            raise OSError("libcuda.so.1: invalid ELF header")
+
+    monkeypatch.setattr(run, "obstacle", broken)
+    cpu, *cuda = run_selftest(options("pytorch"), NoProgress()).results
+    assert cpu.outcome == "passed"
+    assert {each.reason for each in cuda} == {"unexpected OSError: libcuda.so.1: invalid ELF header"}
 
 
 @pytest.fixture
@@ -176,11 +208,10 @@ def test_weights_that_are_not_there_are_a_reason_to_skip(machine, monkeypatch) -
     assert reason == "its weights are not there: the hub refuses it"
 
 
-def test_written_as_json_and_as_a_table(machine, exports, tmp_path) -> None:
+def test_written_as_json_and_as_a_table(machine, exports) -> None:
     machine()
     result = run_selftest(options("onnxruntime"), NoProgress())
-    result.write(tmp_path / "result.json")
-    written = json.loads((tmp_path / "result.json").read_text())
+    written = json.loads(result.to_json())
     assert written["settings"]["backends"] == ["onnxruntime"]
     assert written["environment"]["machine"]["cores"] >= 1
     assert [each["outcome"] for each in written["results"]] == ["passed", "passed", "skipped", "skipped"]

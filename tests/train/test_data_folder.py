@@ -66,3 +66,9 @@ def test_a_root_of_its_own_comes_first(tmp_path) -> None:
     assert len(DataFolder(None).open("flyingchairs", str(trees), "val")) == 1
     with pytest.raises(InputError, match="holds no FlyingThings3D"):
         DataFolder(str(tmp_path / "FlyingChairs")).open("things-clean", None, None)
+
+
+def test_a_root_in_a_recipe_may_lie_in_the_home_folder(tmp_path, monkeypatch) -> None:
+    write_trees(tmp_path / "trees")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert len(DataFolder(None).open("flyingchairs", "~/trees", None)) == 13

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from dinoflow_deploy.errors import TrainingError
+from dinoflow_deploy.errors import InputError, TrainingError
 from dinoflow_deploy.train.run_folder import RunFolder
 
 HOLD = """
@@ -51,6 +51,22 @@ def test_a_run_that_did_not_begin_leaves_no_folder_and_takes_none_away(tmp_path)
             stop_in(RunFolder(tmp_path / name), begun=name == "begun")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["begun", "mine"]
     assert sorted(path.name for path in (tmp_path / "begun").iterdir()) == ["lock", "tensorboard"]
+
+
+@pytest.mark.parametrize("name", ["best", "last"])
+def test_a_model_that_a_run_would_replace_is_refused_before_the_work(tmp_path, name):
+    folder = RunFolder(tmp_path)
+    model = getattr(folder, name)
+    model.touch()
+    with pytest.raises(TrainingError, match=f"{name}.safetensors exists, and this run would replace it"):
+        folder.check(resume=False, init_from=model)
+    folder.check(resume=True, init_from=None)
+
+
+def test_a_folder_where_nothing_can_be_written_is_refused_before_the_work(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="file is not a folder"):
+        RunFolder(tmp_path / "file").check(resume=False, init_from=None)
 
 
 def test_a_folder_that_cannot_be_locked_is_not_called_busy(tmp_path, monkeypatch):

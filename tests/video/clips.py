@@ -33,14 +33,18 @@ def write_clip(
     sound: bool = False,
     rotation: tuple[float, bool] | None = None,
     gop: int = 12,
+    b_frames: int | None = None,
     options: dict[str, str] | None = None,
+    codec_options: dict[str, str] | None = None,
     draw: Callable[[int, int, int], np.ndarray] = picture,
 ) -> Path:
     """Write a clip. ``rotation`` is an angle in degrees and whether to mirror."""
     width, height = size
     with av.open(str(path), "w", options=options or {}) as container:
-        stream = container.add_stream(codec, rate=rate)
+        stream = container.add_stream(codec, rate=rate, options=codec_options or {})
         stream.width, stream.height = size
+        if b_frames is not None:
+            stream.codec_context.max_b_frames = b_frames
         stream.pix_fmt = "yuv420p" if width % 2 == 0 and height % 2 == 0 else "yuv444p"
         stream.gop_size = gop
         stream.codec_context.time_base = time_base or 1 / rate
@@ -58,6 +62,32 @@ def write_clip(
         if track is not None:
             container.mux(track.encode(None))
     return path
+
+
+def remux(
+    path: Path,
+    target: Path,
+    *,
+    shift: Fraction = Fraction(0),
+    first: int = 0,
+    options: dict[str, str] | None = None,
+    file_format: str | None = None,
+) -> Path:
+    """Copy the packets of a clip into another file, those from ``first`` on, ``shift`` seconds later."""
+    with (
+        av.open(str(path)) as source,
+        av.open(str(target), "w", format=file_format, options=options or {}) as container,
+    ):
+        (video,) = source.streams.video
+        stream = container.add_stream_from_template(video)
+        packets = [packet for packet in source.demux(video) if packet.size]
+        for packet in packets[first:]:
+            ticks = round(shift / packet.time_base)
+            packet.pts += ticks
+            packet.dts = None if packet.dts is None else packet.dts + ticks
+            packet.stream = stream
+            container.mux(packet)
+    return target
 
 
 def silence(number: int) -> av.AudioFrame:

@@ -8,7 +8,7 @@ import pytest
 from av.stream import Disposition
 
 from dinoflow_deploy.errors import VideoError
-from dinoflow_deploy.video import decoding, open_source
+from dinoflow_deploy.video import open_source, rgb
 from dinoflow_deploy.video.frame_source import Selection
 from tests.video.clips import NTSC, cut, decode, picture, silence, write_clip
 
@@ -116,7 +116,8 @@ def test_size_change_is_scaled_to_the_first_size_and_said(tmp_path):
     source, frames = read(both)
     assert [frame.image.shape for frame in frames] == [(64, 96, 3)] * 24
     assert source.notes == [
-        "the frame size changes from 96x64 to 128x96 at frame 12: later frames are scaled to the first"
+        "the frame size changes from 96x64 to 128x96 at frame 12: later frames are scaled to the first",
+        "12 frame(s) have a time that goes back: each follows the one before as at 29.97 fps",
     ]
     assert all(later.pts > earlier.pts for earlier, later in itertools.pairwise(frames))
 
@@ -291,6 +292,6 @@ def test_a_frame_that_cannot_be_converted_is_named(tmp_path, monkeypatch, error)
     def fail(picture, size):
         raise error
 
-    monkeypatch.setattr(decoding, "_convert", fail)
+    monkeypatch.setattr(rgb, "_convert", fail)
     with pytest.raises(VideoError, match=r"frame 0 of .*clip\.mp4 cannot be converted to RGB: .*bad"):
         read(write_clip(tmp_path / "clip.mp4"))

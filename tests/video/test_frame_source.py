@@ -1,10 +1,7 @@
-from fractions import Fraction
-
 import pytest
 
 from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.video.frame_source import Selection, fitted_size
-from dinoflow_deploy.video.timestamps import Timestamps
 
 
 @pytest.mark.parametrize("start", [0, 3, 50])
@@ -47,18 +44,3 @@ def test_selection_refuses(values):
 )
 def test_fitted_size(size, max_side, expected):
     assert fitted_size(*size, max_side) == expected
-
-
-def test_good_timestamps_are_kept_from_zero():
-    timestamps = Timestamps(Fraction(1, 25), Fraction(1, 1000))
-    assert [timestamps.next(pts) for pts in (70, 103, 170, 171, 900)] == [0, 33, 100, 101, 830]
-
-
-def test_missing_and_returning_timestamps_become_the_nominal_step():
-    timestamps = Timestamps(Fraction(1, 25), Fraction(1, 1000))
-    assert [timestamps.next(pts) for pts in (None, None, 80, 80, 10, 900)] == [0, 40, 80, 120, 160, 900]
-
-
-def test_a_step_shorter_than_the_time_base_still_increases():
-    timestamps = Timestamps(Fraction(1, 1000), Fraction(1, 25))
-    assert [timestamps.next(None) for _ in range(3)] == [0, 1, 2]

@@ -8,7 +8,6 @@ import pytest
 from dinoflow_deploy.errors import InputError, VideoError
 from dinoflow_deploy.video import open_source
 from dinoflow_deploy.video.frame_source import Selection
-from dinoflow_deploy.video.images import natural_sort, read_image
 from tests.video.clips import picture
 
 
@@ -22,17 +21,6 @@ def write_images(folder: Path, names, size=(32, 24)) -> list[str]:
 def read(inputs, selection=None, **settings):
     with open_source(inputs, **settings) as source:
         return source, list(source.frames(selection or Selection()))
-
-
-def test_numbers_sort_as_numbers():
-    names = ["frame10.png", "frame2.png", "a.png", "frame1.png", "frame02b.png"]
-    assert [path.name for path in natural_sort([Path(name) for name in names])] == [
-        "a.png",
-        "frame1.png",
-        "frame2.png",
-        "frame02b.png",
-        "frame10.png",
-    ]
 
 
 def test_a_folder_is_read_in_natural_order(tmp_path):
@@ -81,6 +69,67 @@ def test_grey_and_transparent_images_become_rgb(tmp_path):
         np.testing.assert_array_equal(frame.image, np.full((20, 20, 3), 90, np.uint8))
 
 
+def write_12_bit_twins(folder: Path, count: int = 3) -> list[np.ndarray]:
+    """Frames as 8-bit PNG would hold them, in 12 bits of 16-bit PNG; the first is dark. Gives the frames."""
+    frames = [picture(number, 32, 24) // (8 if number == 0 else 1) for number in range(count)]
+    for number, frame in enumerate(frames):
+        cv2.imwrite(str(folder / f"{number}.png"), np.uint16(frame[..., ::-1]) * 16)
+    return frames
+
+
+def test_12_bit_images_in_16_bits_are_read_by_one_scale(tmp_path):
+    twins = write_12_bit_twins(tmp_path)
+    source, frames = read([str(tmp_path)])
+    for frame, twin in zip(frames, twins, strict=True):
+        assert np.abs(frame.image.astype(int) - twin).max() <= 1
+    largest = 16 * max(int(twin.max()) for twin in twins)
+    assert source.notes == [
+        f"the 16-bit images hold values up to {largest}: read as 12-bit, 4095 being white"
+    ]
+
+
+def test_full_16_bit_images_are_read_without_a_remark(tmp_path):
+    for number in range(2):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), picture(number, 32, 24)[..., ::-1] * np.uint16(257))
+    source, frames = read([str(tmp_path)])
+    for number, frame in enumerate(frames):
+        np.testing.assert_array_equal(frame.image, picture(number, 32, 24))
+    assert source.notes == []
+
+
+def test_a_white_that_files_state_is_not_guessed(tmp_path):
+    """A dark PGM of 12 bits stays dark, and its neighbour of 8 bits as it is."""
+    values = np.arange(400, dtype=np.uint16).reshape(20, 20)
+    (tmp_path / "1.pgm").write_bytes(b"P5 20 20 4095\n" + values.astype(">u2").tobytes())
+    cv2.imwrite(str(tmp_path / "2.pgm"), np.uint8(values // 16))
+    source, frames = read([str(tmp_path)])
+    assert np.abs(frames[0].image[..., 0] - values * (255 / 4095)).max() < 0.5001
+    np.testing.assert_array_equal(frames[1].image[..., 0], values // 16)
+    assert source.notes == []
+
+
+def test_values_beyond_the_guess_are_white_and_said(tmp_path):
+    """Of 18 images, 16 are looked at before the first frame."""
+    for number in range(18):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), np.full((20, 20), 900, np.uint16))
+    hidden = next(n for n in range(18) if n not in {round(17 * step / 15) for step in range(16)})
+    cv2.imwrite(str(tmp_path / f"{hidden}.png"), np.full((20, 20), 2000, np.uint16))
+    source, frames = read([str(tmp_path)])
+    assert [int(frame.image[0, 0, 0]) for frame in frames] == [
+        255 if number == hidden else round(900 * 255 / 1023) for number in range(18)
+    ]
+    assert len(source.notes) == 2
+    assert f"{hidden}.png and maybe others hold more, here up to 2000" in source.notes[1]
+
+
+def test_a_type_without_a_known_white_is_named(tmp_path, capfd):
+    for number in range(2):
+        cv2.imwrite(str(tmp_path / f"{number}.tif"), np.ones((20, 20), np.float32))
+    with pytest.raises(VideoError, match=r"0\.tif holds float32 values"):
+        read([str(tmp_path)])
+    assert capfd.readouterr().err == ""
+
+
 def test_an_image_of_another_size_is_named(tmp_path):
     write_images(tmp_path, ["1.png", "2.png"])
     write_images(tmp_path, ["3.png"], size=(40, 24))
@@ -93,13 +142,6 @@ def test_a_damaged_image_is_named(tmp_path):
     Path(paths[1]).write_bytes(Path(paths[1]).read_bytes()[:40])
     with pytest.raises(VideoError, match=r"2\.png: cannot be decoded as an image: it is cut off"):
         read([str(tmp_path)])
-
-
-def test_a_jpeg_that_is_cut_off_is_refused(tmp_path):
-    (path,) = write_images(tmp_path, ["1.jpg"])
-    Path(path).write_bytes(Path(path).read_bytes()[:-40])
-    with pytest.raises(VideoError, match=r"1\.jpg: the JPEG is cut off"):
-        read_image(Path(path))
 
 
 def test_what_holds_no_images_is_refused(tmp_path):
@@ -132,13 +174,6 @@ def test_a_folder_that_cannot_be_listed_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "iterdir", refuse)
     with pytest.raises(VideoError, match=f"{tmp_path} cannot be listed: Permission denied"):
         open_source([str(tmp_path)])
-
-
-def test_a_rate_is_for_images_only(tmp_path):
-    with pytest.raises(InputError, match="fps is for images"):
-        open_source([str(tmp_path / "clip.mp4")], rate=Fraction(30))
-    with pytest.raises(InputError, match="fps is 0"):
-        open_source([str(tmp_path)], rate=Fraction(0))
 
 
 def test_a_tiny_max_side_is_refused(tmp_path):

@@ -1,4 +1,5 @@
 import gc
+import itertools
 import json
 import threading
 import weakref
@@ -68,6 +69,22 @@ def test_variable_frame_rate_and_pixel_aspect_pass_through(tmp_path):
     path = write_clip(tmp_path / "vfr.mp4", frames=6, pts=pts, time_base=Fraction(1, 90000))
     run(open_source([str(path)]), tmp_path / "flow.mp4")
     assert times(tmp_path / "flow.mp4") == [Fraction(time, 90000) for time in pts[:-1]]
+
+
+@pytest.mark.parametrize("selection", [Selection(), Selection(count=3), Selection(stride=2)])
+def test_the_last_frame_of_the_output_lasts_until_the_next_one_of_the_clip(tmp_path, selection):
+    pts = [0, 3000, 9000, 10000, 40000, 43001, 83000]
+    path = write_clip(tmp_path / "vfr.mp4", frames=7, pts=pts, time_base=Fraction(1, 90000))
+    run(open_source([str(path)]), tmp_path / "flow.mp4", selection=selection)
+    used = [Fraction(time, 90000) for time in selection.of(pts)]
+    with av.open(str(tmp_path / "flow.mp4")) as container:
+        (stream,) = container.streams
+        packets = [packet for packet in container.demux(stream) if packet.size]
+        assert stream.duration * stream.time_base == used[-1]
+        assert [packet.pts * packet.time_base for packet in packets] == used[:-1]
+        assert [packet.duration * packet.time_base for packet in packets] == [
+            later - earlier for earlier, later in itertools.pairwise(used)
+        ]
 
 
 def test_orientation_is_kept(tmp_path):

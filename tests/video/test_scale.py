@@ -12,7 +12,7 @@ MILLISECONDS = Fraction(1, 1000)
 
 def pair(number: int, motion: float, step: int = 100) -> FlowFrame:
     image = np.zeros((16, 16, 3), np.uint8)
-    return FlowFrame(Frame(number, image, number * step), np.full((16, 16, 2), [motion, 0], np.float32))
+    return FlowFrame(Frame(number, image, number * step), np.full((16, 16, 2), [motion, 0], np.float32), step)
 
 
 def test_a_given_scale_is_used_at_once():
@@ -47,7 +47,7 @@ def test_it_is_the_99th_percentile_to_two_digits():
     item = pair(0, 0.0)
     lengths = np.random.default_rng(3).gamma(2, 4, (400, 400)).astype(np.float32)
     flow = np.stack([lengths * np.float32(0.6), lengths * np.float32(-0.8)], axis=2)
-    ((_, value),) = ColorScale(None, MILLISECONDS).apply([FlowFrame(item.frame, flow)])
+    ((_, value),) = ColorScale(None, MILLISECONDS).apply([FlowFrame(item.frame, flow, item.duration)])
     assert value == pytest.approx(np.percentile(lengths, 99), rel=0.08)
     assert value == float(f"{value:.2g}")
 

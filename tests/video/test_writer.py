@@ -75,6 +75,19 @@ def test_timestamps_are_exact(tmp_path, time_base, pts):
     assert times(path) == [time * time_base for time in pts]
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 6])
+@pytest.mark.parametrize("last", [None, 1, 5000])
+def test_the_last_picture_is_shown_as_long_as_asked(tmp_path, count, last):
+    pts = [0, 33, 100, 150, 400, 451][:count]
+    with VideoWriter(tmp_path / "a.mp4", rate=Fraction(25), time_base=Fraction(1, 1000)) as writer:
+        for number, time in enumerate(pts):
+            writer.write(picture(number, 96, 64), time, last if number == count - 1 else None)
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        (stream,) = container.streams
+        assert stream.duration * stream.time_base * 1000 == pts[-1] + (last or 40)
+    assert times(tmp_path / "a.mp4") == [Fraction(time, 1000) for time in pts]
+
+
 @pytest.mark.parametrize("rate", [Fraction(24), Fraction(24000, 1001), Fraction(25), NTSC, Fraction(60)])
 def test_rates_are_exact(tmp_path, rate):
     path = write(tmp_path / "a.mp4", [picture(number, 64, 64) for number in range(10)], rate=rate)

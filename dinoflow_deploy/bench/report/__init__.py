@@ -1,5 +1,5 @@
 """One self-contained HTML page of a benchmark."""
 
-from dinoflow_deploy.bench.report.page import Report, report_path
+from dinoflow_deploy.bench.report.page import PAGE_NAME, Report
 
-__all__ = ["Report", "report_path"]
+__all__ = ["PAGE_NAME", "Report"]

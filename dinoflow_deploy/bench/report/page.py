@@ -3,40 +3,21 @@
 import json
 from collections.abc import Iterator, Sequence
 from html import escape
-from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from dinoflow_deploy.atomic import atomic_file, check_writable
 from dinoflow_deploy.bench.benchmark import Shown
 from dinoflow_deploy.bench.report.charts import Axis, even_axis, line_chart
 from dinoflow_deploy.bench.report.pictures import PairPictures, draw_pair, error_colors
 from dinoflow_deploy.bench.report.style import STYLE
-from dinoflow_deploy.bench.results import BenchResult, DatasetResult, SpeedResult
-from dinoflow_deploy.bench.tables import Table, dataset_tables, speed_table
-from dinoflow_deploy.errors import InputError
+from dinoflow_deploy.bench.results import BenchResult, DatasetResult, Failure, SpeedResult
+from dinoflow_deploy.bench.tables import Table, dataset_tables, failures_table, speed_table
 
-_MIB = 2**20
-
-
-def report_path(folder: Path, *, overwrite: bool) -> Path:
-    """The page in a folder, which is made when it is written.
-
-    Raises:
-        InputError: The folder cannot be made, or the page is there already and not to be replaced.
-    """
-    path = folder / "index.html"
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"--report {folder} is a file: name a folder")
-    if not folder.resolve().parent.is_dir():
-        raise InputError(f"--report {folder} cannot be made: there is no folder {folder.parent}")
-    check_writable(path)
-    if path.exists() and not overwrite:
-        raise InputError(f"{path} exists: pass --overwrite to replace it, or another folder")
-    return path
+PAGE_NAME: Final = "index.html"
+"""Of the page, in the folder of a report."""
 
 
 class Report:
-    """Collects pictures while a benchmark runs, and writes the page at its end."""
+    """Collects pictures while a benchmark runs, for the page at its end."""
 
     def __init__(self) -> None:
         self._pictures: dict[str, list[PairPictures]] = {}
@@ -44,12 +25,6 @@ class Report:
     def show(self, shown: Shown) -> None:
         """Draw a pair; a few hundred kilobytes of it are kept."""
         self._pictures.setdefault(shown.dataset, []).append(draw_pair(shown))
-
-    def write(self, path: Path, result: BenchResult) -> None:
-        """Write the page, whole or not at all."""
-        path.parent.mkdir(exist_ok=True)
-        with atomic_file(path) as partial:
-            partial.write_text(self.html(result), encoding="utf-8")
 
     def html(self, result: BenchResult) -> str:
         """The page as text."""
@@ -68,14 +43,16 @@ class Report:
         if result.partial:
             yield '<p class="partial">Partial: the run was interrupted.</p>'
         yield _summary(result)
+        if result.failures:
+            yield f"<section>{_table(failures_table(result.failures))}</section>"
         for dataset in result.datasets:
-            yield self._dataset(dataset)
+            yield self._dataset(dataset, result.failures)
         if result.speed:
-            yield _speed(result.speed)
+            yield _speed(result.speed, result.failures)
         yield _environment(result)
 
-    def _dataset(self, dataset: DatasetResult) -> str:
-        tables = "".join(map(_table, dataset_tables(dataset)))
+    def _dataset(self, dataset: DatasetResult, failures: Sequence[Failure]) -> str:
+        tables = "".join(map(_table, dataset_tables(dataset, failures)))
         pictures = "".join(map(_pair, self._pictures.get(dataset.dataset, [])))
         return (
             f"<section><h2>{escape(dataset.dataset)}</h2>{tables}{_by_displacement(dataset)}"
@@ -174,7 +151,7 @@ def _picture(address: str, caption: str) -> str:
     return f'<figure><img src="{address}" alt="{text}"><figcaption>{text}</figcaption></figure>'
 
 
-def _speed(results: Sequence[SpeedResult]) -> str:
+def _speed(results: Sequence[SpeedResult], failures: Sequence[Failure]) -> str:
     lines = {}
     for speed in results:
         quantiles = speed.latency_quantiles
@@ -189,7 +166,7 @@ def _speed(results: Sequence[SpeedResult]) -> str:
             + line_chart(lines, x, even_axis("calls at most as slow, %", 0, 100))
             + "</figure>"
         )
-    return f"<section><h2>speed</h2>{_table(speed_table(results))}{chart}</section>"
+    return f"<section><h2>speed</h2>{_table(speed_table(results, failures))}{chart}</section>"
 
 
 def _environment(result: BenchResult) -> str:

@@ -90,11 +90,13 @@ class Profiles:
             )
 
     def _advice(self, batch: int, height: int, width: int) -> str:
-        hull = self.hull
+        hull, resize = self.hull, "Resize the frames"
+        if len(self.ranges) == 1:
+            resize = hull.resize_advice(height, width).capitalize()
         needed = [-(-side // STRIDE) * STRIDE for side in (height, width)]
         if self.is_static:
             pairs = max(batch, hull.batch.min)
-            return f"Resize the frames, or run: {self.rebuild} --size {_size(needed)} --batch {pairs}"
+            return f"{resize}, or run: {self.rebuild} --size {_size(needed)} --batch {pairs}"
         lengths = list(zip((hull.height, hull.width, hull.batch), (*needed, batch), strict=True))
         corners = {
             "min": [min(axis.min, length) for axis, length in lengths],
@@ -102,7 +104,7 @@ class Profiles:
             "max": [max(axis.max or length, length) for axis, length in lengths],
         }
         options = " ".join(f"--{name} {_size(corner)},{corner[2]}" for name, corner in corners.items())
-        return f"Resize the frames, or run: {self.rebuild} {options}"
+        return f"{resize}, or run: {self.rebuild} {options}"
 
 
 def _ranges(cuda_engine: Any, name: str) -> Iterator[InputRange]:

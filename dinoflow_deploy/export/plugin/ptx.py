@@ -64,7 +64,7 @@ def main() -> None:
     if path is None:
         raise SystemExit("error: the extra dev, which brings nvcc, is not installed: run make install")
     text = compile_ptx(Nvcc(path, nvcc_version(path)))
-    with atomic_file(PTX_FILE) as partial:
+    with atomic_file(PTX_FILE, overwrite=True) as partial:
         partial.write_text(text)
     print(f"wrote {PTX_FILE}")
 

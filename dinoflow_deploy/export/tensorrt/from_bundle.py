@@ -1,18 +1,20 @@
 """A plan from a bundle that was exported elsewhere: no torch, no weights."""
 
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
-from dinoflow_deploy.engines.bundle import Bundle, Manifest
+from dinoflow_deploy.engines.bundle import ONNX_NAME, Bundle, Manifest
 from dinoflow_deploy.export.bundle_folder import bundle_folder, check_bundle_folder
 from dinoflow_deploy.export.manifests import without_plan, write_manifest
+from dinoflow_deploy.export.reuse import manifest_differences, may_be_reused, reuse
 from dinoflow_deploy.export.tensorrt.build import build_plan
 from dinoflow_deploy.export.tensorrt.options import PlanOptions
-from dinoflow_deploy.export.tensorrt.preparation import prepare
+from dinoflow_deploy.export.tensorrt.preparation import Preparation, prepare
 from dinoflow_deploy.export.tensorrt.report import PlanReport
-from dinoflow_deploy.export.tensorrt.reuse import may_be_reused, reuse, reused_report
+from dinoflow_deploy.export.tensorrt.reuse import plan_differences, reused_report
 from dinoflow_deploy.progress import NoProgress, Progress
 
 
@@ -69,7 +71,7 @@ def build_from_bundle(
         options, manifest.inputs, inline=manifest.operator.inline, precision=manifest.precision
     )
     if reusable:
-        found = reuse(output, manifest, prepared, verified=False)
+        found = reuse(output, lambda found: _differences(found, manifest, prepared))
         return BundleReport(output, found.manifest, reused_report(found, prepared))
     with bundle_folder(output, overwrite=overwrite) as folder:
         kept = without_plan(manifest, prepared.target.flavour.name)
@@ -79,3 +81,10 @@ def build_from_bundle(
         report = build_plan(folder, options, progress or NoProgress(), prepared=prepared, cancel=cancel)
         written = Bundle.open(folder).manifest
     return BundleReport(output, written, report)
+
+
+def _differences(found: Manifest, source: Manifest, prepared: Preparation) -> Iterator[str]:
+    yield from manifest_differences(found, source)
+    if found.files[ONNX_NAME] != source.files[ONNX_NAME]:
+        yield f"its {ONNX_NAME} is another file"
+    yield from plan_differences(found, prepared)

@@ -1,10 +1,9 @@
 """What decides a plan, as one hash: a plan with the same key need not be built again."""
 
-import hashlib
-import json
 from typing import Final
 
 from dinoflow_deploy.engines.input_range import InputRange
+from dinoflow_deploy.export.key import sha256_of
 from dinoflow_deploy.export.plugin.doors import Door
 from dinoflow_deploy.export.tensorrt.options import PlanOptions
 from dinoflow_deploy.export.tensorrt.target import Target
@@ -39,4 +38,4 @@ def plan_key(onnx_sha256: str, target: Target, options: PlanOptions, inputs: Inp
         "workspace_gib": options.workspace_gib,
         "plugin": (door.name, door.digest),
     }
-    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
+    return sha256_of(decisive)

@@ -79,7 +79,7 @@ def save_timing_cache(path: Path, config: Any, target: Target, log: Log) -> str 
         if len(merged) < len(content):
             return _kept(path, target, f"it would shrink from {len(content)} to {len(merged)} bytes")
         if merged != content:
-            with atomic_file(path) as partial:
+            with atomic_file(path, overwrite=True) as partial:
                 partial.write_bytes(merged)
     return None
 
@@ -90,6 +90,8 @@ def _kept(path: Path, target: Target, why: str) -> str:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    with path.with_name(f"{path.name}.lock").open("a") as lock:
+    # Of the file itself, by whatever link a build names it.
+    file = path.resolve()
+    with file.with_name(f"{file.name}.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -45,7 +45,7 @@ def decode(data: bytes) -> FloatArray:
 
 
 def _check(data: bytes) -> None:
-    """Walk the chunks: every checksum right, 16-bit RGB, complete to the end and nothing after it."""
+    """Walk the chunks: every checksum right, 16-bit RGB, complete to the end."""
     if not data.startswith(_SIGNATURE):
         raise FileFormatError(f"not a PNG file: it starts with {data[:8]!r}")
     position, compressed = len(_SIGNATURE), 0
@@ -56,9 +56,6 @@ def _check(data: bytes) -> None:
         name, content = _chunk(data, position)
         if name == b"IDAT":
             compressed += len(content)
-    position += 12 + len(content)
-    if position != len(data):
-        raise FileFormatError(f"the PNG has {len(data) - position} bytes after its end")
     if height * (6 * width + 1) > compressed * _DEFLATE_LIMIT:
         raise FileFormatError(f"the PNG is cut off: {compressed} bytes cannot hold {width}x{height} pixels")
 

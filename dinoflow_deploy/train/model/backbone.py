@@ -40,7 +40,7 @@ class RotaryEmbedding(nn.Module):
 
     @staticmethod
     def _centres(count: int, like: Tensor) -> Tensor:
-        return (torch.arange(count, dtype=like.dtype, device=like.device) + 0.5) * (2.0 / count) - 1.0
+        return (torch.arange(count, dtype=like.dtype, device=like.device) + 0.5) * (2 / count) - 1.0
 
 
 def rotate(tokens: Tensor, cosine: Tensor, sine: Tensor, prefix: int) -> Tensor:

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.overrides import handle_torch_function, has_torch_function
 
 OPERATOR_DOMAIN = "dinoflow"
 OPERATOR_NAME = "LocalCorrelation"
@@ -26,8 +27,10 @@ def local_correlation(feature1: Tensor, feature2: Tensor, radius: int) -> Tensor
     Returns:
         ``[B, (2r + 1)^2, H, W]`` of the features' type.
     """
-    if torch.onnx.is_in_onnx_export():
-        return _operator_node(feature1, feature2, radius)
+    features = feature1, feature2
+    if has_torch_function(features):
+        # What stands in for functions of torch, as an export does, is asked about this one too.
+        return handle_torch_function(local_correlation, features, *features, radius)
     return correlate_bands(feature1, feature2, radius)
 
 
@@ -47,15 +50,3 @@ def correlate_bands(feature1: Tensor, feature2: Tensor, radius: int) -> Tensor:
     flat = F.pad(products.flatten(3), (0, width))
     skewed = flat.reshape(-1, side, height, width, width + side)[..., :side]  # [B, side, H, W, side]
     return skewed.permute(0, 1, 4, 2, 3).flatten(1, 2)
-
-
-def _operator_node(feature1: Tensor, feature2: Tensor, radius: int) -> Tensor:
-    batch, _, height, width = feature1.shape
-    return torch.onnx.ops.symbolic(
-        f"{OPERATOR_DOMAIN}::{OPERATOR_NAME}",
-        [feature1, feature2],
-        attrs={"radius": radius, "plugin_namespace": PLUGIN_NAMESPACE, "plugin_version": PLUGIN_VERSION},
-        dtype=feature1.dtype,
-        shape=[batch, (2 * radius + 1) ** 2, height, width],
-        version=1,
-    )

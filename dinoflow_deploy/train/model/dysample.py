@@ -46,8 +46,8 @@ class DySample(nn.Module):
         x_offset, y_offset = offset.reshape(batch, 2, -1, rows, columns).unbind(1)
         x = torch.arange(columns, dtype=offset.dtype, device=offset.device) + 0.5
         y = torch.arange(rows, dtype=offset.dtype, device=offset.device) + 0.5
-        x_position = (x_offset + x[None, None, None, :]) * (2.0 / columns) - 1.0
-        y_position = (y_offset + y[None, None, :, None]) * (2.0 / rows) - 1.0
+        x_position = (x_offset + x[None, None, None, :]) * (2 / columns) - 1.0
+        y_position = (y_offset + y[None, None, :, None]) * (2 / rows) - 1.0
         positions = torch.stack([F.pixel_shuffle(p, self.scale) for p in (x_position, y_position)], dim=-1)
         return positions.flatten(0, 1)
 

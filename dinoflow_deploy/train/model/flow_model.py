@@ -43,13 +43,33 @@ class FlowModel(nn.Module):
         """
         return self.head.decode(*self.compare(image1, image2))
 
+    def bidirectional(self, image1: Tensor, image2: Tensor) -> tuple[Tensor, Tensor]:
+        """Flow in both directions, from features that are computed once.
+
+        Args:
+            image1: As ``forward`` takes it.
+            image2: The same shape.
+
+        Returns:
+            Flow from ``image1`` to ``image2`` and back, each as ``forward`` gives it.
+        """
+        feature1, feature2 = self.head.features(*self._taps(image1, image2))
+        return (
+            self.head.decode(*self.head.compare_features(feature1, feature2)),
+            self.head.decode(*self.head.compare_features(feature2, feature1)),
+        )
+
     def compare(self, image1: Tensor, image2: Tensor) -> tuple[Tensor, Tensor]:
         """Cost volume and feature difference of two images, as ``FlowHead.compare`` gives them."""
+        return self.head.compare(*self._taps(image1, image2))
+
+    def _taps(self, image1: Tensor, image2: Tensor) -> tuple[list[tuple[Tensor, Tensor]], int, int]:
+        """The tapped tokens of both images, and rows and columns of their grid."""
         images = torch.cat([image1, image2], dim=0)
         normalised = (images - self.mean) / self.std
         taps = self.backbone(normalised.to(self.backbone.patch_embed.weight.dtype))
         patch = self.config.backbone_config.patch_size
-        return self.head.compare(taps, images.shape[2] // patch, images.shape[3] // patch)
+        return taps, images.shape[2] // patch, images.shape[3] // patch
 
     @classmethod
     def from_pretrained(

@@ -149,9 +149,17 @@ class FlowHead(nn.Module):
             Cost volume ``[B, (2 radius + 1)^2, rows, columns]`` and feature difference
             ``[B, width, rows, columns]``.
         """
+        return self.compare_features(*self.features(taps, rows, columns))
+
+    def features(self, taps: list[tuple[Tensor, Tensor]], rows: int, columns: int) -> tuple[Tensor, Tensor]:
+        """First step of ``compare``: the features of each frame, ``[B, width, rows, columns]``."""
         fused = self.weighted_fusion(taps).transpose(1, 2)
         # Not chunk: its number of chunks would bind an exported graph to the traced batch.
         feature1, feature2 = fused.reshape(2, -1, fused.shape[1], rows, columns).unbind(0)
+        return feature1, feature2
+
+    def compare_features(self, feature1: Tensor, feature2: Tensor) -> tuple[Tensor, Tensor]:
+        """Last step of ``compare``, from the first frame's features to the second's."""
         return self.cost_volume(feature1, feature2), feature2 - feature1
 
     def cost_volume(self, feature1: Tensor, feature2: Tensor) -> Tensor:

@@ -17,9 +17,12 @@ CHECKPOINT_KEY = "dinoflow_checkpoint"
 
 
 def save_model(model: FlowModel, path: Path) -> None:
-    """Write a model whole: weights in float32 as they are, configuration as JSON in the metadata."""
+    """Write a model whole: weights in float32 as they are, configuration as JSON in the metadata.
+
+    A file that exists is replaced.
+    """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    with atomic_file(path) as partial:
+    with atomic_file(path, overwrite=True) as partial:
         save_file(tensors, partial, metadata={CONFIG_KEY: json.dumps(model.config.to_dict(), sort_keys=True)})
 
 

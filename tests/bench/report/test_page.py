@@ -13,13 +13,12 @@ import numpy as np
 import pytest
 
 from dinoflow_deploy.bench.benchmark import BenchOptions, Shown, run_benchmark
-from dinoflow_deploy.bench.report import Report, report_path
+from dinoflow_deploy.bench.report import PAGE_NAME, Report
 from dinoflow_deploy.bench.report.pictures import draw_pair
 from dinoflow_deploy.bench.results import BenchResult, Example
 from dinoflow_deploy.bench.tables import tables
 from dinoflow_deploy.datasets import FlowSample
 from dinoflow_deploy.datasets.synthetic_tree import write_synthetic_tree
-from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.progress import NoProgress
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
@@ -162,19 +161,6 @@ def test_errors_and_unknown_truth_are_drawn_apart() -> None:
     assert image[:, 20:].sum(axis=-1).min() > 500
 
 
-def test_where_the_page_goes(tmp_path) -> None:
-    (tmp_path / "file").write_text("")
-    assert report_path(tmp_path / "new", overwrite=False) == tmp_path / "new/index.html"
-    with pytest.raises(InputError, match=r"file is a file: name a folder"):
-        report_path(tmp_path / "file", overwrite=True)
-    with pytest.raises(InputError, match=r"there is no folder .*nowhere"):
-        report_path(tmp_path / "nowhere/new", overwrite=False)
-    (tmp_path / "index.html").write_text("")
-    with pytest.raises(InputError, match="--overwrite"):
-        report_path(tmp_path, overwrite=False)
-    assert report_path(tmp_path, overwrite=True) == tmp_path / "index.html"
-
-
 # Says in the page's own text what a person would see: pictures that did not load, and what overflows.
 _LOOK = """<script>addEventListener("load", () => { const root = document.documentElement;
 const broken = [...document.images].filter(image => !image.naturalWidth).length;
@@ -188,9 +174,8 @@ document.title = `images ${document.images.length} broken ${broken} wide ${wide}
 @pytest.mark.parametrize("width", [1280, 400])
 def test_it_opens_in_a_browser(reported, tmp_path, width) -> None:
     report, result = reported
-    path = tmp_path / "report/index.html"
-    report.write(path, result)
-    path.write_text(path.read_text().replace("</body>", f"{_LOOK}</body>"))
+    path = tmp_path / PAGE_NAME
+    path.write_text(report.html(result).replace("</body>", f"{_LOOK}</body>"))
     dom = browse(f"--window-size={width},2000", "--virtual-time-budget=5000", "--dump-dom", path)
     assert "<title>images 36 broken 0 wide 0</title>" in dom
     assert dom.count("<svg") == 3

@@ -25,6 +25,7 @@ from dinoflow_deploy.export.plugin.doors import (
     network_flags,
     open_door,
 )
+from tests.export.old_operator import with_old_operator
 from tests.export.test_operator import operator_model
 
 DYNAMIC = ("batch", 32, "height", "width")
@@ -39,6 +40,7 @@ def models() -> Iterator[tuple[str, ModelProto, tuple[tuple[int, ...], ...] | No
         yield f"{name} static", operator_model(8, element_type, (2, 33, 7, 5), 22), None
     nano = onnx.load(builtin_models()["nano"].bundle / ONNX_NAME)
     yield "nano", nano, ((1, 3, 64, 64), (1, 3, 448, 1024), (1, 3, 1088, 1920))
+    yield "older bundle", with_old_operator(operator_model(4, shape=(2, 33, 7, 5))), None
     no_radius = operator_model(4)
     no_radius.graph.node[0].attribute.remove(attribute(no_radius, "radius"))
     yield "no radius", no_radius, None

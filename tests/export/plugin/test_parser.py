@@ -50,6 +50,10 @@ def test_the_builtin_model_builds_with_the_plugin(outcomes: dict[str, Any]) -> N
     assert outcomes["nano"]["shape"] == [-1, 2, -1, -1]
 
 
+def test_the_plugin_takes_the_operator_of_older_bundles(outcomes: dict[str, Any]) -> None:
+    assert outcomes["older bundle"]["plugins"] == 1
+
+
 @pytest.mark.parametrize("name", ["no radius", "radius 9"])
 def test_a_node_without_a_good_radius_is_refused(outcomes: dict[str, Any], name: str) -> None:
     assert "refused" in outcomes[name]

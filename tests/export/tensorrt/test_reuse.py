@@ -19,7 +19,6 @@ from dinoflow_deploy.export.tensorrt.from_bundle import BundleReport, build_from
 from dinoflow_deploy.export.tensorrt.options import PlanOptions
 from dinoflow_deploy.export.tensorrt.shapes import PlanShapes
 from tests.export.conftest import Exported
-from tests.export.lively import lively_model
 from tests.export.tensorrt.conftest import GH200, Recorder
 from tests.export.tensorrt.fake import FakeTensorRT
 
@@ -157,28 +156,6 @@ class TestFromWeights:
         assert report.manifest == Bundle.open(tmp_path / "out").manifest
         assert contents(tmp_path / "out") == before
 
-    @pytest.mark.parametrize(
-        ("change", "message"),
-        [
-            ({"model": "another"}, r"its model is nano with weights \w{12}, not nano with weights \w{12}"),
-            ({"precision": "fp16"}, "its precision is fp32, not fp16"),
-            ({"opset": 21}, "its opset is 20, not 21"),
-            ({"plain": True}, "its operator is radius 4, not radius 4, inline"),
-            ({"inputs": parse_inputs("64x64", "1")}, "its inputs is batch 2, height 64, width 112, not"),
-            ({"verify": True}, r"its model\.onnx was not verified"),
-        ],
-    )
-    def test_another_export_is_named(
-        self, change: dict[str, Any], message: str, export: Callable[..., Any]
-    ) -> None:
-        change = {"model": lively_model("nano", seed=1)} if "model" in change else change
-        with pytest.raises(InputError, match=message):
-            export(**change)
-
-    def test_another_version_of_a_tool_is_named(
-        self, export: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        real = bundle_writer.version
-        monkeypatch.setattr(bundle_writer, "version", lambda name: "99" if name == "onnx" else real(name))
-        with pytest.raises(InputError, match=r"its onnx was 1\.\d+\.\d+, not 99"):
-            export()
+    def test_another_export_and_another_plan_are_named(self, export: Callable[..., Any]) -> None:
+        with pytest.raises(InputError, match=r"its precision is fp32, not fp16; its plan has hardware"):
+            export(plan=replace(PLAN, hardware_compatibility="same-cc"), precision="fp16")

@@ -1,0 +1,131 @@
+"""The flow of a clip, pair by pair, for a loop in Python."""
+
+import os
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Thread, current_thread
+from typing import TypeAlias
+
+from dinoflow_deploy.engines import FlowEngine, load_engine
+from dinoflow_deploy.errors import InputError, VideoError
+from dinoflow_deploy.video.channel import Cancelled
+from dinoflow_deploy.video.frame_source import Frame, FrameSource, Image, Selection
+from dinoflow_deploy.video.read_ahead import ReadAhead, too_few_frames
+from dinoflow_deploy.video.render import Flow
+from dinoflow_deploy.video.report import Stopwatch
+from dinoflow_deploy.video.sources import open_source
+
+Name: TypeAlias = str | os.PathLike[str]
+
+
+@dataclass(frozen=True, slots=True)
+class FlowResult:
+    """A frame and its flow to the next frame used.
+
+    Attributes:
+        index: Number of the frame in its source, from 0.
+        frame: ``uint8 [H, W, 3]``, RGB, upright.
+        flow: ``float32 [H, W, 2]`` in pixels.
+        time: When the frame is shown, in seconds from the first frame used.
+    """
+
+    index: int
+    frame: Image
+    flow: Flow
+    time: float
+
+
+def flow_stream(
+    source: Name | Sequence[Name] | FrameSource,
+    model: str | Path | FlowEngine = "nano",
+    *,
+    selection: Selection | None = None,
+    max_side: int | None = None,
+) -> Generator[FlowResult, None, None]:
+    """Compute the flow of a clip pair by pair, in constant memory, from the steps of :func:`flow_video`.
+
+    A thread decodes a few frames ahead; flow is computed when the next result is asked for. A live source
+    never waits: frames that come too fast are left out, which shows in ``index``. Nothing is opened before
+    the first result is asked for. When the loop ends, by itself or early (``break``, an error,
+    ``close()``), the thread has ended and all that was opened is closed. What there is to know of how frames
+    were read is in the ``notes`` of the source: open it yourself to see them.
+
+    Args:
+        source: What :func:`open_source` takes, one name or several; or a source that it opened with options
+            of its own, which is read to its end and closed.
+        model: What ``load_engine`` takes; or an engine, which stays open.
+        selection: Which frames are used; by default all.
+        max_side: Shrink frames to at most this many pixels on the longer side; flow is then in pixels of the
+            smaller frames.
+
+    Yields:
+        One result for each pair, in order.
+
+    Raises:
+        VideoError: The source gives fewer than two frames; or, after the results of all frames before, a
+            frame cannot be read or the source turns out to be damaged or cut off.
+        InputError: ``max_side`` is given for an open source, or the frames do not suit the engine.
+        EngineError: The engine cannot be loaded, or failed.
+    """
+    selection = selection or Selection()
+    with ExitStack() as stack:
+        opened = stack.enter_context(_opened(source, max_side))
+        engine = model if isinstance(model, FlowEngine) else stack.enter_context(load_engine(model))
+        previous: Frame | None = None
+        count = 0
+        for frame in stack.enter_context(_decoded(opened, selection)):
+            count += 1
+            if previous is not None:
+                flow = engine(previous.image, frame.image)
+                yield FlowResult(previous.index, previous.image, flow, float(previous.pts * opened.time_base))
+            previous = frame
+        if count < 2:
+            raise too_few_frames(opened, selection, count)
+        if opened.damage:
+            raise VideoError(
+                f"{opened.name} is damaged: {opened.damage}; the flow of what could be read was given"
+            )
+
+
+def _opened(source: Name | Sequence[Name] | FrameSource, max_side: int | None) -> FrameSource:
+    if not isinstance(source, FrameSource):
+        names = [source] if isinstance(source, str | os.PathLike) else source
+        return open_source([os.fspath(name) for name in names], max_side=max_side)
+    if max_side is not None:
+        raise InputError(f"max_side {max_side} is for sources that are opened here: pass it to open_source")
+    return source
+
+
+@contextmanager
+def _decoded(source: FrameSource, selection: Selection) -> Iterator[Iterator[Frame]]:
+    """Frames that a thread decodes meanwhile; an error in it comes after the frames before."""
+    reader = ReadAhead(source, selection, Stopwatch())
+    errors: list[BaseException] = []
+
+    def read() -> None:
+        try:
+            reader.run()
+        except Cancelled:
+            pass
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            reader.frames.finish()
+
+    def frames() -> Iterator[Frame]:
+        yield from reader.frames
+        if errors:
+            raise errors[0]
+
+    thread = Thread(target=read, name="decode", daemon=True)
+    thread.start()
+    try:
+        yield frames()
+    finally:
+        source.stop.set()
+        reader.frames.cancel()
+        # The garbage collector, which may close what is left of a loop, runs in any thread.
+        if thread is not current_thread():
+            thread.join()
