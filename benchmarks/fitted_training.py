@@ -31,10 +31,10 @@ from dinoflow_deploy.atomic import atomic_file
 from dinoflow_deploy.engines.builtin import builtin_models
 from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.progress import NoProgress
-from dinoflow_deploy.train.checkpoint import METADATA_KEY
 from dinoflow_deploy.train.data_folder import DataFolder
 from dinoflow_deploy.train.distributed import Process, choose_device
 from dinoflow_deploy.train.model import FlowModel, FlowModelConfig, save_model
+from dinoflow_deploy.train.model.model_file import CHECKPOINT_KEY
 from dinoflow_deploy.train.plan import plan_training
 from dinoflow_deploy.train.recipe import Recipe, load_recipe
 from dinoflow_deploy.train.run_folder import RunFolder
@@ -249,7 +249,7 @@ class Kept:
         if not self._folder.checkpoint.exists():
             return
         with safe_open(self._folder.checkpoint, framework="pt") as file:
-            metadata = json.loads(file.metadata()[METADATA_KEY])
+            metadata = json.loads(file.metadata()[CHECKPOINT_KEY])
             record.results |= {"step": metadata["step"], "best_epe": metadata["best_epe"]}
             if self._copied:
                 return

@@ -96,19 +96,21 @@ def _print_parity(parity: Parity | None, rows: "Sequence[ParityRow]", otherwise:
     if parity is None:
         typer.echo(f"parity   {otherwise}")
         return
-    typer.echo(
-        f"parity   {parity.engine} against {parity.reference}: end-point difference in px, "
-        f"limit {parity.tolerance_px:g}"
-    )
-    if not rows:
-        typer.echo(
-            f"         {parity.pairs} pairs: mean {parity.mean_px:.2g}, 99% {parity.p99_px:.2g}, "
-            f"max {parity.max_px:.2g}"
-        )
-        return
+    typer.echo(f"parity   {parity.engine} against {parity.reference}: end-point difference in px")
     typer.echo(f"         {'batch':>5}  {'size':>9}  {'flow':>7}  {'mean':>8}  {'99%':>8}  {'max':>8}")
     for row in rows:
+        _print_figures(str(row.batch), f"{row.height}x{row.width}", row)
+    _print_figures(f"{parity.pairs}", "all", parity)
+    if parity.relative is not None:
         typer.echo(
-            f"         {row.batch:>5}  {f'{row.height}x{row.width}':>9}  {row.flow_px:>7.2f}  "
-            f"{row.mean_px:>8.2g}  {row.p99_px:>8.2g}  {row.max_px:>8.2g}"
+            f"         limits: max {parity.tolerance_px:g}, mean {parity.relative_tolerance:g} of the flow; "
+            f"it is {parity.relative:.2g} at most"
         )
+
+
+def _print_figures(batch: str, size: str, figures: "Parity | ParityRow") -> None:
+    flow = "" if figures.flow_px is None else f"{figures.flow_px:.2f}"
+    typer.echo(
+        f"         {batch:>5}  {size:>9}  {flow:>7}  {figures.mean_px:>8.2g}  {figures.p99_px:>8.2g}  "
+        f"{figures.max_px:>8.2g}"
+    )

@@ -41,16 +41,29 @@ class TerminalProgress:
 
 
 class _Rate:
-    """Units per second since the stage began, and the figures last reported."""
+    """Units per second since the stage began, the time that is left, and the figures last reported."""
 
     def __init__(self) -> None:
         self.began = time.monotonic()
         self.done = 0.0
         self.figures: dict[str, float] = {}
+        self._first: tuple[float, float] | None = None
 
     def add(self, amount: float, figures: dict[str, float]) -> None:
         self.done += amount
         self.figures |= figures
+        self._first = self._first or (time.monotonic(), self.done)
+
+    def seconds_left(self, total: float) -> float | None:
+        """Seconds to ``total`` at the rate since the first report; ``None`` before a second of that.
+
+        The first report took what is done once: loading, compiling, starting processes.
+        """
+        if self._first is None:
+            return None
+        began, before = self._first
+        seconds, done = time.monotonic() - began, self.done - before
+        return seconds / done * (total - self.done) if seconds >= 1 and done > 0 else None
 
     def text(self, unit: str) -> str:
         rate = self.done / max(time.monotonic() - self.began, 1e-6)
@@ -138,6 +151,7 @@ class _Lines:
         left = ""
         if self._total is not None:
             done += f"/{self._total:g}"
-            if 0 < rate.done < self._total:
-                left = f", {seconds / rate.done * (self._total - rate.done):.0f} s left"
+            seconds_left = rate.seconds_left(self._total)
+            if seconds_left is not None and rate.done < self._total:
+                left = f", {seconds_left:.0f} s left"
         self.note(f"{self._description}: {done} {self._unit}, {seconds:.0f} s{left}, {rate.text(self._unit)}")

@@ -90,11 +90,26 @@ def train(
 
 def _print(result: "TrainingResult", started_from: str | None) -> None:
     folder = result.folder
-    if not result.finished:
+    if result.finished:
+        typer.echo(f"done: {result.step} steps, {_errors(result)}")
+    else:
         instead = " in place of --init-from" if started_from else ""
         typer.echo(f"stopped at step {result.step}; to go on: the same command with --resume{instead}")
-        return
-    typer.echo(f"done: {result.step} steps, best validation EPE {result.best_epe:.3f} px")
-    typer.echo(f"best model  {folder.best}\nlast model  {folder.last}")
-    typer.echo(f"curves      tensorboard --logdir {folder.tensorboard}")
-    typer.echo(f"next        dinoflow-deploy export --model {folder.best} --output bundle")
+    # Not there before the first validation.
+    if folder.best.exists():
+        typer.echo(f"best model  {folder.best}{' (the start)' if result.start_is_best else ''}")
+    typer.echo(f"last model  {folder.last}")
+    if result.finished:
+        typer.echo(f"curves      tensorboard --logdir {folder.tensorboard}")
+        typer.echo(f"next        dinoflow-deploy export --model {folder.best} --output bundle")
+
+
+def _errors(result: "TrainingResult") -> str:
+    if result.start_epe is None:
+        return f"best validation EPE {result.best_epe:.3f} px"
+    if result.start_is_best:
+        return (
+            f"the start, validation EPE {result.start_epe:.3f} px, was never beaten: a lower learning_rate, "
+            "more pairs or more steps may"
+        )
+    return f"validation EPE {result.start_epe:.3f} px at the start, {result.best_epe:.3f} px at its best"

@@ -87,10 +87,14 @@ class Parity:
         reference: What it was compared with, for instance ``"PyTorch fp32 on cpu"``.
         engine: What ran the export, for instance ``"onnxruntime CPUExecutionProvider"``.
         pairs: Number of frame pairs.
-        tolerance_px: The limit that the export had to keep.
+        tolerance_px: The limit of the largest difference that the export had to keep.
         mean_px: Mean over all pixels.
         p99_px: 99th percentile.
         max_px: Largest difference.
+        flow_px: Mean length of the reference's flow; this and the next two are ``None`` in a manifest
+            that was written before they were measured.
+        relative: Mean difference over mean length of the flow, at the shape where that is largest.
+        relative_tolerance: The limit of that.
     """
 
     reference: str
@@ -100,6 +104,9 @@ class Parity:
     mean_px: float
     p99_px: float
     max_px: float
+    flow_px: float | None = None
+    relative: float | None = None
+    relative_tolerance: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +275,7 @@ class Bundle:
         """
         path = folder / MANIFEST_NAME
         if not path.is_file():
-            raise FileFormatError(f"{folder} is not a bundle: it holds no {MANIFEST_NAME}")
+            raise FileFormatError(f"{folder} is not a bundle: it holds no {MANIFEST_NAME}{_run_hint(folder)}")
         manifest = Manifest.read(path)
         if ONNX_NAME not in manifest.files:
             raise FileFormatError(f"{path}: 'files' does not list {ONNX_NAME}")
@@ -281,6 +288,12 @@ class Bundle:
     def onnx_path(self) -> Path:
         """The ONNX file."""
         return self.folder / ONNX_NAME
+
+
+def _run_hint(folder: Path) -> str:
+    """For the folder of a training run: its model."""
+    best = folder / "best.safetensors"
+    return f". Of a training run, give its model, {best}" if best.is_file() else ""
 
 
 def problem_with(path: Path, recorded: FileInfo) -> str | None:

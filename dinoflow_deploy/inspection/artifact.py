@@ -13,6 +13,7 @@ from dinoflow_deploy.inspection.bundle import inspect_bundle
 from dinoflow_deploy.inspection.plan_file import inspect_plan
 from dinoflow_deploy.inspection.report import FileDetails, Report
 from dinoflow_deploy.inspection.safetensors_file import read_model
+from dinoflow_deploy.inspection.training_run import CHECKPOINT_NAME, is_run, model_files, read_checkpoint
 
 PLAN_SUFFIXES: Final = (".plan", ".engine", ".trt")
 
@@ -21,8 +22,9 @@ def inspect_artifact(source: str | Path, *, allow_host_code: bool = False) -> Re
     """Find out what an artefact is, without running it.
 
     Args:
-        source: Folder or ``manifest.json`` of a bundle, an ``.onnx``, ``.plan`` (``.engine``, ``.trt``) or
-            ``.safetensors`` file, or the name of a built-in model, which stands for its bundle.
+        source: Folder or ``manifest.json`` of a bundle, folder of a training run, an ``.onnx``, ``.plan``
+            (``.engine``, ``.trt``) or ``.safetensors`` file, or the name of a built-in model, which stands
+            for its bundle.
         allow_host_code: Let TensorRT load native code that a plan carries, such as an embedded plugin. It
             then runs here: only for plans whose origin you trust.
 
@@ -32,6 +34,8 @@ def inspect_artifact(source: str | Path, *, allow_host_code: bool = False) -> Re
         MissingPackageError: It is an ONNX file by itself, and ``onnx`` is not installed.
     """
     path = _locate(source)
+    if is_run(path):
+        return _inspect_run(path)
     if path.is_dir():
         return inspect_bundle(path, allow_host_code=allow_host_code)
     if path.suffix.lower() in PLAN_SUFFIXES:
@@ -82,7 +86,15 @@ def _inspect_onnx(path: Path) -> Report:
 
 
 def _inspect_safetensors(path: Path) -> Report:
-    return Report(path=str(path), kind="safetensors", model=read_model(path), files=_files(path))
+    training = read_checkpoint(path)
+    kind = "checkpoint" if training else "safetensors"
+    return Report(path=str(path), kind=kind, model=read_model(path), training=training, files=_files(path))
+
+
+def _inspect_run(folder: Path) -> Report:
+    checkpoint = folder / CHECKPOINT_NAME
+    files = _files(checkpoint, *model_files(folder))
+    return Report(path=str(folder), kind="run", training=read_checkpoint(checkpoint), files=files)
 
 
 def _files(*paths: Path) -> tuple[FileDetails, ...]:

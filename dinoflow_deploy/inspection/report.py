@@ -192,6 +192,24 @@ class ModelDetails:
     weights: tuple[WeightsDetails, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingDetails:
+    """How far a training run came, as its checkpoint says.
+
+    Attributes:
+        step: Optimiser steps done.
+        start_epe: Validation end-point error of the weights it started from, px; ``None`` where they were
+            random.
+        best_epe: The lowest so far, px; ``None`` before the first validation.
+        models: Paths of the run's complete models, and which of them each is.
+    """
+
+    step: int
+    start_epe: float | None
+    best_epe: float | None
+    models: dict[str, str]
+
+
 @dataclass(frozen=True, slots=True)
 class LeftOut:
     """Something that could not be found out here.
@@ -211,13 +229,14 @@ class Report:
 
     Attributes:
         path: Where it lies.
-        kind: ``"bundle"``, ``"onnx"``, ``"plan"`` or ``"safetensors"``.
+        kind: ``"bundle"``, ``"onnx"``, ``"plan"``, ``"safetensors"``, ``"checkpoint"`` or ``"run"``.
         files: The files that belong to it.
         unlisted: Names in a bundle's folder that its manifest does not list.
         manifest: The bundle's manifest, which for a plan is the one beside it.
         graph: What stands in the ONNX file.
         plans: The plan, or the bundle's.
         model: What a ``.safetensors`` file holds.
+        training: What a run's checkpoint says about it.
         left_out: What could not be found out here.
     """
 
@@ -229,6 +248,7 @@ class Report:
     graph: GraphDetails | None = None
     plans: tuple[PlanDetails, ...] = ()
     model: ModelDetails | None = None
+    training: TrainingDetails | None = None
     left_out: tuple[LeftOut, ...] = ()
 
     @property

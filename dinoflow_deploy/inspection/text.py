@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dinoflow_deploy.engines.bundle import Manifest, Parity, PlanInfo
 from dinoflow_deploy.engines.tensorrt.flavours import find_flavour
 from dinoflow_deploy.inspection.engine_text import engine_lines
-from dinoflow_deploy.inspection.report import GraphDetails, ModelDetails, PlanDetails, Report
+from dinoflow_deploy.inspection.report import GraphDetails, ModelDetails, PlanDetails, Report, TrainingDetails
 from dinoflow_deploy.inspection.wording import counts_lines, digest, size, tensor_lines, weights_lines
 
 Lines = Iterator[tuple[str, str]]
@@ -28,7 +28,9 @@ def report_lines(report: Report) -> Lines:
     if report.graph:
         yield from _graph_lines(report.graph)
     yield from _operator_lines(report.graph, report.manifest)
-    if report.model:
+    if report.training:
+        yield from _training_lines(report.training)
+    elif report.model:
         yield from _model_lines(report.model)
     for plan in report.plans:
         yield from _plan_lines(plan)
@@ -62,6 +64,12 @@ def _parity_lines(label: str, parity: Parity | None, absent: str) -> Lines:
             f"limit {parity.tolerance_px:g} px"
         ),
     )
+    if parity.relative is not None:
+        yield (
+            "",
+            f"at most {parity.relative:.2g} of the flow's length, limit {parity.relative_tolerance:g}; "
+            f"the flow is {parity.flow_px:.3g} px",
+        )
 
 
 def _graph_lines(graph: GraphDetails) -> Lines:
@@ -103,6 +111,18 @@ def _model_lines(model: ModelDetails) -> Lines:
         parts = [f"{key} {each}" for key, each in value.items()] if isinstance(value, dict) else [str(value)]
         yield name, ", ".join(parts)
     yield from weights_lines(model.weights)
+
+
+def _training_lines(training: TrainingDetails) -> Lines:
+    errors = {"at the start": training.start_epe, "at its best": training.best_epe}
+    found = ", ".join(f"{epe:.3f} px {when}" for when, epe in errors.items() if epe is not None)
+    validated = f"validation EPE {found}" if found else "not validated yet"
+    yield "training", f"{training.step} steps done; {validated}"
+    yield "", "train --resume goes on from the checkpoint, which is no model"
+    for path, what in training.models.items():
+        yield "use", f"--model {path} ({what})"
+    if not training.models:
+        yield "use", "nothing: its models, best.safetensors and last.safetensors, are not beside it"
 
 
 def _plan_lines(plan: PlanDetails) -> Lines:

@@ -20,11 +20,10 @@ from dinoflow_deploy.atomic import atomic_file
 from dinoflow_deploy.errors import FileFormatError, InputError, TrainingError
 from dinoflow_deploy.train.distributed import Process, gather_objects
 from dinoflow_deploy.train.model import FlowModel
+from dinoflow_deploy.train.model.model_file import CHECKPOINT_KEY
 from dinoflow_deploy.train.model.strict_load import load_strictly
 from dinoflow_deploy.train.recipe import Recipe
 from dinoflow_deploy.train.weight_average import WeightAverage
-
-METADATA_KEY = "dinoflow_checkpoint"
 
 
 @dataclass
@@ -36,6 +35,8 @@ class TrainingState:
         optimizer: Over the model's learning parameters.
         average: The averaged model, or ``None`` when the recipe asks for none.
         step: Optimiser steps done.
+        start_epe: Validation end-point error of the weights it started from, px; ``None`` where these were
+            random.
         best_epe: Lowest validation end-point error so far, px.
     """
 
@@ -43,6 +44,7 @@ class TrainingState:
     optimizer: Optimizer
     average: WeightAverage | None
     step: int = 0
+    start_epe: float | None = None
     best_epe: float = float("inf")
 
 
@@ -69,6 +71,7 @@ def save_checkpoint(
     tensors |= {f"random.{rank}": value for rank, value in enumerate(generators)}
     metadata = {
         "step": state.step,
+        "start_epe": state.start_epe,
         # JSON has no infinity.
         "best_epe": state.best_epe if state.best_epe < float("inf") else None,
         "world_size": process.world_size,
@@ -79,7 +82,7 @@ def save_checkpoint(
     # Models and averages may share constant buffers; safetensors wants each tensor to own its memory.
     owned = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
     with atomic_file(path, overwrite=True) as partial:
-        save_file(owned, partial, metadata={METADATA_KEY: json.dumps(metadata)})
+        save_file(owned, partial, metadata={CHECKPOINT_KEY: json.dumps(metadata)})
 
 
 def load_checkpoint(
@@ -103,6 +106,8 @@ def load_checkpoint(
         load_strictly(state.average.model, _part(tensors, "average."), str(path))
     _load_optimizer(state.optimizer, _part(tensors, "optimizer."))
     state.step = metadata["step"]
+    # Not there in a checkpoint that was written before it was measured.
+    state.start_epe = metadata.get("start_epe")
     state.best_epe = float("inf") if metadata["best_epe"] is None else metadata["best_epe"]
     _restore_random_state(tensors[f"random.{process.rank}"], process)
 
@@ -123,7 +128,7 @@ def _load_optimizer(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = json.loads((file.metadata() or {})[METADATA_KEY])
+            metadata = json.loads((file.metadata() or {})[CHECKPOINT_KEY])
             return {name: file.get_tensor(name) for name in file.keys()}, metadata  # noqa: SIM118 - not a dict
     except (SafetensorError, OSError, KeyError, json.JSONDecodeError) as error:
         raise FileFormatError(f"{path} is damaged or is no checkpoint of a training run: {error}") from error

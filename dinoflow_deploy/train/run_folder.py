@@ -27,12 +27,12 @@ class RunFolder:
 
     @property
     def best(self) -> Path:
-        """The complete model with the lowest validation error."""
+        """The complete model with the lowest validation error; there from the first validation on."""
         return self.path / "best.safetensors"
 
     @property
     def last(self) -> Path:
-        """The complete model at the last validation."""
+        """The complete model of the last checkpoint."""
         return self.path / "last.safetensors"
 
     @property

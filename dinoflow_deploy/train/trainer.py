@@ -8,7 +8,6 @@ from pathlib import Path
 from types import FrameType
 
 import torch
-from torch import nn
 
 from dinoflow_deploy.datasets import FlowSample
 from dinoflow_deploy.errors import TrainingError
@@ -33,15 +32,23 @@ class TrainingResult:
 
     Attributes:
         step: Optimiser steps done.
-        best_epe: Lowest validation end-point error, px.
+        start_epe: Validation end-point error of the weights it started from, px; ``None`` where these were
+            random.
+        best_epe: The lowest, that of the start included; infinite before the first validation.
         finished: False when it was interrupted; it can be resumed.
         folder: Where its files are.
     """
 
     step: int
+    start_epe: float | None
     best_epe: float
     finished: bool
     folder: RunFolder
+
+    @property
+    def start_is_best(self) -> bool:
+        """Whether training has not beaten the weights that it started from."""
+        return self.start_epe is not None and self.best_epe >= self.start_epe
 
 
 def check_run(
@@ -84,7 +91,8 @@ def train(
         output: Folder of the run.
         process: Which of the processes this is.
         resume: Go on from the folder's checkpoint; a folder without one starts from the beginning.
-        init_from: A complete model whose weights to start from.
+        init_from: A complete model whose weights to start from. They are validated at step 0, and are the
+            best model until one is better.
         data: Where the data sets of the recipe lie.
         progress: Receives steps.
 
@@ -109,7 +117,7 @@ def train(
         elif resume:
             progress.note(f"{output} holds no checkpoint yet: starting from the beginning")
         _check_same_step(state, folder)
-        return _Trainer(plan, folder, process, state, progress).run()
+        return _Trainer(plan, folder, process, state, progress).run(validate_start=init_from is not None)
 
 
 class _Trainer:
@@ -132,8 +140,8 @@ class _Trainer:
         self.progress = progress
         self.step = TrainingStep(recipe, process, state)
 
-    def run(self) -> TrainingResult:
-        """All steps that are left."""
+    def run(self, *, validate_start: bool) -> TrainingResult:
+        """All steps that are left; before them, if asked for, a validation of the weights as they are."""
         state, recipe, total_steps = self.state, self.recipe, self.plan.total_steps
         batches = training_batches(
             self.plan,
@@ -143,8 +151,12 @@ class _Trainer:
             pin=self.process.device.type == "cuda",
         )
         with self._report() as report, _interruption(self.process) as interrupted:
+            if validate_start:
+                state.start_epe = self._validate(report)
+                # From here on --resume goes on from these weights, and never from random ones.
+                self._save(report)
             self.progress.start("training", total_steps - state.step, "steps")
-            for stage, batch in batches:
+            for stage, batch in () if interrupted else batches:
                 figures = self.step(stage, batch, self.plan.learning_rate(state.step))
                 state.step += 1
                 self.progress.advance(1, **figures)
@@ -153,7 +165,8 @@ class _Trainer:
                 if self._after_step(report, interrupted):
                     break
             self.progress.finish()
-        return TrainingResult(state.step, state.best_epe, state.step == total_steps, self.folder)
+        finished = state.step == total_steps
+        return TrainingResult(state.step, state.start_epe, state.best_epe, finished, self.folder)
 
     def _after_step(self, report: TensorBoardReport | None, interrupted: list[int]) -> bool:
         """Validate and save where it is time to; whether to stop."""
@@ -164,40 +177,53 @@ class _Trainer:
         stopping = bool(interrupted)
         # After the validation's files: a run killed between the two does the validation again.
         if step % self.recipe.checkpoint_every == 0 or last or stopping:
-            if report:
-                # A run resumed from here does not report these steps again.
-                report.flush()
-            save_checkpoint(self.folder.checkpoint, self.state, self.recipe, self.process, self.data)
+            self._save(report)
         return stopping
 
-    def _validate(self, report: TensorBoardReport | None) -> None:
-        state = self.state
-        model = state.average.model if state.average else state.model
+    def _save(self, report: TensorBoardReport | None) -> None:
+        """The checkpoint, and its model where ``--model`` takes it."""
+        if report:
+            # A run resumed from here does not report these steps again.
+            report.flush()
+            save_model(self._model, self.folder.last)
+        save_checkpoint(self.folder.checkpoint, self.state, self.recipe, self.process, self.data)
+
+    @property
+    def _model(self) -> FlowModel:
+        """What is validated and saved."""
+        model = self.state.average.model if self.state.average else self.state.model
+        assert isinstance(model, FlowModel)
+        return model
+
+    def _validate(self, report: TensorBoardReport | None) -> float:
+        state, model = self.state, self._model
         share_buffers(model)
         result = validate(model, self._held_out(), self.process)
         improved = result.epe < state.best_epe
         state.best_epe = min(state.best_epe, result.epe)
         if report:
-            self._keep(model, result, report, improved=improved)
+            self._keep(result, report, improved=improved)
+        return result.epe
 
     def _held_out(self) -> Iterator[tuple[str, FlowSample]]:
         place = self.process
         return validation_samples(self.plan.held_out, place.rank, place.world_size, self.recipe.workers)
 
-    def _keep(
-        self, model: nn.Module, result: Validation, report: TensorBoardReport, *, improved: bool
-    ) -> None:
-        assert isinstance(model, FlowModel)
+    def _keep(self, result: Validation, report: TensorBoardReport, *, improved: bool) -> None:
         report.validation(result, self.state.step)
-        save_model(model, self.folder.last)
         if improved:
-            save_model(model, self.folder.best)
+            save_model(self._model, self.folder.best)
         parts = [f"{name} {each.everything.epe:.3f}" for name, each in result.accuracy.items()]
         self.progress.note(
             f"step {self.state.step}: validation EPE {result.epe:.3f} px"
             + (f" ({', '.join(parts)})" if len(parts) > 1 else "")
-            + (" (best so far)" if improved else "")
+            + self._standing(improved=improved)
         )
+
+    def _standing(self, *, improved: bool) -> str:
+        if self.state.step == 0:
+            return " (the start)"
+        return " (best so far)" if improved else ""
 
     def _report(self) -> AbstractContextManager[TensorBoardReport | None]:
         if not self.process.is_main:

@@ -91,8 +91,35 @@ def test_percent_without_a_terminal(clock):
         progress.advance(250 / 3)
     assert console.file.getvalue().splitlines() == [
         "building: started",
-        "building: 83.3/100 %, 5 s, 1 s left, 16.7 %/s",
+        "building: 83.3/100 %, 5 s, 16.7 %/s",
     ]
+
+
+def test_the_time_left_does_not_count_what_is_done_once(clock):
+    """Loaders start and kernels are chosen within the first step: 12 s, where each other takes half a one."""
+    console = plain()
+    with TerminalProgress(console) as progress:
+        progress.start("training", 1600, "steps")
+        clock.now += 12
+        progress.advance()
+        for _ in range(20):
+            clock.now += 0.5
+            progress.advance()
+    assert console.file.getvalue().splitlines()[1:] == [
+        "training: 1/1600 steps, 12 s, 0.0833 steps/s",
+        "training: 21/1600 steps, 22 s, 790 s left, 0.955 steps/s",
+    ]
+
+
+def test_a_burst_is_no_rate(clock):
+    console = plain()
+    with TerminalProgress(console) as progress:
+        progress.start("flow", 100, "frames")
+        clock.now += 12
+        for _ in range(4):
+            progress.advance()
+            clock.now += 0.01
+    assert console.file.getvalue().splitlines()[-1] == "flow: 4/100 frames, 12 s, 0.332 frames/s"
 
 
 def test_unknown_total_and_notes_without_a_terminal(clock):

@@ -15,7 +15,10 @@ from typer.testing import CliRunner
 
 from dinoflow_deploy.cli import train as command
 from dinoflow_deploy.cli.app import app
+from dinoflow_deploy.train.model import load_model
 from dinoflow_deploy.train.recipe import recipe_text
+from dinoflow_deploy.train.run_folder import RunFolder
+from dinoflow_deploy.train.trainer import TrainingResult
 from tests.processes import descendants
 from tests.train.micro import Recorder, micro
 from tests.train.tiny_recipe import write_tiny_recipe
@@ -108,6 +111,31 @@ def test_a_run_prints_where_its_models_are_and_what_comes_next(tmp_path, recipe)
     assert _train(*arguments, "--resume").exit_code == 0
 
 
+@pytest.mark.parametrize(
+    ("errors", "said", "mark"),
+    [
+        ((None, 1.5), "done: 10 steps, best validation EPE 1.500 px\n", ""),
+        ((2.0, 1.5), "done: 10 steps, validation EPE 2.000 px at the start, 1.500 px at its best\n", ""),
+        ((2.0, 2.0), "10 steps, the start, validation EPE 2.000 px, was never beaten: a low", " (the start)"),
+    ],
+)
+def test_the_end_says_whether_the_start_was_beaten(errors, said, mark, tmp_path, capsys):
+    folder = RunFolder(tmp_path)
+    folder.best.touch()
+    command._print(TrainingResult(10, *errors, True, folder), "nano")
+    printed = capsys.readouterr().out
+    assert said in printed
+    assert f"best model  {folder.best}{mark}\n" in printed
+
+
+def test_stopped_before_a_validation_there_is_no_best_model(tmp_path, capsys):
+    command._print(TrainingResult(2, None, float("inf"), False, RunFolder(tmp_path)), None)
+    printed = capsys.readouterr().out
+    assert f"last model  {tmp_path}/last.safetensors" in printed
+    assert "best" not in printed
+    assert "inf" not in printed
+
+
 def test_several_processes_give_the_exit_code_of_the_launch(tmp_path, recipe, monkeypatch):
     monkeypatch.setattr("dinoflow_deploy.train.distributed.launch", lambda processes: 40 + processes)
     assert _train("--recipe", recipe, "--output", tmp_path / "run", "--nproc", "2").exit_code == 42
@@ -130,6 +158,9 @@ def test_an_interrupted_run_says_how_to_go_on(tmp_path, recipe, monkeypatch):
     result = _train(*arguments)
     assert result.exit_code == 130
     assert "stopped at step 3; to go on: the same command with --resume\n" in result.stdout
+    last = tmp_path / "run/last.safetensors"
+    assert f"last model  {last}\n" in result.stdout
+    assert load_model(last).config.backbone == "micro"
     monkeypatch.undo()
     assert _train(*arguments, "--resume").exit_code == 0
 

@@ -53,7 +53,7 @@ def test_a_failed_verification_leaves_nothing(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    monkeypatch.setitem(parity.TOLERANCES, "fp32", Tolerance(0.0, 0.0))
+    monkeypatch.setitem(parity.TOLERANCES, "fp32", Tolerance(0.0, 0.0, 0.0))
     with pytest.raises(ExportError, match="Nothing was written"):
         export_bundle(nano.model, tmp_path / "bundle", quick_options())
     assert list(tmp_path.iterdir()) == []

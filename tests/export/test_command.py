@@ -45,7 +45,7 @@ def test_writes_the_same_bytes_in_another_process_and_says_what_it_wrote(
         "nano, fp32, opset 20",
         "batch 1..16, height 64..2048, width 64..2048",
         "as dinoflow::LocalCorrelation",
-        "limit 0.001",
+        "limits: max 0.001, mean 0.0001 of the flow; it is ",
         "128x192",
         f"dinoflow-deploy video in.mp4 --model {folder}",
     ):

@@ -13,9 +13,10 @@ from torch.optim import AdamW
 
 from dinoflow_deploy.errors import DinoFlowError, FileFormatError, InputError, TrainingError
 from dinoflow_deploy.train import checkpoint
-from dinoflow_deploy.train.checkpoint import METADATA_KEY, TrainingState, load_checkpoint, save_checkpoint
+from dinoflow_deploy.train.checkpoint import TrainingState, load_checkpoint, save_checkpoint
 from dinoflow_deploy.train.distributed import Process
 from dinoflow_deploy.train.model import FlowModel, FlowModelConfig, save_model
+from dinoflow_deploy.train.model.model_file import CHECKPOINT_KEY
 from dinoflow_deploy.train.recipe import Recipe
 from dinoflow_deploy.train.weight_average import WeightAverage
 from tests.train.micro import CPU, assert_equal, micro_recipe
@@ -67,14 +68,14 @@ def test_everything_comes_back_and_goes_on_exactly(tmp_path, recipe):
     path = tmp_path / "checkpoint.safetensors"
     first, second = _state(0), _state(1)
     _train(first, 3)
-    first.best_epe = 4.25
+    first.start_epe, first.best_epe = 4.75, 4.25
     save_checkpoint(path, first, recipe, CPU)
     expected = {name: value.clone() for name, value in _everything(first).items()}
     _train(first, 2)
     torch.manual_seed(99)
     load_checkpoint(path, second, recipe, CPU)
     assert_equal(_everything(second), expected)
-    assert second.best_epe == 4.25
+    assert (second.start_epe, second.best_epe) == (4.75, 4.25)
     _train(second, 2)
     assert_equal(_everything(second), _everything(first))
 
@@ -103,10 +104,10 @@ def test_no_validation_yet_is_an_infinite_error(tmp_path, recipe):
     state = _state(1)
     state.best_epe = 1.0
     load_checkpoint(path, state, recipe, CPU)
-    assert state.best_epe == float("inf")
+    assert (state.start_epe, state.best_epe) == (None, float("inf"))
     with safe_open(path, framework="pt") as file:
         # Plain JSON, which has no infinity.
-        json.loads(file.metadata()[METADATA_KEY], parse_constant=pytest.fail)
+        json.loads(file.metadata()[CHECKPOINT_KEY], parse_constant=pytest.fail)
 
 
 def test_without_an_average(tmp_path, recipe):
@@ -179,11 +180,11 @@ def test_what_is_no_checkpoint_is_refused_by_name(saved, recipe, damage):
 def _rewrite(path: Path, *, drop: str | None = None, **changes: object) -> None:
     """The checkpoint with a tensor left out or metadata changed."""
     with safe_open(path, framework="pt") as file:
-        metadata = json.loads(file.metadata()[METADATA_KEY]) | changes
+        metadata = json.loads(file.metadata()[CHECKPOINT_KEY]) | changes
     tensors = load_file(path)
     if drop:
         del tensors[drop]
-    save_file(tensors, path, metadata={METADATA_KEY: json.dumps(metadata)})
+    save_file(tensors, path, metadata={CHECKPOINT_KEY: json.dumps(metadata)})
 
 
 def test_a_checkpoint_of_another_version_is_refused(saved, recipe):

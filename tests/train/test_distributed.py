@@ -188,7 +188,7 @@ def test_launching_gives_the_exit_code(monkeypatch):
     assert commands == [(3, (sys.executable, "-m", "dinoflow_deploy", "train", "--nproc", "3"))] * 3
 
 
-def _train_parts(process: Process, folder: Path) -> None:
+def _train_parts(process: Process, folder: Path) -> float | None:
     register_micro()
     # A folder for each rank: the other may be reading while this one writes.
     (folder / str(process.rank)).mkdir(exist_ok=True)
@@ -201,15 +201,15 @@ def _train_parts(process: Process, folder: Path) -> None:
     )
     recipe = dataclasses.replace(recipe, stages=stages)
     output = folder / f"{process.world_size} processes"
-    trainer.train(recipe, output, process, init_from=folder / "start.safetensors")
+    return trainer.train(recipe, output, process, init_from=folder / "start.safetensors").start_epe
 
 
 def test_one_process_in_two_parts_learns_what_two_processes_learn(tmp_path, pool, micro):
     torch.manual_seed(1)
     start = FlowModel(FlowModelConfig(micro))
     save_model(start, tmp_path / "start.safetensors")
-    _in_two_processes(pool, _train_parts, tmp_path)
-    _train_parts(CPU, tmp_path)
+    starts = _in_two_processes(pool, _train_parts, tmp_path)
+    assert starts == pytest.approx([_train_parts(CPU, tmp_path)] * 2, rel=1e-5)
     alone, both = (load_file(tmp_path / f"{count} processes/last.safetensors") for count in (1, 2))
     for name in alone:
         torch.testing.assert_close(alone[name], both[name], atol=2e-6, rtol=1e-5, msg=name)

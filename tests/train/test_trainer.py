@@ -1,5 +1,6 @@
 """Training runs of the smallest model, from start to end, interrupted, resumed and refused."""
 
+import dataclasses
 import shutil
 import signal
 from collections.abc import Callable, Iterator
@@ -25,6 +26,7 @@ from dinoflow_deploy.train.plan import TrainingPlan, plan_training
 from dinoflow_deploy.train.recipe import Recipe, Stage
 from dinoflow_deploy.train.run_folder import RunFolder
 from dinoflow_deploy.train.trainer import TrainingResult, train
+from dinoflow_deploy.train.validation import Validation, validate
 from tests.train.micro import CPU, Recorder, assert_equal, micro_recipe
 
 FILES = ("checkpoint.safetensors", "best.safetensors", "last.safetensors")
@@ -75,7 +77,8 @@ def _changed_batch(monkeypatch: pytest.MonkeyPatch, step: int, change: Callable[
 
 def test_a_run_leaves_its_files_and_says_how_it_went(whole):
     folder, recorder, result = whole
-    assert result == TrainingResult(10, result.best_epe, True, RunFolder(folder))
+    assert result == TrainingResult(10, None, result.best_epe, True, RunFolder(folder))
+    assert not result.start_is_best
     assert 0 < result.best_epe < 100
     present = {path.name for path in folder.iterdir()}
     assert present >= {*FILES, "tensorboard"}
@@ -119,18 +122,21 @@ def test_saved_models_hold_the_average_and_run_in_the_engine(whole):
             np.testing.assert_allclose(engine(*frames), expected, atol=1e-5)
 
 
-def test_best_is_the_model_of_the_lowest_validation(tmp_path, recipe, monkeypatch):
-    errors = iter([3.0, 2.0, 4.0, 2.0])
+def _with_errors(monkeypatch: pytest.MonkeyPatch, *errors: float) -> list[dict[str, Tensor]]:
+    """Let validations find these errors; gives the models that they see."""
+    left = iter(errors)
     models: list[dict[str, Tensor]] = []
-    original = trainer.validate
 
-    def validate(model: FlowModel, *arguments: Any) -> Any:
+    def recording(model: FlowModel, *arguments: Any) -> Validation:
         models.append({name: value.clone() for name, value in model.state_dict().items()})
-        result = original(model, *arguments)
-        object.__setattr__(result, "epe", next(errors))
-        return result
+        return dataclasses.replace(validate(model, *arguments), epe=next(left))
 
-    monkeypatch.setattr(trainer, "validate", validate)
+    monkeypatch.setattr(trainer, "validate", recording)
+    return models
+
+
+def test_best_is_the_model_of_the_lowest_validation(tmp_path, recipe, monkeypatch):
+    models = _with_errors(monkeypatch, 3.0, 2.0, 4.0, 2.0)
     result = train(recipe, tmp_path / "run", CPU)
     assert result.best_epe == 2.0
     assert_equal(load_file(tmp_path / "run/best.safetensors"), models[1])
@@ -268,6 +274,54 @@ def test_init_from_starts_a_new_run_from_the_weights(tmp_path, micro, weights):
         torch.testing.assert_close(trained[name], given[name], atol=1e-20, rtol=0)
 
 
+def test_the_start_is_measured_and_is_the_best_until_it_is_beaten(tmp_path, recipe, weights, monkeypatch):
+    models = _with_errors(monkeypatch, 2.0, 3.0, 2.0, 2.5, 4.0)
+    recorder = Recorder()
+    result = train(recipe, tmp_path / "run", CPU, init_from=weights, progress=recorder)
+    assert (result.start_epe, result.best_epe, result.start_is_best) == (2.0, 2.0, True)
+    assert recorder.notes[3] == "step 0: validation EPE 2.000 px (the start)"
+    assert not any("best" in note for note in recorder.notes)
+    assert_equal(models[0], load_file(weights))
+    assert_equal(load_file(tmp_path / "run/best.safetensors"), load_file(weights))
+    assert_equal(load_file(tmp_path / "run/last.safetensors"), models[4])
+    curve = _curves(tmp_path / "run/tensorboard").Scalars("validation/epe")
+    assert [(event.step, event.value) for event in curve][:2] == [(0, 2.0), (3, 3.0)]
+
+    models = _with_errors(monkeypatch, 2.0, 3.0, 1.5, 1.75, 4.0)
+    result = train(recipe, tmp_path / "beaten", CPU, init_from=weights)
+    assert (result.start_epe, result.best_epe, result.start_is_best) == (2.0, 1.5, False)
+    assert_equal(load_file(tmp_path / "beaten/best.safetensors"), models[2])
+
+
+def test_a_run_from_weights_resumes_from_its_very_start(tmp_path, recipe, weights, monkeypatch):
+    """Killed right after the first checkpoint, or stopped while the start is measured: never from random."""
+
+    def save_and_copy(path: Path, *arguments: Any) -> None:
+        save_checkpoint(path, *arguments)
+        if arguments[0].step == 0:
+            shutil.copytree(path.parent, tmp_path / "killed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(trainer, "save_checkpoint", save_and_copy)
+        whole = train(recipe, tmp_path / "run", CPU, init_from=weights)
+    assert whole.start_epe is not None
+
+    def interrupted(*arguments: Any) -> Validation:
+        signal.raise_signal(signal.SIGINT)
+        return validate(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(trainer, "validate", interrupted)
+        stopped = train(recipe, tmp_path / "stopped", CPU, init_from=weights)
+    assert (stopped.step, stopped.finished, stopped.start_epe) == (0, False, whole.start_epe)
+
+    for name in ("killed", "stopped"):
+        assert_equal(load_file(tmp_path / name / "last.safetensors"), load_file(weights))
+        again = train(recipe, tmp_path / name, CPU, resume=True)
+        assert (again.start_epe, again.best_epe) == (whole.start_epe, whole.best_epe)
+        _assert_same_run(tmp_path / name, tmp_path / "run")
+
+
 def test_init_from_does_not_read_the_recipe_s_backbone(tmp_path, weights):
     recipe = micro_recipe(tmp_path, train_backbone='false\nbackbone_weights = "nowhere.safetensors"')
     assert train(recipe, tmp_path / "run", CPU, init_from=weights).finished
@@ -280,7 +334,7 @@ def test_init_from_another_backbone_is_refused(tmp_path, recipe):
 
 
 def test_init_from_a_checkpoint_is_refused(tmp_path, recipe, whole):
-    with pytest.raises(ModelError, match="not a complete model"):
+    with pytest.raises(ModelError, match=r"checkpoint of a training run, not a model: give best\.safet"):
         train(recipe, tmp_path / "other", CPU, init_from=whole[0] / "checkpoint.safetensors")
 
 
@@ -332,6 +386,9 @@ def test_ctrl_c_stops_after_the_step_and_resuming_equals_going_on(tmp_path, reci
     result = train(recipe, tmp_path / "run", CPU, progress=_InterruptedAt(5))
     assert (result.step, result.finished) == (5, False)
     assert signal.getsignal(signal.SIGINT) is handler
+    # The model of this step, though the last validation was at step 3.
+    last, checkpoint = (tmp_path / "run" / name for name in ("last.safetensors", "checkpoint.safetensors"))
+    assert_equal(load_file(last), _part(checkpoint, "average."))
     recorder = Recorder()
     result = train(recipe, tmp_path / "run", CPU, resume=True, progress=recorder)
     assert (result.step, result.finished) == (10, True)
@@ -344,14 +401,13 @@ def test_ctrl_c_stops_after_the_step_and_resuming_equals_going_on(tmp_path, reci
 def test_ctrl_c_during_validation_saves_that_step(number, tmp_path, micro, monkeypatch):
     handler = signal.getsignal(signal.SIGTERM)
     recipe = micro_recipe(tmp_path, checkpoint_every="100")
-    original = trainer.validate
 
-    def validate(*arguments: Any) -> Any:
+    def interrupted(*arguments: Any) -> Validation:
         assert signal.getsignal(number) not in (signal.SIG_DFL, signal.default_int_handler)
         signal.raise_signal(number)
-        return original(*arguments)
+        return validate(*arguments)
 
-    monkeypatch.setattr(trainer, "validate", validate)
+    monkeypatch.setattr(trainer, "validate", interrupted)
     result = train(recipe, tmp_path / "run", CPU)
     assert (result.step, result.finished) == (3, False)
     assert (tmp_path / "run/checkpoint.safetensors").exists()

@@ -13,6 +13,7 @@ from dinoflow_deploy.train.model.flow_model import FlowModel
 from dinoflow_deploy.train.model.strict_load import load_strictly
 
 CONFIG_KEY = "dinoflow_config"
+CHECKPOINT_KEY = "dinoflow_checkpoint"
 
 
 def save_model(model: FlowModel, path: Path) -> None:
@@ -38,6 +39,11 @@ def load_model(path: Path) -> FlowModel:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     except (SafetensorError, OSError) as error:
         raise FileFormatError(f"{path} cannot be read as a .safetensors model: {error}") from error
+    if CHECKPOINT_KEY in metadata:
+        raise ModelError(
+            f"{path} is the checkpoint of a training run, not a model: give best.safetensors or "
+            "last.safetensors, which lie beside it, or go on with train --resume"
+        )
     if CONFIG_KEY not in metadata:
         raise ModelError(
             f"{path} holds no model configuration, so it is not a complete model: "
