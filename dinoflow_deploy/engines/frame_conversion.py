@@ -23,7 +23,8 @@ def to_frame(image: Any) -> Frames:
     How an image is read follows from its type, never from its values:
 
     - a path (``str`` or ``Path``): an image file, upright as its EXIF data says. Of 16 bits, white is that of
-      the least of 8, 10, 12, 14 and 16 bits that holds its values, unless the file says it;
+      the least of 8, 10, 12, 14 and 16 bits that holds its values, unless the file says it. Two images may
+      so be scaled differently: ``video.open_source`` reads those of a clip by one white;
     - a PIL image of at most 8 bits a channel, by its own ``convert("RGB")``; it is not turned;
     - a torch tensor, on any device: ``[channels, height, width]``, as in torchvision, or ``[height, width]``;
     - a NumPy array, or what NumPy makes one of: ``[height, width, channels]`` or ``[height, width]``. Order

@@ -71,9 +71,9 @@ class WebpSource(FrameSource):
             rgb = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGRA2RGB), np.uint8)
             yield Frame(index, shrunk(rgb, self._max_side), time - first)
 
-    def _pictures(self) -> Iterator[tuple[cv2.typing.MatLike, int | None]]:
-        """Each with its time, if the file has any."""
-        animation, timed = self._animation, any(self._animation.durations)
+    def _pictures(self) -> Iterator[tuple[cv2.typing.MatLike, int]]:
+        """Each with its time, which is always 0 where the file has none."""
+        animation = self._animation
         at_once = max(1, _BYTES_AT_ONCE // (4 * animation.width * animation.height))
         time = 0
         for start in range(0, len(animation.durations), at_once):
@@ -82,7 +82,7 @@ class WebpSource(FrameSource):
             if not whole or len(decoded.frames) != len(durations):
                 raise VideoError(f"{self.name} is damaged: OpenCV cannot decode its frames from {start} on")
             for picture, duration in zip(decoded.frames, durations, strict=True):
-                yield picture, time if timed else None
+                yield picture, time
                 time += duration
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dinoflow_deploy.atomic import atomic_folder, check_file, check_writable
+from dinoflow_deploy.atomic import atomic_folder, check_file, check_writable, descriptor_of
 from dinoflow_deploy.errors import InputError
 from tests.atomic.folders import names
 
@@ -108,3 +108,10 @@ def test_a_name_that_does_not_fit_is_refused(tmp_path: Path, folder: str) -> Non
     for check in (check_writable, lambda target: atomic_folder(target, overwrite=True).__enter__()):
         with pytest.raises(InputError, match="a name of 256 bytes is too long, file systems take 255"):
             check(tmp_path / folder / ("ü" * 128))
+
+
+def test_a_descriptor_is_of_this_process_alone() -> None:
+    """Another's open file of the same number is written to by its path."""
+    assert descriptor_of(Path("/proc/self/fd/1")) == 1
+    assert descriptor_of(Path(f"/proc/{os.getpid()}/task/{os.getpid()}/fd/2")) == 2
+    assert descriptor_of(Path(f"/proc/{os.getppid()}/fd/1")) is None

@@ -84,6 +84,14 @@ def make_in_vain(target: Path, message: str, meanwhile: Callable[[], object] = l
     return raised.value.kept
 
 
+def test_a_pipe_that_appeared_meanwhile_is_never_replaced(tmp_path: Path) -> None:
+    target = tmp_path / "flow.mp4"
+    with pytest.raises(OutputElsewhereError) as raised:
+        make(target, lambda: os.mkfifo(target), overwrite=True)
+    assert target.is_fifo()
+    assert raised.value.kept.read_bytes() == b"made"
+
+
 def test_what_appeared_meanwhile_is_kept_and_so_is_what_was_made(tmp_path: Path) -> None:
     target = tmp_path / "flow.tar.mp4"
     (tmp_path / "flow.tar-2.mp4").write_bytes(b"an earlier one")

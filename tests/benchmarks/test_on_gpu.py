@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -194,6 +195,18 @@ def test_a_part_that_crashes_or_takes_too_long_leaves_what_it_wrote_and_the_next
     assert list(json.loads((tmp_path / "results.json").read_text())) == ["crash", "good"]
     assert "=== error\nerror: 1 failed\n" in (tmp_path / "log.txt").read_text()
     assert not (tmp_path / "running.json").exists()
+
+
+def test_what_a_part_leaves_running_ends_with_it() -> None:
+    from on_gpu import stop
+
+    child = "import signal; signal.alarm(100); signal.pause()"
+    code = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', '{child}'])"
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, process_group=0)
+    assert process.wait(60) == 0
+    stop(process)
+    ended, _, _ = select.select([process.stdout], [], [], 60)
+    assert ended, "the pipe is closed when the child that holds it has ended"
 
 
 def test_ctrl_c_ends_the_part_and_prints_the_table(tmp_path: Path) -> None:

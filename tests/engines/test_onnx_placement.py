@@ -132,9 +132,25 @@ def test_of_nodes_that_share_a_name_none_is_let_pass_where_one_is_refused(name: 
         helper.make_node("Add", ["shape", "shape"], ["twice"], name),
         helper.make_node("Add", ["image", "image"], ["sum"], name),
     ]
-    path = save(tmp_path, nodes, ["twice", "sum"])
-    assert shape_arithmetic(path) == {("Shape", "shape")}
-    assert nodes_elsewhere(Assigned(("Add", name)), CUDA, path) == [f"Add '{name}'"]
+    for order in (nodes, [nodes[2], *nodes[:2]]):
+        path = save(tmp_path, order, ["twice", "sum"])
+        assert shape_arithmetic(path) == {("Shape", "shape")}
+        assert nodes_elsewhere(Assigned(("Add", name)), CUDA, path) == [f"Add '{name}'"]
+
+
+def test_what_a_branch_reads_from_outside_counts(tmp_path: Path) -> None:
+    """An image that stands in the branch alone, not among the node's inputs."""
+    mean = helper.make_node("ReduceMean", ["image"], ["mean"], "mean", keepdims=0)
+    branch = helper.make_graph(
+        [mean], "branch", [], [helper.make_tensor_value_info("mean", TensorProto.FLOAT, [])]
+    )
+    nodes = [
+        helper.make_node("Shape", ["image"], ["rows"], "rows", start=2, end=3),
+        helper.make_node("Cast", ["rows"], ["any"], "any", to=TensorProto.BOOL),
+        helper.make_node("If", ["any"], ["result"], "either", then_branch=branch, else_branch=branch),
+    ]
+    found = left_of(save(tmp_path, nodes, ["result"]))
+    assert sorted(found) == ["If 'either'", "ReduceMean 'mean'", "ReduceMean 'mean'"]
 
 
 def test_a_node_that_the_file_does_not_hold_is_refused(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import torch
 from onnx import ModelProto, TensorProto, helper, inliner
 from onnx.reference import ReferenceEvaluator
 
-from dinoflow_deploy.export.operator import OPERATOR_DOMAIN, OPERATOR_NAME, attach_operator
+from dinoflow_deploy.export.operator import OPERATOR_DOMAIN, OPERATOR_NAME, attach_operator, operator_function
 from dinoflow_deploy.train.model.correlation import local_correlation
 from tests.export.old_operator import with_old_operator
 
@@ -109,3 +109,10 @@ def features(shape: tuple[int, ...], radius: int) -> tuple[dict[str, np.ndarray]
     first, second = generator.standard_normal((2, *shape), dtype=np.float32)
     expected = local_correlation(torch.from_numpy(first), torch.from_numpy(second), radius)
     return {"feature1": first, "feature2": second}, expected.numpy()
+
+
+def test_each_node_of_the_body_has_a_name_of_its_own() -> None:
+    """By which a runtime that has put the body in place of the call says where it computes it."""
+    names = [node.name for node in operator_function(20).node]
+    assert all(names)
+    assert len(set(names)) == len(names)

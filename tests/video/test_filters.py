@@ -106,6 +106,9 @@ def test_frames_of_two_sizes_are_all_deinterlaced(tmp_path, clips):
     source, frames = read(path)
     assert [frame.index for frame in frames] == list(range(8))
     assert DONE in source.notes
+    # Frames of another size are no neighbours of the last ones.
+    for frame, alone in zip(frames[:4], read(parts[0])[1], strict=True):
+        np.testing.assert_array_equal(frame.image, alone.image)
 
 
 def test_frames_that_ffmpeg_cannot_deinterlace_are_named(clips, monkeypatch):

@@ -196,6 +196,8 @@ def test_the_rate_of_raw_dv_is_not_its_clock(tmp_path):
     with open_source([str(clip)]) as source:
         assert (source.rate, source.count) == (RATE, 3)
         assert [frame.pts * source.time_base for frame in source.frames(Selection())] == EVEN[:3]
+    # The clock of an AVI file ticks once for each frame.
+    assert open_source([str(even(tmp_path / "a.avi", "mpeg4", frames=3, rate=Fraction(50)))]).rate == 50
 
 
 def test_a_rate_is_refused_where_the_times_are_known(zoo):

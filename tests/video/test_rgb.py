@@ -117,6 +117,25 @@ def test_pure_colours_of_the_smaller_gamut_stay_nearly_pure(mapped):
         assert others.max() < 0.15 * light[channel, channel], light
 
 
+def test_without_primaries_and_matrix_they_are_those_of_the_transfer(monkeypatch):
+    """As a telephone may leave them out: asked of what goes to FFmpeg, whose table takes seconds."""
+    asked = []
+
+    class Chain:
+        def __init__(self, picture, filters):
+            asked.append((picture.color_primaries, picture.colorspace))
+
+        def push(self, picture):
+            return [av.VideoFrame(32, 16, "rgb24")]
+
+    monkeypatch.setattr(rgb, "FilterChain", Chain)
+    for told in (2, 1):  # nothing, and BT.709
+        picture = av.VideoFrame(32, 16, "yuv420p10le")
+        picture.color_trc, picture.color_primaries, picture.colorspace = HLG, told, told
+        rgb.RgbConverter().convert(picture, (32, 16))
+    assert asked == [(BT2020, BT2020), (1, 1)]
+
+
 def test_an_ffmpeg_without_tone_mapping_is_said(clips, mapped, monkeypatch):
     # What FFmpeg 7 answers to the real arguments.
     monkeypatch.setattr(rgb, "_tone_mapping", lambda picture, size: [("scale", "no_such_option=1")])
