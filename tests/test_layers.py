@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "engines.pytorch": {"engines", "flow", "train.model"},
     "flow": set(),
     "datasets": {"flow"},
-    "engines": {"flow"},
+    "engines": {"flow", "hub"},
     "video": {"engines", "flow"},
     "bench": {"engines", "flow", "datasets", "machine"},
     "export": {"engines", "machine", "engines.pytorch", "flow", "datasets", "train.model"},

@@ -79,7 +79,7 @@ def video(
         typer.Option(
             parser=parse_reference,
             metavar="MODEL",
-            help="Built-in name, bundle, .onnx, .plan or .safetensors file.",
+            help="Built-in name, vits16, bundle, .onnx, .plan or .safetensors file.",
         ),
     ] = DEFAULT_MODEL,
     backend: Annotated[
