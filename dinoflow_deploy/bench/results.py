@@ -76,6 +76,8 @@ class DatasetResult:
         engines: In the order they were asked for.
         examples: The worst, median and best of the pairs evaluated.
         missing: Files that are not there; the pairs that need them are left out and not counted.
+        synthetic: Whether it is of synthetic scenes in the layout of the data set, whose published figures
+            say nothing about it.
     """
 
     dataset: str
@@ -86,6 +88,12 @@ class DatasetResult:
     engines: tuple[EngineAccuracy, ...]
     examples: tuple[Example, ...] = ()
     missing: tuple[str, ...] = ()
+    synthetic: bool = False
+
+    @property
+    def title(self) -> str:
+        """Its name, with what it is where it is not what the name says."""
+        return f"{self.dataset} (synthetic)" if self.synthetic else self.dataset
 
     @property
     def partial(self) -> bool:

@@ -103,7 +103,8 @@ def check(
             typer.echo(f"wrote {sheet}: {len(report.samples)} pairs")
     finally:
         write_texts([(json_output, json.dumps(report.to_dict(), indent=2) + "\n")])
-    typer.echo(f"{name}: {'all is well' if report.ok else 'BROKEN'}")
+    title = f"{name} (synthetic)" if report.synthetic else name
+    typer.echo(f"{title}: {'all is well' if report.ok else 'BROKEN'}")
     if not report.ok:
         raise typer.Exit(1)
 
@@ -184,12 +185,12 @@ def _print_part(part: "PartReport") -> None:
 
 
 def _pairs_text(part: "PartReport") -> str:
-    published = ""
+    published = " of synthetic scenes" if part.synthetic else ""
     if part.published is not None:
         same = "as published" if part.pairs == part.published else f"of {part.published} published"
         published = f" {same}"
     read = "all read" if part.read == part.pairs else f"{part.read} read"
-    return f"{part.pairs} pairs{published}, {read}"
+    return f"{part.pairs} pair{'' if part.pairs == 1 else 's'}{published}, {read}"
 
 
 def _print_faults(part: "PartReport") -> None:

@@ -10,6 +10,12 @@ from dinoflow_deploy.engines.published import PublishedModel
 from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.optional import require
 
+OPENCV_DIS: Final = "opencv-dis"
+"""What ``load_engine`` and ``--model`` call OpenCV's DIS."""
+
+Source = Path | PublishedModel | str
+"""A file or folder, a published model, or the name of a method without weights."""
+
 
 @dataclass(frozen=True, slots=True)
 class Backend:
@@ -18,7 +24,7 @@ class Backend:
     Attributes:
         name: What ``load_engine`` and ``--backend`` take.
         runs: Kinds of source that it runs: ``"bundle"``, ``"planned"`` (a bundle that holds a plan),
-            ``"onnx"``, ``"safetensors"``, ``"plan"``, ``"published"``.
+            ``"onnx"``, ``"safetensors"``, ``"plan"``, ``"published"``, ``"method"``.
         package: The package that it needs; ``None`` where the engine itself knows which.
         module: Where its engine is defined; imported only when it is used.
         engine: Name of the class, made with ``(source, device=..., convert_colors=..., **options)``.
@@ -38,7 +44,7 @@ class Backend:
     hint: str = ""
 
     def load(
-        self, source: Path | PublishedModel, *, device: str, convert_colors: bool, options: dict[str, Any]
+        self, source: Source, *, device: str, convert_colors: bool, options: dict[str, Any]
     ) -> FlowEngine:
         """Make the engine.
 
@@ -60,7 +66,7 @@ class Backend:
         made: FlowEngine = engine(source, device=device, convert_colors=convert_colors, **options)
         return made
 
-    def may_be_chosen(self, path: Path | PublishedModel, device: str) -> bool:
+    def may_be_chosen(self, path: Source, device: str) -> bool:
         """Whether "auto" may choose it for a source that it runs."""
         if ":" not in self.automatic:
             return self.automatic == "always"
@@ -68,8 +74,8 @@ class Backend:
         return bool(getattr(import_module(module), function)(path, device))
 
 
-def _purpose(backend: str, source: Path | PublishedModel) -> str:
-    if isinstance(source, Path):
+def _purpose(backend: str, source: Source) -> str:
+    if not isinstance(source, PublishedModel):
         return f"the backend '{backend}'"
     how = f"dinoflow-deploy inspect {source.name} says how to get its weights"
     return f"running {source.name}, the published model ({how}),"
@@ -110,6 +116,14 @@ BACKENDS: Final = (
         engine="OnnxRuntimeTensorRTEngine",
         options=("intra_op_threads",),
         automatic="never",
+    ),
+    Backend(
+        name="opencv",
+        runs=("method",),
+        package=None,
+        module="dinoflow_deploy.engines.opencv_dis",
+        engine="OpenCVDisEngine",
+        options=(),
     ),
 )
 """In the order in which "auto" prefers them."""

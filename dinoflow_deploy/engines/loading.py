@@ -4,10 +4,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
-from dinoflow_deploy.engines.backends import BACKENDS, Backend
+from dinoflow_deploy.engines.backends import BACKENDS, OPENCV_DIS, Backend, Source
 from dinoflow_deploy.engines.base import FlowEngine
 from dinoflow_deploy.engines.builtin import builtin_models
-from dinoflow_deploy.engines.published import PUBLISHED_HEADS, PublishedModel, find_published
+from dinoflow_deploy.engines.published import PUBLISHED_HEADS, find_published
 from dinoflow_deploy.engines.tensorrt.choice import planned_flavours
 from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.home import expand_home
@@ -27,6 +27,7 @@ _KINDS: Final = {
     "safetensors": "a PyTorch model",
     "plan": "a TensorRT plan",
     "published": "the published model",
+    "method": "no model but a method of OpenCV",
 }
 
 
@@ -43,10 +44,10 @@ def load_engine(
     Args:
         source: Folder of a bundle, an ``.onnx``, ``.plan`` or ``.safetensors`` file, or the name of a
             built-in model. A built-in name wins over a file of that name: write ``./nano`` for the file.
-            Or the name of a published model, ``vits16``, where there is no such file.
-        backend: ``"tensorrt"``, ``"onnxruntime"``, ``"pytorch"``, or ``"auto"``: the first of these that runs
-            the source; for a bundle, TensorRT if the bundle holds a plan whose TensorRT is installed and
-            there is a GPU, else ONNX Runtime. ``"onnxruntime-tensorrt"``, ONNX Runtime's TensorRT provider,
+            Or, where there is no such file, a published model, ``vits16``, or ``opencv-dis``, OpenCV's DIS.
+        backend: ``"tensorrt"``, ``"onnxruntime"``, ``"pytorch"``, ``"opencv"`` or ``"auto"``: the
+            first of these that runs the source; for a bundle, TensorRT if the bundle holds a plan whose
+            TensorRT is installed and there is a GPU, else ONNX Runtime. ``"onnxruntime-tensorrt"``, ONNX Runtime's TensorRT provider,
             is never chosen by ``"auto"``.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, or ``"auto"``: CUDA where the backend can use it.
         convert_colors: Take grey ``[H, W]`` or ``[H, W, 1]`` and RGBA ``[H, W, 4]`` frames too.
@@ -68,7 +69,7 @@ def load_engine(
     return chosen.load(forms[kind], device=device, convert_colors=convert_colors, options=options)
 
 
-def _forms(source: str | Path) -> dict[str, Path | PublishedModel]:
+def _forms(source: str | Path) -> dict[str, Source]:
     """The kinds of source that are there under this name, each with its path."""
     models = builtin_models()
     if isinstance(source, str) and source in models:
@@ -77,6 +78,8 @@ def _forms(source: str | Path) -> dict[str, Path | PublishedModel]:
     if published is not None:
         return {"published": published}
     path = Path(expand_home(str(source)))
+    if source == OPENCV_DIS and not path.exists():
+        return {"method": OPENCV_DIS}
     if path.is_dir():
         return _bundle_forms(path)
     if not path.exists():
@@ -89,20 +92,23 @@ def _forms(source: str | Path) -> dict[str, Path | PublishedModel]:
     return {_SUFFIXES[path.suffix.lower()]: path}
 
 
-def _bundle_forms(folder: Path) -> dict[str, Path | PublishedModel]:
+def _bundle_forms(folder: Path) -> dict[str, Source]:
     return {"planned": folder, "bundle": folder} if planned_flavours(folder) else {"bundle": folder}
 
 
 def _unknown(source: str, builtin: list[str], published: list[str]) -> str:
     message = f"there is no file, folder or built-in model '{source}'"
-    close = get_close_matches(source, [*builtin, *published], n=1)
+    close = get_close_matches(source, [*builtin, *published, OPENCV_DIS], n=1)
     hint = f"; did you mean '{close[0]}'?" if close else ""
-    named = f"built-in: {', '.join(builtin) or 'none'}; published: {', '.join(published)}"
+    named = (
+        f"built-in: {', '.join(builtin) or 'none'}; published: {', '.join(published)}; "
+        f"without weights: {OPENCV_DIS}"
+    )
     return f"{message} ({named}){hint}"
 
 
 def _choose_backend(
-    source: str | Path, forms: dict[str, Path | PublishedModel], name: str, device: str
+    source: str | Path, forms: dict[str, Source], name: str, device: str
 ) -> tuple[Backend, str]:
     names = [backend.name for backend in BACKENDS]
     if name not in ("auto", *names):
@@ -118,7 +124,7 @@ def _choose_backend(
     raise InputError(_unfit(source, forms, name, list(dict.fromkeys(backend.name for backend, _ in fitting))))
 
 
-def _unfit(source: str | Path, forms: dict[str, Path | PublishedModel], name: str, others: list[str]) -> str:
+def _unfit(source: str | Path, forms: dict[str, Source], name: str, others: list[str]) -> str:
     # A bundle with a plan is a bundle too: it is called what it is most.
     kinds = [kind for kind in forms if kind != "bundle" or "planned" not in forms]
     what = " or ".join(_KINDS[kind] for kind in kinds)

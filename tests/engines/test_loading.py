@@ -76,10 +76,14 @@ def test_options_reach_the_engine(small: Path, frames: MakeFrames) -> None:
 def test_an_unknown_name_lists_what_there_is(small: Path) -> None:
     with pytest.raises(
         InputError,
-        match=r"no file, folder or built-in model 'smal' \(built-in: small; published: vits16\); did you",
+        match=r"no file, folder or built-in model 'smal' \(built-in: small; published: vits16; "
+        r"without weights: opencv-dis\); did you",
     ):
         load_engine("smal")
-    with pytest.raises(InputError, match=r"'missing/model\.onnx' \(built-in: small\)$"):
+    with pytest.raises(
+        InputError,
+        match=r"'missing/model\.onnx' \(built-in: small; published: vits16; without weights: opencv-dis\)$",
+    ):
         load_engine("missing/model.onnx")
 
 
