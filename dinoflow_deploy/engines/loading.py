@@ -47,8 +47,8 @@ def load_engine(
             Or, where there is no such file, a published model, ``vits16``, or ``opencv-dis``, OpenCV's DIS.
         backend: ``"tensorrt"``, ``"onnxruntime"``, ``"pytorch"``, ``"opencv"`` or ``"auto"``: the
             first of these that runs the source; for a bundle, TensorRT if the bundle holds a plan whose
-            TensorRT is installed and there is a GPU, else ONNX Runtime. ``"onnxruntime-tensorrt"``, ONNX Runtime's TensorRT provider,
-            is never chosen by ``"auto"``.
+            TensorRT is installed and there is a GPU, else ONNX Runtime. ``"onnxruntime-tensorrt"``, ONNX
+            Runtime's TensorRT provider, is never chosen by ``"auto"``.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, or ``"auto"``: CUDA where the backend can use it.
         convert_colors: Take grey ``[H, W]`` or ``[H, W, 1]`` and RGBA ``[H, W, 4]`` frames too.
         options: What one backend takes beyond this: ``intra_op_threads`` for onnxruntime, ``precision`` for
