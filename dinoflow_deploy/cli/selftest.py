@@ -16,10 +16,14 @@ _BACKBONE = "Backbone weights of vits16; default: the hub's, where they can be h
 
 
 def selftest(
-    model: Annotated[list[str] | None, typer.Option(help="nano or vits16; default: both.")] = None,
+    model: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="nano or vits16; default: both.")
+    ] = None,
     backend: Annotated[
         list[str] | None,
-        typer.Option(help="pytorch, onnxruntime, tensorrt, or rtx (built, not run); default: all."),
+        typer.Option(
+            metavar="NAME", help="pytorch, onnxruntime, tensorrt, or rtx (built, not run); default: all."
+        ),
     ] = None,
     size: Annotated[
         str, typer.Option(metavar="HxW", help="Shape of static engines and of the frames for speed, in px.")

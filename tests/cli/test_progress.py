@@ -52,8 +52,21 @@ def test_without_a_terminal_no_line_is_said_twice(clock):
         progress.advance()
     assert console.file.getvalue().splitlines() == [
         "tracing: started",
-        "tracing: 1 graphs, 13 s, 0.0769 graphs/s",
+        "tracing: 1 graph, 13 s, 0.0769 graphs/s",
     ]
+
+
+def test_one_of_a_thing_is_not_many():
+    console = plain()
+    with TerminalProgress(console) as progress:
+        progress.start("flow", 1, "frames")
+        progress.advance()
+        progress.start("flow", None, "frames")
+        progress.advance(2)
+    begun, done, _, open_end = console.file.getvalue().splitlines()
+    assert begun == "flow: 1 frame"
+    assert done.startswith("flow: 1/1 frame, ")
+    assert open_end.startswith("flow: 2 frames, ")
 
 
 def test_percent_without_a_terminal(clock):
