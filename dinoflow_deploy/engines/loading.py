@@ -69,6 +69,20 @@ def load_engine(
     return chosen.load(forms[kind], device=device, convert_colors=convert_colors, options=options)
 
 
+def check_source(source: str | Path, backend: str = "auto", device: str = "auto") -> None:
+    """Refuse a name that :func:`load_engine` would refuse, without loading anything.
+
+    Args:
+        source: As of ``load_engine``.
+        backend: Likewise.
+        device: Likewise.
+
+    Raises:
+        InputError: There is no such model or backend, or they do not go together.
+    """
+    _choose_backend(source, _forms(source), backend, device)
+
+
 def _forms(source: str | Path) -> dict[str, Source]:
     """The kinds of source that are there under this name, each with its path."""
     models = builtin_models()
