@@ -23,6 +23,7 @@ TOOLS = {
     "lazy",
     "optional",
     "progress",
+    "system_errors",
     "user_cache",
 }
 # What each layer may use beyond these and itself. Layers inside another one are named first.

@@ -8,6 +8,7 @@ from typing import Any, Final
 from dinoflow_deploy.engines.json_fields import from_json
 from dinoflow_deploy.errors import DinoFlowError, FileFormatError
 from dinoflow_deploy.flow import Accuracy
+from dinoflow_deploy.system_errors import explain
 
 FORMAT: Final = 1
 
@@ -187,6 +188,8 @@ SPEED: Final = "speed"
 
 def failure_reason(error: Exception) -> str:
     """What an error says, on one line; of one that nobody foresaw, with its kind."""
+    if isinstance(error, OSError):
+        return explain(error)
     kind = "" if isinstance(error, DinoFlowError) else f"unexpected {type(error).__name__}: "
     return kind + " ".join(str(error).split())
 

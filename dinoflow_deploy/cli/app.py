@@ -22,11 +22,11 @@ from dinoflow_deploy.cli.inspect import inspect
 from dinoflow_deploy.cli.interrupt import INTERRUPTED, Terminated, heed_termination
 from dinoflow_deploy.cli.plugin import plugin
 from dinoflow_deploy.cli.selftest import selftest
-from dinoflow_deploy.cli.system_errors import explain
 from dinoflow_deploy.cli.train import train
 from dinoflow_deploy.cli.values import printable
 from dinoflow_deploy.cli.video import video
 from dinoflow_deploy.errors import DinoFlowError
+from dinoflow_deploy.system_errors import explain
 
 
 class _ErrorPrinter(TyperGroup):

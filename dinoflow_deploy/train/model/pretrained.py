@@ -11,6 +11,7 @@ from dinoflow_deploy.engines.builtin import builtin_models
 from dinoflow_deploy.engines.published import PUBLISHED_BACKBONES, PUBLISHED_HEADS
 from dinoflow_deploy.errors import FileFormatError, ModelError
 from dinoflow_deploy.hub import resolve_reference
+from dinoflow_deploy.system_errors import check_readable
 from dinoflow_deploy.train.model.backbone_layouts import to_our_names
 from dinoflow_deploy.train.model.flow_model import FlowModel
 from dinoflow_deploy.train.model.strict_load import load_strictly
@@ -63,6 +64,7 @@ def _published(table: dict[str, str], name: str, part: str, option: str) -> str 
 
 def _read(source: str | Path) -> tuple[dict[str, Tensor], str]:
     path = resolve_reference(source)
+    check_readable(path)
     if path.suffix == ".pth":
         return _read_pth(path), str(source)
     try:

@@ -2,7 +2,10 @@
 
 import errno
 import tempfile
+from pathlib import Path
 from typing import Final
+
+from dinoflow_deploy.errors import FileFormatError
 
 _NO_SPACE: Final = (errno.ENOSPC, errno.EDQUOT)
 _ADVICE: Final = {
@@ -17,6 +20,18 @@ _ADVICE: Final = {
     errno.ENOENT: "check the name",
     errno.EIO: "its disk or network failed: see the system's log (dmesg)",
 }
+
+
+def check_readable(path: Path) -> None:
+    """Refuse a file that cannot be opened, for libraries that say of any such file that it does not exist.
+
+    Raises:
+        FileFormatError: It cannot be opened; says why.
+    """
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise FileFormatError(explain(error)) from error
 
 
 def explain(error: OSError) -> str:
