@@ -42,6 +42,18 @@ class ModelError(DinoFlowError):
     """Weights or a configuration do not fit the model."""
 
 
+class HubError(ModelError):
+    """A file cannot be had from the hub.
+
+    Attributes:
+        reason: Why, without advice: ``"HTTP 401"``.
+    """
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
 class EngineError(DinoFlowError):
     """An engine cannot be loaded, or failed while running."""
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from dinoflow_deploy.errors import FileFormatError, InputError, ModelError
+from dinoflow_deploy.errors import FileFormatError, HubError, InputError
 from dinoflow_deploy.home import expand_home
 
 HUB_PREFIX = "hub:"
@@ -18,16 +18,25 @@ def resolve_reference(source: str | Path) -> Path:
     Raises:
         FileFormatError: There is no such local file, or it is a folder.
         InputError: The hub reference is malformed.
-        ModelError: The hub refused (gated, private, no such file) or cannot be reached.
+        HubError: The hub refused (gated, private, no such file) or cannot be reached.
     """
     text = str(source)
     if not text.startswith(HUB_PREFIX):
         return _local(Path(expand_home(text)))
-    owner, _, rest = text.removeprefix(HUB_PREFIX).partition("/")
-    name, _, file = rest.partition("/")
-    if not (owner and name and file):
-        raise InputError(f"'{text}' is no hub reference: it is written {HUB_PREFIX}owner/name/file")
-    return _download(f"{owner}/{name}", file)
+    return _download(*_parse(text))
+
+
+def find_cached(reference: str) -> Path | None:
+    """The file of a reference ``hub:owner/name/file`` in the hub's cache, without asking the hub.
+
+    Raises:
+        InputError: The reference is malformed.
+    """
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(*_parse(reference))
+    # Beside None there is a mark for a file that the hub is known not to have.
+    return Path(found) if isinstance(found, str) else None
 
 
 def fetch_dataset(source: str) -> Path:
@@ -38,7 +47,7 @@ def fetch_dataset(source: str) -> Path:
 
     Raises:
         InputError: The reference is malformed.
-        ModelError: The hub refused (gated, private, not there) or cannot be reached.
+        HubError: The hub refused (gated, private, not there) or cannot be reached.
     """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError
@@ -51,7 +60,16 @@ def fetch_dataset(source: str) -> Path:
     except HFValidationError as error:
         raise InputError(f"'{source}' is no hub reference: {error}") from error
     except Exception as error:  # the network's own errors, which differ among versions of the library
-        raise ModelError(_explanation(error, f"datasets/{repository}", "")) from error
+        raise _hub_error(error, f"datasets/{repository}", "") from error
+
+
+def _parse(reference: str) -> tuple[str, str]:
+    """Repository and file."""
+    owner, _, rest = reference.removeprefix(HUB_PREFIX).partition("/")
+    name, _, file = rest.partition("/")
+    if not (owner and name and file):
+        raise InputError(f"'{reference}' is no hub reference: it is written {HUB_PREFIX}owner/name/file")
+    return f"{owner}/{name}", file
 
 
 def _local(path: Path) -> Path:
@@ -71,17 +89,23 @@ def _download(repository: str, file: str) -> Path:
     except HFValidationError as error:
         raise InputError(f"'{HUB_PREFIX}{repository}/{file}' is no hub reference: {error}") from error
     except Exception as error:  # the network's own errors, which differ among versions of the library
-        raise ModelError(_explanation(error, repository, file)) from error
+        raise _hub_error(error, repository, file) from error
 
 
-def _explanation(error: Exception, repository: str, file: str) -> str:
-    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError, RepositoryNotFoundError
+def _hub_error(error: Exception, repository: str, file: str) -> HubError:
+    from huggingface_hub.errors import LocalEntryNotFoundError
 
     # Not found in the cache either: how the hub was asked for it is the cause.
     reason = (error.__cause__ if isinstance(error, LocalEntryNotFoundError) else None) or error
     response = getattr(reason, "response", None)
     first_line = str(reason).strip().partition("\n")[0]
     status = first_line if response is None else f"HTTP {response.status_code}"
+    return HubError(_explanation(reason, status, repository, file), status)
+
+
+def _explanation(reason: BaseException, status: str, repository: str, file: str) -> str:
+    from huggingface_hub.errors import EntryNotFoundError, RepositoryNotFoundError
+
     if isinstance(reason, RepositoryNotFoundError) or status in ("HTTP 401", "HTTP 403"):
         # The hub answers 401 for a repository that is private, gated, or not there.
         return (
@@ -89,7 +113,7 @@ def _explanation(error: Exception, repository: str, file: str) -> str:
             f"https://huggingface.co/{repository}, then run 'hf auth login' with a token that may read it. "
             f"{_PASS_A_FILE if file else 'Or pass a folder that holds the data sets'}"
         )
-    if response is not None and isinstance(reason, EntryNotFoundError):
+    if isinstance(reason, EntryNotFoundError) and status.startswith("HTTP"):
         return f"{repository} on the hub has no file {file}"
     if not file:
         return (

@@ -3,6 +3,16 @@
 from typing import Protocol
 
 
+def counted(count: float, unit: str) -> str:
+    """A number and its unit: "2 frames", but "1 frame".
+
+    Args:
+        count: How many.
+        unit: In the plural, with an s at its end, or a symbol.
+    """
+    return f"{count:g} {unit.removesuffix('s') if count == 1 else unit}"
+
+
 class Progress(Protocol):
     """Receives progress; the command line shows it, tests record it, the default ignores it."""
 

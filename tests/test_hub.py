@@ -95,7 +95,7 @@ def answers(hub: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, lis
 )
 def test_a_refusal_says_how_to_get_access_and_how_to_do_without(answers, repository, status):
     kind, message = answers[f"hub:owner/{repository}/model.safetensors"]
-    assert kind == "ModelError"
+    assert kind == "HubError"
     assert f"the hub refuses owner/{repository} (HTTP {status})" in message
     assert f"accept its terms on https://huggingface.co/owner/{repository}" in message
     assert "hf auth login" in message
@@ -105,12 +105,12 @@ def test_a_refusal_says_how_to_get_access_and_how_to_do_without(answers, reposit
 
 def test_a_file_that_is_not_there(answers):
     kind, message = answers["hub:owner/empty/model.safetensors"]
-    assert (kind, message) == ("ModelError", "owner/empty on the hub has no file model.safetensors")
+    assert (kind, message) == ("HubError", "owner/empty on the hub has no file model.safetensors")
 
 
 def test_a_hub_that_fails(answers):
     kind, message = answers["hub:owner/broken/model.safetensors"]
-    assert kind == "ModelError"
+    assert kind == "HubError"
     assert "owner/broken/model.safetensors is not in the local hub cache and cannot be fetched" in message
     assert "HTTP 500" in message
     assert "--backbone-weights or --head" in message
@@ -133,7 +133,7 @@ def test_a_file_is_fetched_once_and_then_read_from_the_cache(hub, tmp_path):
     offline = _resolve(tmp_path, hub, reference, other, HF_HUB_OFFLINE="1")
     assert offline[reference] == ["path", path]
     kind, message = offline[other]
-    assert kind == "ModelError"
+    assert kind == "HubError"
     assert "owner/good/other.safetensors is not in the local hub cache and cannot be fetched" in message
 
 
@@ -143,12 +143,12 @@ def test_a_hub_that_cannot_be_reached(tmp_path):
         endpoint = f"http://127.0.0.1:{free.getsockname()[1]}"
         reference = "hub:owner/good/model.safetensors"
         kind, message = _resolve(tmp_path, endpoint, reference)[reference]
-        assert kind == "ModelError"
+        assert kind == "HubError"
         assert "cannot be fetched" in message
         assert "check the connection to the hub" in message
         # Through a proxy that is not there: an error of another class.
         kind, message = _resolve(tmp_path, "http://hub.invalid", reference, HTTP_PROXY=endpoint)[reference]
-        assert kind == "ModelError"
+        assert kind == "HubError"
         assert "cannot be fetched" in message
 
 

@@ -23,6 +23,7 @@ TOOLS = {
     "lazy",
     "optional",
     "progress",
+    "system_errors",
     "tiff_headers",
     "user_cache",
 }
@@ -32,7 +33,7 @@ MAY_IMPORT = {
     "engines.pytorch": {"engines", "flow", "train.model"},
     "flow": set(),
     "datasets": {"flow"},
-    "engines": {"flow"},
+    "engines": {"flow", "hub"},
     "video": {"engines", "flow"},
     "bench": {"engines", "flow", "datasets", "machine"},
     "export": {"engines", "machine", "engines.pytorch", "flow", "datasets", "train.model"},

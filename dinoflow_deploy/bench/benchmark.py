@@ -27,6 +27,7 @@ from dinoflow_deploy.bench.speed import SpeedRun, measure_speed
 from dinoflow_deploy.datasets import FlowDataset, FlowSample, open_dataset
 from dinoflow_deploy.datasets.subset import spread_evenly
 from dinoflow_deploy.engines import FlowEngine
+from dinoflow_deploy.engines.backends import OPENCV_DIS
 from dinoflow_deploy.engines.bundle import PRECISIONS
 from dinoflow_deploy.errors import EngineError, InputError
 from dinoflow_deploy.machine import describe_machine, versions
@@ -43,7 +44,7 @@ class BenchOptions:
 
     Attributes:
         models: Built-in names or paths.
-        backends: ``"auto"`` or names; every model runs on every one.
+        backends: ``"auto"`` or names; every model runs on every one, ``opencv-dis`` on its own.
         device: ``"auto"`` or a name.
         precision: What every engine must compute in; ``None`` takes them as they are.
         datasets: Name and root of each data set.
@@ -98,7 +99,8 @@ class BenchOptions:
         """
         found: dict[str, EngineSource] = {}
         for model in self.models:
-            for backend in self.backends:
+            # It has no other, and is there to be compared with what has.
+            for backend in ("auto",) if model == OPENCV_DIS else self.backends:
                 label = Path(model).name if backend == "auto" else f"{Path(model).name} {backend}"
                 # Two files may share a name, runs of a trainer even usually do.
                 label = f"{model} {backend}" if label in found else label
@@ -148,6 +150,7 @@ class _Evaluated:
             engines=self.state.results(),
             examples=self.examples(),
             missing=tuple(map(str, self.dataset.missing)),
+            synthetic=self.dataset.synthetic,
         )
 
 

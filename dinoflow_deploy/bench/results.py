@@ -8,6 +8,7 @@ from typing import Any, Final
 from dinoflow_deploy.engines.json_fields import from_json
 from dinoflow_deploy.errors import DinoFlowError, FileFormatError
 from dinoflow_deploy.flow import Accuracy
+from dinoflow_deploy.system_errors import explain
 
 FORMAT: Final = 1
 
@@ -76,6 +77,8 @@ class DatasetResult:
         engines: In the order they were asked for.
         examples: The worst, median and best of the pairs evaluated.
         missing: Files that are not there; the pairs that need them are left out and not counted.
+        synthetic: Whether it is of synthetic scenes in the layout of the data set, whose published figures
+            say nothing about it.
     """
 
     dataset: str
@@ -86,6 +89,12 @@ class DatasetResult:
     engines: tuple[EngineAccuracy, ...]
     examples: tuple[Example, ...] = ()
     missing: tuple[str, ...] = ()
+    synthetic: bool = False
+
+    @property
+    def title(self) -> str:
+        """Its name, with what it is where it is not what the name says."""
+        return f"{self.dataset} (synthetic)" if self.synthetic else self.dataset
 
     @property
     def partial(self) -> bool:
@@ -179,6 +188,8 @@ SPEED: Final = "speed"
 
 def failure_reason(error: Exception) -> str:
     """What an error says, on one line; of one that nobody foresaw, with its kind."""
+    if isinstance(error, OSError):
+        return explain(error)
     kind = "" if isinstance(error, DinoFlowError) else f"unexpected {type(error).__name__}: "
     return kind + " ".join(str(error).split())
 

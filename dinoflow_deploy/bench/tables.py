@@ -92,7 +92,7 @@ def csv_text(result: BenchResult) -> str:
     for dataset in result.datasets:
         for engine in dataset.engines:
             for quantity, value in _figures(dataset, engine):
-                writer.writerow((dataset.dataset, engine.engine, quantity, value))
+                writer.writerow((dataset.title, engine.engine, quantity, value))
     for speed in result.speed:
         for quantity, value in _speed_figures(speed):
             writer.writerow((f"{speed.height}x{speed.width}", speed.engine, quantity, value))
@@ -110,8 +110,8 @@ def dataset_tables(dataset: DatasetResult, failures: Sequence[Failure]) -> Itera
         *(_accuracy_row(engine) for engine in dataset.engines),
         *_failed_rows(failures, dataset.dataset, len(_ACCURACY_COLUMNS)),
     )
-    yield Table(f"{dataset.dataset}: {pairs}, measured", _ACCURACY_COLUMNS, measured, _CONVENTIONS)
-    figures = published(dataset.dataset)
+    yield Table(f"{dataset.title}: {pairs}, measured", _ACCURACY_COLUMNS, measured, _CONVENTIONS)
+    figures = [] if dataset.synthetic else published(dataset.dataset)
     if figures:
         per_image = dataset.dataset.startswith("kitti")
         yield Table(
@@ -165,7 +165,7 @@ def _difference_table(dataset: DatasetResult) -> Table:
         figures = (found.mean_px, found.p99_px, found.max_px) if found else (None, None, None)
         rows.append((engine.engine, *(_number(figure, ".3g") for figure in figures)))
     return Table(
-        f"{dataset.dataset}: end-point difference in px to {dataset.engines[0].engine}",
+        f"{dataset.title}: end-point difference in px to {dataset.engines[0].engine}",
         ("engine", "mean", "99%", "max"),
         tuple(rows),
     )

@@ -11,7 +11,7 @@ import traceback
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperArgument, TyperCommand, TyperGroup
 
 import dinoflow_deploy
 from dinoflow_deploy.cli.bench import bench
@@ -26,6 +26,7 @@ from dinoflow_deploy.cli.train import train
 from dinoflow_deploy.cli.values import printable
 from dinoflow_deploy.cli.video import video
 from dinoflow_deploy.errors import DinoFlowError
+from dinoflow_deploy.system_errors import explain
 
 
 class _ErrorPrinter(TyperGroup):
@@ -42,8 +43,14 @@ class _ErrorPrinter(TyperGroup):
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:
             raise
-        except (DinoFlowError, OSError) as error:
+        except typer.BadParameter as error:
+            # Typer's own checks are pydantic's, which says first of which of Python's classes an error is.
+            error.message = error.message.removeprefix("Value error, ")
+            raise
+        except DinoFlowError as error:
             _fail(f"error: {error}", debug=ctx.params["debug"])
+        except OSError as error:
+            _fail(f"error: {explain(error)}", debug=ctx.params["debug"])
         except MemoryError:
             _fail("error: out of memory", debug=ctx.params["debug"])
 
@@ -62,6 +69,18 @@ class _JsonPrinter(TyperCommand):
         args = ["--json" if word == "--json=-" else word for word in args]
         pairs = zip([None, *args], args, strict=False)
         return super().parse_args(ctx, [word for before, word in pairs if (before, word) != ("--json", "-")])
+
+
+class _ListCommand(TyperCommand):
+    """A command whose argument is a list, which is shown without the name that the list has in Python."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        params = super().get_params(ctx)
+        for param in params:
+            if isinstance(param, TyperArgument):
+                # Set on the object, since Typer makes it of its own class.
+                vars(param)["display_type_rich"] = lambda ctx: None
+        return params
 
 
 app = typer.Typer(
@@ -99,7 +118,7 @@ app.command(cls=_JsonPrinter)(inspect)
 app.add_typer(plugin, name="plugin")
 app.command()(selftest)
 app.command()(train)
-app.command()(video)
+app.command(cls=_ListCommand)(video)
 
 
 def main() -> None:

@@ -25,7 +25,7 @@ def bench(
         typer.Option(
             parser=parse_reference,
             metavar="MODEL",
-            help="Built-in name, bundle, .onnx, .plan or .safetensors; may be repeated.",
+            help="Built-in name, vits16, opencv-dis, bundle, .onnx, .plan, .safetensors; may be repeated.",
             show_default="nano",
         ),
     ] = None,
@@ -91,6 +91,7 @@ def bench(
     from dinoflow_deploy.bench.tables import csv_text, markdown
     from dinoflow_deploy.cli.progress import TerminalProgress
     from dinoflow_deploy.datasets.registry import read_paths
+    from dinoflow_deploy.engines.loading import check_source
 
     options = BenchOptions(
         models=tuple(model or ["nano"]),
@@ -108,6 +109,9 @@ def bench(
         speed=not no_speed,
         allow_missing=allow_missing,
     )
+    if len(sources := list(options.sources().values())) == 1:
+        # Before an output that exists; of several, one that cannot be loaded is left out.
+        check_source(sources[0].model, sources[0].backend, sources[0].device)
     inputs = [
         *map(Path, options.models),
         *(path for name, folder in options.datasets.items() for path in read_paths(name, folder)),

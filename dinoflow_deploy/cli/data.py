@@ -10,6 +10,7 @@ import typer
 
 from dinoflow_deploy.cli.text_output import open_texts, reserve, write_texts
 from dinoflow_deploy.cli.values import parse_path, parse_size, parse_text_path
+from dinoflow_deploy.progress import counted
 
 if TYPE_CHECKING:
     from dinoflow_deploy.datasets.check_report import PartReport
@@ -100,10 +101,11 @@ def check(
     try:
         if sheet is not None:
             write_sheet(sheet, report.samples, overwrite=overwrite)
-            typer.echo(f"wrote {sheet}: {len(report.samples)} pairs")
+            typer.echo(f"wrote {sheet}: {counted(len(report.samples), 'pairs')}")
     finally:
         write_texts([(json_output, json.dumps(report.to_dict(), indent=2) + "\n")])
-    typer.echo(f"{name}: {'all is well' if report.ok else 'BROKEN'}")
+    title = f"{name} (synthetic)" if report.synthetic else name
+    typer.echo(f"{title}: {'all is well' if report.ok else 'BROKEN'}")
     if not report.ok:
         raise typer.Exit(1)
 
@@ -151,7 +153,7 @@ def synth(
             overwrite=overwrite,
             progress=progress,
         )
-    typer.echo(f"wrote {output}: {written} pairs")
+    typer.echo(f"wrote {output}: {counted(written, 'pairs')}")
     for name in TREE_LAYOUTS[layout.value].names:
         typer.echo(f"next: dinoflow-deploy data check {name} {output}")
 
@@ -184,12 +186,12 @@ def _print_part(part: "PartReport") -> None:
 
 
 def _pairs_text(part: "PartReport") -> str:
-    published = ""
+    published = " of synthetic scenes" if part.synthetic else ""
     if part.published is not None:
         same = "as published" if part.pairs == part.published else f"of {part.published} published"
         published = f" {same}"
     read = "all read" if part.read == part.pairs else f"{part.read} read"
-    return f"{part.pairs} pairs{published}, {read}"
+    return f"{counted(part.pairs, 'pairs')}{published}, {read}"
 
 
 def _print_faults(part: "PartReport") -> None:

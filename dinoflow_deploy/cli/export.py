@@ -258,8 +258,11 @@ def _export_weights(
     require("onnxscript", "exporting")
     from dinoflow_deploy.export import ModelSource, export_bundle
 
+    model = ModelSource(*source)
+    # Before an output that exists: who has both wrong would delete that for nothing.
+    model.check()
     with TerminalProgress() as progress:
-        report = export_bundle(ModelSource(*source), output, options, progress, plan)
+        report = export_bundle(model, output, options, progress, plan)
     print_bundle(report.folder, report.manifest, report.nodes, report.parity, reused=report.reused)
     if report.plan is not None:
         print_plan(report.plan)

@@ -15,7 +15,7 @@ from rich.progress import (
 )
 from rich.progress import Progress as RichProgress
 
-from dinoflow_deploy.progress import Progress
+from dinoflow_deploy.progress import Progress, counted
 
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -120,8 +120,8 @@ class _Lines:
         self._last_line = self._rate.began
         self._said: float | None = None
         # "100 %" at the beginning would read as the end.
-        counted = total is not None and unit != "%"
-        self.note(f"{description}: {total:g} {unit}" if counted else f"{description}: started")
+        much = "started" if total is None or unit == "%" else counted(total, unit)
+        self.note(f"{description}: {much}")
 
     def advance(self, amount: float = 1.0, **figures: float) -> None:
         if self._rate is None:
@@ -147,11 +147,11 @@ class _Lines:
 
     def _line(self, rate: _Rate) -> None:
         seconds = time.monotonic() - rate.began
-        done = f"{round(rate.done, 1):g}"
-        left = ""
+        done = round(rate.done, 1)
+        said, left = counted(done, self._unit), ""
         if self._total is not None:
-            done += f"/{self._total:g}"
+            said = f"{done:g}/{counted(self._total, self._unit)}"
             seconds_left = rate.seconds_left(self._total)
             if seconds_left is not None and rate.done < self._total:
                 left = f", {seconds_left:.0f} s left"
-        self.note(f"{self._description}: {done} {self._unit}, {seconds:.0f} s{left}, {rate.text(self._unit)}")
+        self.note(f"{self._description}: {said}, {seconds:.0f} s{left}, {rate.text(self._unit)}")

@@ -8,15 +8,22 @@ import typer
 from dinoflow_deploy.cli.text_output import TextOutput, write_texts
 from dinoflow_deploy.cli.values import parse_path, parse_reference, parse_size
 
+NOTHING_TRIED = 4
+"""Exit code where every case lacks something."""
+
 _HEAD = "Decoder weights of vits16; default: the hub's, where they can be had."
 _BACKBONE = "Backbone weights of vits16; default: the hub's, where they can be had."
 
 
 def selftest(
-    model: Annotated[list[str] | None, typer.Option(help="nano or vits16; default: both.")] = None,
+    model: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="nano or vits16; default: both.")
+    ] = None,
     backend: Annotated[
         list[str] | None,
-        typer.Option(help="pytorch, onnxruntime, tensorrt, or rtx (built, not run); default: all."),
+        typer.Option(
+            metavar="NAME", help="pytorch, onnxruntime, tensorrt, or rtx (built, not run); default: all."
+        ),
     ] = None,
     size: Annotated[
         str, typer.Option(metavar="HxW", help="Shape of static engines and of the frames for speed, in px.")
@@ -37,9 +44,12 @@ def selftest(
     """Try every export, engine and plugin that this machine can run, and write down what came of it.
 
     Exports and builds by the commands that you would type, compares flow with PyTorch in pixels, measures.
-    Building every TensorRT engine of vits16 takes most of the time. Exits 1 if a case failed; what cannot be
-    tried here is listed with what is missing. Of several GPUs the first is tried; with CUDA_VISIBLE_DEVICES=1
-    in the environment, the second.
+    Building every TensorRT engine of vits16 takes most of the time. What cannot be tried here is listed with
+    what is missing. Of several GPUs the first is tried; with CUDA_VISIBLE_DEVICES=1 in the environment, the
+    second.
+
+    Exit codes: 0 all that was tried passed, 1 a case failed, 2 wrong usage, 4 nothing could be tried,
+    130 stopped with Ctrl-C.
     """
     from dinoflow_deploy.cli.interrupt import INTERRUPTED, stop_on_interrupt
     from dinoflow_deploy.cli.progress import TerminalProgress
@@ -73,5 +83,7 @@ def selftest(
     typer.echo(f"wrote {json_output.path} and {table.path}")
     if result.partial:
         raise typer.Exit(INTERRUPTED)
+    if result.nothing_tried:
+        raise typer.Exit(NOTHING_TRIED)
     if result.counts["failed"]:
         raise typer.Exit(1)

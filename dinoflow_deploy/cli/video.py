@@ -79,7 +79,7 @@ def video(
         typer.Option(
             parser=parse_reference,
             metavar="MODEL",
-            help="Built-in name, bundle, .onnx, .plan or .safetensors file.",
+            help="Built-in name, vits16, bundle, .onnx, .plan or .safetensors file.",
         ),
     ] = DEFAULT_MODEL,
     backend: Annotated[
@@ -142,10 +142,12 @@ def video(
     """
     from dinoflow_deploy.cli.progress import TerminalProgress
     from dinoflow_deploy.engines import load_engine
+    from dinoflow_deploy.engines.loading import check_source
     from dinoflow_deploy.video import Selection, VideoOptions, flow_video, open_source
     from dinoflow_deploy.video.images import image_rate
     from dinoflow_deploy.video.outputs import check_outputs, default_output
 
+    check_source(model, backend, device)
     named, output = _split(inputs, output, overwrite=overwrite)
     options = VideoOptions(
         render=render.value,

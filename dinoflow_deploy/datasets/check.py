@@ -84,7 +84,9 @@ def _open_parts(name: str, root: str | Path) -> list[tuple[PartReport, FlowDatas
             report.absent = str(error)
             opened.append((report, None))
             continue
-        report.pairs, report.notes = len(dataset), dataset.notes
+        report.pairs, report.notes, report.synthetic = len(dataset), dataset.notes, dataset.synthetic
+        if report.synthetic:
+            report.published = None
         for path in dataset.missing:
             report.add_fault("missing", f"{path}: missing", pairs=0)
         opened.append((report, dataset))

@@ -39,6 +39,7 @@ class PartReport:
         sizes: How many of the pairs read without fault have which size, as "HEIGHTxWIDTH".
         totals: Over the pairs read without fault.
         notes: Of the data set.
+        synthetic: Whether these are synthetic scenes in the data set's layout, which nothing is published of.
     """
 
     name: str
@@ -51,6 +52,7 @@ class PartReport:
     sizes: Counter[str] = field(default_factory=Counter)
     totals: PixelTotals = field(default_factory=PixelTotals)
     notes: tuple[str, ...] = ()
+    synthetic: bool = False
 
     def add_fault(self, kind: str, message: str, pairs: int = 1) -> None:
         """Note a fault; the same file's fault in another pair is the same fault."""
@@ -88,7 +90,18 @@ class CheckReport:
     ok: bool
     samples: list[FlowSample]
 
+    @property
+    def synthetic(self) -> bool:
+        """Whether a part of it is of synthetic scenes."""
+        return any(part.synthetic for part in self.parts)
+
     def to_dict(self) -> dict[str, Any]:
         """All of it but the samples, for JSON."""
         parts = [part.to_dict() for part in self.parts]
-        return {"name": self.name, "root": self.root, "ok": self.ok, "parts": parts}
+        return {
+            "name": self.name,
+            "root": self.root,
+            "ok": self.ok,
+            "synthetic": self.synthetic,
+            "parts": parts,
+        }

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from dinoflow_deploy.datasets.file_tree import FileTree
 from dinoflow_deploy.datasets.frames import check_sizes, read_frames, read_mask
 from dinoflow_deploy.datasets.sample import FlowSample
+from dinoflow_deploy.datasets.synthetic_folder import is_synthetic
 from dinoflow_deploy.errors import FileFormatError, InputError
 from dinoflow_deploy.flow import read_flow
 
@@ -63,6 +64,7 @@ class FlowDataset:
         pairs: The files of each sample.
         missing: Files that should be there and are not, which `allow_missing` let pass.
         notes: As passed.
+        synthetic: Whether any of it was written by `write_synthetic_tree` and is not what its name says.
 
     Raises:
         FileFormatError: Files are missing, and `allow_missing` is false; names the first of them.
@@ -97,6 +99,7 @@ class FlowDataset:
         self.pairs = tuple(pairs)
         self.missing = tuple(missing)
         self.notes = notes
+        self.synthetic = is_synthetic(pair.frame1 for pair in pairs)
 
     def __len__(self) -> int:
         return len(self.pairs)

@@ -1,7 +1,7 @@
 """The folder of a synthetic data set, marked as such: only what bears the mark is ever replaced."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -10,7 +10,7 @@ from dinoflow_deploy.atomic import atomic_folder
 from dinoflow_deploy.errors import InputError
 
 MARK: Final = "synthetic.json"
-"""Lies beside the data and says how it was made; no reader of a data set looks at it."""
+"""Lies beside the data and says how it was made."""
 
 
 @contextmanager
@@ -31,15 +31,31 @@ def synthetic_folder(target: Path, settings: dict[str, Any], *, overwrite: bool)
         (folder / MARK).write_text(json.dumps({**settings, "holds": names}, indent=2) + "\n")
 
 
+def is_synthetic(files: Iterable[Path]) -> bool:
+    """Whether any of these files lies in a folder that was written here."""
+    folders = {folder.resolve() for folder in {path.parent for path in files}}
+    marked = {above: _held(above) for above in {each for folder in folders for each in folder.parents}}
+    # By name, since a real data set may have been put beside what was written here.
+    return any(
+        folder.relative_to(above).parts[0] in marked[above] for folder in folders for above in folder.parents
+    )
+
+
+def _held(folder: Path) -> list[str]:
+    """What a mark says that was written into its folder; nothing where there is none."""
+    try:
+        held: Any = json.loads((folder / MARK).read_bytes())["holds"]
+    except (OSError, ValueError, TypeError, KeyError):
+        return []
+    return held if isinstance(held, list) else []
+
+
 def _check_mark(target: Path) -> None:
     names = {path.name for path in target.iterdir()} if target.is_dir() else set()
     if not names:
         return
-    try:
-        held: Any = json.loads((target / MARK).read_bytes())["holds"]
-        strangers = sorted(names - {MARK, *held})
-    except (OSError, ValueError, TypeError, KeyError):
-        strangers = sorted(names)
+    held = _held(target)
+    strangers = sorted(names - {MARK, *held} if held else names)
     if strangers:
         raise InputError(
             f"{target} holds '{strangers[0]}', which data synth did not write, and is replaced as a whole: "

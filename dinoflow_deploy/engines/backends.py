@@ -6,8 +6,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from dinoflow_deploy.engines.base import FlowEngine
+from dinoflow_deploy.engines.published import PublishedModel
 from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.optional import require
+
+OPENCV_DIS: Final = "opencv-dis"
+"""What ``load_engine`` and ``--model`` call OpenCV's DIS."""
+
+Source = Path | PublishedModel | str
+"""A file or folder, a published model, or the name of a method without weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,10 +24,10 @@ class Backend:
     Attributes:
         name: What ``load_engine`` and ``--backend`` take.
         runs: Kinds of source that it runs: ``"bundle"``, ``"planned"`` (a bundle that holds a plan),
-            ``"onnx"``, ``"safetensors"``, ``"plan"``.
+            ``"onnx"``, ``"safetensors"``, ``"plan"``, ``"published"``, ``"method"``.
         package: The package that it needs; ``None`` where the engine itself knows which.
         module: Where its engine is defined; imported only when it is used.
-        engine: Name of the class, made with ``(path, device=..., convert_colors=..., **options)``.
+        engine: Name of the class, made with ``(source, device=..., convert_colors=..., **options)``.
         options: Further keyword arguments of the class.
         automatic: Whether "auto" may choose it: ``"always"``, ``"never"``, or ``"module:function"``, which is
             called with the path and the name of the device and says so.
@@ -36,7 +43,9 @@ class Backend:
     automatic: str = "always"
     hint: str = ""
 
-    def load(self, path: Path, *, device: str, convert_colors: bool, options: dict[str, Any]) -> FlowEngine:
+    def load(
+        self, source: Source, *, device: str, convert_colors: bool, options: dict[str, Any]
+    ) -> FlowEngine:
         """Make the engine.
 
         Raises:
@@ -52,17 +61,24 @@ class Backend:
                     f"{elsewhere}"
                 )
         if self.package is not None:
-            require(self.package, f"the backend '{self.name}'")
+            require(self.package, _purpose(self.name, source))
         engine = getattr(import_module(self.module), self.engine)
-        made: FlowEngine = engine(path, device=device, convert_colors=convert_colors, **options)
+        made: FlowEngine = engine(source, device=device, convert_colors=convert_colors, **options)
         return made
 
-    def may_be_chosen(self, path: Path, device: str) -> bool:
+    def may_be_chosen(self, path: Source, device: str) -> bool:
         """Whether "auto" may choose it for a source that it runs."""
         if ":" not in self.automatic:
             return self.automatic == "always"
         module, function = self.automatic.split(":")
         return bool(getattr(import_module(module), function)(path, device))
+
+
+def _purpose(backend: str, source: Source) -> str:
+    if not isinstance(source, PublishedModel):
+        return f"the backend '{backend}'"
+    how = f"dinoflow-deploy inspect {source.name} says how to get its weights"
+    return f"running {source.name}, the published model ({how}),"
 
 
 BACKENDS: Final = (
@@ -86,7 +102,7 @@ BACKENDS: Final = (
     ),
     Backend(
         name="pytorch",
-        runs=("safetensors",),
+        runs=("safetensors", "published"),
         package="torch",
         module="dinoflow_deploy.engines.pytorch",
         engine="PyTorchEngine",
@@ -100,6 +116,14 @@ BACKENDS: Final = (
         engine="OnnxRuntimeTensorRTEngine",
         options=("intra_op_threads",),
         automatic="never",
+    ),
+    Backend(
+        name="opencv",
+        runs=("method",),
+        package=None,
+        module="dinoflow_deploy.engines.opencv_dis",
+        engine="OpenCVDisEngine",
+        options=(),
     ),
 )
 """In the order in which "auto" prefers them."""

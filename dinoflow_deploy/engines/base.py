@@ -33,7 +33,7 @@ class EngineDescription:
 
     Attributes:
         model: Name of the model, for instance ``"nano"``.
-        backend: ``"onnxruntime"``, ``"onnxruntime-tensorrt"``, ``"pytorch"`` or ``"tensorrt"``.
+        backend: ``"onnxruntime"``, ``"onnxruntime-tensorrt"``, ``"opencv"``, ``"pytorch"`` or ``"tensorrt"``.
         device: ``"cpu"``, ``"cuda"`` or ``"cuda:1"``.
         provider: What computes inside the backend, for instance ``"CUDAExecutionProvider"``.
         precision: ``"fp32"``, ``"fp16"`` or ``"bf16"``; ``"unknown"`` of a bare plan or a bare

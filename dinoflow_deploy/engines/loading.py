@@ -4,9 +4,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
-from dinoflow_deploy.engines.backends import BACKENDS, Backend
+from dinoflow_deploy.engines.backends import BACKENDS, OPENCV_DIS, Backend, Source
 from dinoflow_deploy.engines.base import FlowEngine
 from dinoflow_deploy.engines.builtin import builtin_models
+from dinoflow_deploy.engines.published import PUBLISHED_HEADS, find_published
 from dinoflow_deploy.engines.tensorrt.choice import planned_flavours
 from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.home import expand_home
@@ -25,6 +26,8 @@ _KINDS: Final = {
     "onnx": "an ONNX file",
     "safetensors": "a PyTorch model",
     "plan": "a TensorRT plan",
+    "published": "the published model",
+    "method": "no model but a method of OpenCV",
 }
 
 
@@ -41,10 +44,11 @@ def load_engine(
     Args:
         source: Folder of a bundle, an ``.onnx``, ``.plan`` or ``.safetensors`` file, or the name of a
             built-in model. A built-in name wins over a file of that name: write ``./nano`` for the file.
-        backend: ``"tensorrt"``, ``"onnxruntime"``, ``"pytorch"``, or ``"auto"``: the first of these that runs
-            the source; for a bundle, TensorRT if the bundle holds a plan whose TensorRT is installed and
-            there is a GPU, else ONNX Runtime. ``"onnxruntime-tensorrt"``, ONNX Runtime's TensorRT provider,
-            is never chosen by ``"auto"``.
+            Or, where there is no such file, a published model, ``vits16``, or ``opencv-dis``, OpenCV's DIS.
+        backend: ``"tensorrt"``, ``"onnxruntime"``, ``"pytorch"``, ``"opencv"`` or ``"auto"``: the
+            first of these that runs the source; for a bundle, TensorRT if the bundle holds a plan whose
+            TensorRT is installed and there is a GPU, else ONNX Runtime. ``"onnxruntime-tensorrt"``, ONNX
+            Runtime's TensorRT provider, is never chosen by ``"auto"``.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, or ``"auto"``: CUDA where the backend can use it.
         convert_colors: Take grey ``[H, W]`` or ``[H, W, 1]`` and RGBA ``[H, W, 4]`` frames too.
         options: What one backend takes beyond this: ``intra_op_threads`` for onnxruntime, ``precision`` for
@@ -57,6 +61,7 @@ def load_engine(
         InputError: The source, backend, device or option is not known, or they do not go together.
         FileFormatError: A file is damaged, or not what its name says.
         DeviceError: The device was asked for and cannot be had.
+        ModelError: Weights do not fit, or those of a published model cannot be had.
         MissingPackageError: The backend's package is not installed.
     """
     forms = _forms(source)
@@ -64,16 +69,35 @@ def load_engine(
     return chosen.load(forms[kind], device=device, convert_colors=convert_colors, options=options)
 
 
-def _forms(source: str | Path) -> dict[str, Path]:
+def check_source(source: str | Path, backend: str = "auto", device: str = "auto") -> None:
+    """Refuse a name that :func:`load_engine` would refuse, without loading anything.
+
+    Args:
+        source: As of ``load_engine``.
+        backend: Likewise.
+        device: Likewise.
+
+    Raises:
+        InputError: There is no such model or backend, or they do not go together.
+    """
+    _choose_backend(source, _forms(source), backend, device)
+
+
+def _forms(source: str | Path) -> dict[str, Source]:
     """The kinds of source that are there under this name, each with its path."""
     models = builtin_models()
     if isinstance(source, str) and source in models:
         return {**_bundle_forms(models[source].bundle), "safetensors": models[source].weights}
+    published = find_published(source)
+    if published is not None:
+        return {"published": published}
     path = Path(expand_home(str(source)))
+    if source == OPENCV_DIS and not path.exists():
+        return {"method": OPENCV_DIS}
     if path.is_dir():
         return _bundle_forms(path)
     if not path.exists():
-        raise InputError(_unknown(str(source), list(models)))
+        raise InputError(_unknown(str(source), list(models), list(PUBLISHED_HEADS)))
     if path.suffix.lower() not in _SUFFIXES:
         raise InputError(
             f"{path} is not a model: it must be the folder of a bundle, or a file that ends in "
@@ -82,19 +106,23 @@ def _forms(source: str | Path) -> dict[str, Path]:
     return {_SUFFIXES[path.suffix.lower()]: path}
 
 
-def _bundle_forms(folder: Path) -> dict[str, Path]:
+def _bundle_forms(folder: Path) -> dict[str, Source]:
     return {"planned": folder, "bundle": folder} if planned_flavours(folder) else {"bundle": folder}
 
 
-def _unknown(source: str, names: list[str]) -> str:
+def _unknown(source: str, builtin: list[str], published: list[str]) -> str:
     message = f"there is no file, folder or built-in model '{source}'"
-    close = get_close_matches(source, names, n=1)
+    close = get_close_matches(source, [*builtin, *published, OPENCV_DIS], n=1)
     hint = f"; did you mean '{close[0]}'?" if close else ""
-    return f"{message} (built-in: {', '.join(names) or 'none'}){hint}"
+    named = (
+        f"built-in: {', '.join(builtin) or 'none'}; published: {', '.join(published)}; "
+        f"without weights: {OPENCV_DIS}"
+    )
+    return f"{message} ({named}){hint}"
 
 
 def _choose_backend(
-    source: str | Path, forms: dict[str, Path], name: str, device: str
+    source: str | Path, forms: dict[str, Source], name: str, device: str
 ) -> tuple[Backend, str]:
     names = [backend.name for backend in BACKENDS]
     if name not in ("auto", *names):
@@ -110,10 +138,12 @@ def _choose_backend(
     raise InputError(_unfit(source, forms, name, list(dict.fromkeys(backend.name for backend, _ in fitting))))
 
 
-def _unfit(source: str | Path, forms: dict[str, Path], name: str, others: list[str]) -> str:
+def _unfit(source: str | Path, forms: dict[str, Source], name: str, others: list[str]) -> str:
     # A bundle with a plan is a bundle too: it is called what it is most.
     kinds = [kind for kind in forms if kind != "bundle" or "planned" not in forms]
     what = " or ".join(_KINDS[kind] for kind in kinds)
     hint = next(backend.hint for backend in BACKENDS if backend.name == name)
     advice = f"; or {hint.format(source=source)}" if hint and "bundle" in forms else ""
+    if "published" in forms:
+        advice = f"; or dinoflow-deploy export --model {source} --output NEW makes a bundle of it"
     return f"the backend '{name}' does not run {source}, which is {what}: use {', '.join(others)}{advice}"

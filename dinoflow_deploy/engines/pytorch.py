@@ -10,8 +10,9 @@ from dinoflow_deploy.engines.base import EngineDescription, FlowEngine
 from dinoflow_deploy.engines.devices import Device
 from dinoflow_deploy.engines.frames import Frames, Tensor
 from dinoflow_deploy.engines.input_range import InputRange
+from dinoflow_deploy.engines.published import PublishedModel
 from dinoflow_deploy.errors import DeviceError, EngineError, InputError
-from dinoflow_deploy.train.model import FlowModel, load_model
+from dinoflow_deploy.train.model import FlowModel, FlowModelConfig, load_model
 
 _TYPES: Final = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -24,22 +25,22 @@ class PyTorchEngine(FlowEngine):
     do for the whole process only.
 
     Args:
-        model: Path of a complete model (``.safetensors``), or a model in memory, which is moved to the device
-            and put into evaluation mode.
+        model: Path of a complete model (``.safetensors``); a published model, fetched where it is not in the
+            hub's cache; or a model in memory, which is moved to the device and put into evaluation mode.
         device: ``"auto"`` (CUDA where there is one, else the CPU), ``"cpu"``, ``"cuda"``, ``"cuda:1"``.
         convert_colors: Take grey and RGBA frames too.
         precision: ``"fp32"``, ``"fp16"`` or ``"bf16"``.
 
     Raises:
         FileFormatError: The file is missing or damaged.
-        ModelError: The file is not a complete model.
+        ModelError: The file is not a complete model, or the hub refused.
         DeviceError: CUDA was asked for and there is none.
         InputError: ``precision`` or ``device`` is not known.
     """
 
     def __init__(
         self,
-        model: FlowModel | Path,
+        model: FlowModel | Path | PublishedModel,
         *,
         device: str = "auto",
         convert_colors: bool = False,
@@ -48,7 +49,7 @@ class PyTorchEngine(FlowEngine):
         if precision not in _TYPES:
             raise InputError(f"the precision '{precision}' is not one of {', '.join(_TYPES)}")
         chosen = _choose_device(Device.parse(device))
-        loaded = load_model(model) if isinstance(model, Path) else model
+        loaded, source = _load(model)
         self._device = torch.device(chosen.kind, chosen.index)
         self._model = loaded.to(self._device).eval()
         self._precision = precision
@@ -62,7 +63,7 @@ class PyTorchEngine(FlowEngine):
                 device=str(chosen),
                 provider="eager" if precision == "fp32" else "eager, autocast",
                 precision=precision,
-                source=str(model) if isinstance(model, Path) else None,
+                source=None if source is None else str(source),
                 inputs=InputRange.unlimited(),
             ),
             convert_colors=convert_colors,
@@ -103,6 +104,16 @@ class PyTorchEngine(FlowEngine):
 
     def _release(self) -> None:
         del self._model
+
+
+def _load(model: FlowModel | Path | PublishedModel) -> tuple[FlowModel, Path | None]:
+    """The model, and the file that its decoder comes from."""
+    if isinstance(model, FlowModel):
+        return model, None
+    if isinstance(model, Path):
+        return load_model(model), model
+    backbone, head = model.fetch()
+    return FlowModel.from_pretrained(FlowModelConfig(model.name), backbone, head), head
 
 
 def _choose_device(device: Device) -> Device:

@@ -32,9 +32,20 @@ class ModelSource:
             ModelError: Weights do not fit, are not published, or the hub refused.
             FileFormatError: A file is damaged.
         """
+        self.check()
         if self.name in BACKBONES:
             config = FlowModelConfig(self.name)
             return FlowModel.from_pretrained(config, self.backbone_weights, self.head, self.renames).eval()
+        return load_model(Path(self.name))
+
+    def check(self) -> None:
+        """Refuse a name that cannot be loaded, without reading weights.
+
+        Raises:
+            InputError: There is no such model or file, or further weights are given with a complete model.
+        """
+        if self.name in BACKBONES:
+            return
         known = ", ".join(BACKBONES)
         path = Path(self.name)
         if not path.is_file():
@@ -46,4 +57,3 @@ class ModelSource:
                 f"{path} is a complete model and takes no --head, --backbone-weights or --rename: give a "
                 f"model's name ({known}) to put one together"
             )
-        return load_model(path)

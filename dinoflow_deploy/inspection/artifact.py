@@ -7,11 +7,12 @@ from typing import Final
 from dinoflow_deploy.engines.builtin import builtin_models
 from dinoflow_deploy.engines.bundle import MANIFEST_NAME, FileInfo
 from dinoflow_deploy.engines.onnx_packages import require_onnx
+from dinoflow_deploy.engines.published import PUBLISHED_HEADS, PublishedModel, find_published
 from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.home import expand_home
 from dinoflow_deploy.inspection.bundle import inspect_bundle
 from dinoflow_deploy.inspection.plan_file import inspect_plan
-from dinoflow_deploy.inspection.report import FileDetails, Report
+from dinoflow_deploy.inspection.report import FileDetails, LeftOut, ModelDetails, Report
 from dinoflow_deploy.inspection.safetensors_file import read_model
 from dinoflow_deploy.inspection.training_run import CHECKPOINT_NAME, is_run, model_files, read_checkpoint
 
@@ -24,15 +25,19 @@ def inspect_artifact(source: str | Path, *, allow_host_code: bool = False) -> Re
     Args:
         source: Folder or ``manifest.json`` of a bundle, folder of a training run, an ``.onnx``, ``.plan``
             (``.engine``, ``.trt``) or ``.safetensors`` file, or the name of a built-in model, which stands
-            for its bundle.
+            for its bundle, or of a published one, which is looked for in the hub's cache.
         allow_host_code: Let TensorRT load native code that a plan carries, such as an embedded plugin. It
             then runs here: only for plans whose origin you trust.
 
     Raises:
         InputError: There is no such file, it is of another kind, or its name is not UTF-8.
+        ModelError: A published model is not in the hub's cache; says how to get it.
         FileFormatError: A file is damaged, missing from its bundle, or not what its name says.
         MissingPackageError: It is an ONNX file by itself, and ``onnx`` is not installed.
     """
+    published = find_published(source)
+    if published is not None:
+        return _inspect_published(published)
     path = _locate(source)
     if is_run(path):
         return _inspect_run(path)
@@ -50,7 +55,8 @@ def _locate(source: str | Path) -> Path:
     path = Path(expand_home(str(source)))
     if not path.exists():
         raise InputError(
-            f"there is no file, folder or built-in model '{source}' (built-in: {', '.join(models)})"
+            f"there is no file, folder or built-in model '{source}' (built-in: {', '.join(models)}; "
+            f"published: {', '.join(PUBLISHED_HEADS)})"
         )
     if not (path.is_file() or path.is_dir()):
         # A pipe would be waited for, and a device may have no end.
@@ -95,6 +101,19 @@ def _inspect_run(folder: Path) -> Report:
     checkpoint = folder / CHECKPOINT_NAME
     files = _files(checkpoint, *model_files(folder))
     return Report(path=str(folder), kind="run", training=read_checkpoint(checkpoint), files=files)
+
+
+def _inspect_published(published: PublishedModel) -> Report:
+    paths = published.cached()
+    weights = [each for path in paths for each in read_model(path).weights]
+    made = f"dinoflow-deploy export --model {published.name} --output {published.name}-bundle makes one"
+    return Report(
+        path=published.name,
+        kind="published",
+        model=ModelDetails({"backbone": published.name}, tuple(weights)),
+        files=_files(*paths),
+        left_out=(LeftOut("shapes, precision and parity, which a bundle has", made),),
+    )
 
 
 def _files(*paths: Path) -> tuple[FileDetails, ...]:

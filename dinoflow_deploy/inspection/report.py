@@ -229,13 +229,14 @@ class Report:
 
     Attributes:
         path: Where it lies.
-        kind: ``"bundle"``, ``"onnx"``, ``"plan"``, ``"safetensors"``, ``"checkpoint"`` or ``"run"``.
+        kind: ``"bundle"``, ``"onnx"``, ``"plan"``, ``"safetensors"``, ``"checkpoint"``, ``"run"`` or
+            ``"published"``.
         files: The files that belong to it.
         unlisted: Names in a bundle's folder that its manifest does not list.
         manifest: The bundle's manifest, which for a plan is the one beside it.
         graph: What stands in the ONNX file.
         plans: The plan, or the bundle's.
-        model: What a ``.safetensors`` file holds.
+        model: What a ``.safetensors`` file holds, or those of a published model together.
         training: What a run's checkpoint says about it.
         left_out: What could not be found out here.
     """

@@ -11,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 from dinoflow_deploy.errors import FileFormatError
 from dinoflow_deploy.inspection.element_types import bytes_of
 from dinoflow_deploy.inspection.report import ModelDetails, WeightsDetails
+from dinoflow_deploy.system_errors import check_readable
 
 CONFIG_KEY: Final = "dinoflow_config"
 """Where complete models keep their configuration; ``train.model``, which needs torch, writes it."""
@@ -22,6 +23,7 @@ def read_model(path: Path) -> ModelDetails:
     Raises:
         FileFormatError: It is damaged, or not such a file.
     """
+    check_readable(path)
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}

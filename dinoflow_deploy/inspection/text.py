@@ -17,9 +17,11 @@ def report_lines(report: Report) -> Lines:
     Args:
         report: Of ``inspect_artifact``.
     """
+    is_plan = report.kind == "plan"
     yield report.kind, f"{report.path}, {size(report.bytes)}"
     if report.manifest:
-        yield from _manifest_lines(report.manifest)
+        # A plan has its own shapes and operator, not those of the ONNX file beside it.
+        yield from _plan_manifest_lines(report.manifest) if is_plan else _manifest_lines(report.manifest)
     for file in report.files:
         state = ", as the manifest says" if file.recorded else ""
         yield "file", f"{file.name}, {size(file.bytes)}, SHA-256 {digest(file.sha256)}{state}"
@@ -27,7 +29,8 @@ def report_lines(report: Report) -> Lines:
         yield "", f"not in the manifest: {', '.join(report.unlisted)}"
     if report.graph:
         yield from _graph_lines(report.graph)
-    yield from _operator_lines(report.graph, report.manifest)
+    if not is_plan:
+        yield from _operator_lines(report.graph, report.manifest)
     if report.training:
         yield from _training_lines(report.training)
     elif report.model:
@@ -37,19 +40,34 @@ def report_lines(report: Report) -> Lines:
 
 
 def _manifest_lines(manifest: Manifest) -> Lines:
-    model = manifest.model
-    yield "model", f"{model.name}, {manifest.precision}, opset {manifest.opset}"
-    yield "", f"from weights with SHA-256 {digest(model.weights_sha256)}"
+    yield "model", f"{manifest.model.name}, {manifest.precision}, opset {manifest.opset}"
+    yield _weights_line(manifest)
     yield "shapes", f"{manifest.inputs}; sides are multiples of {manifest.stride}"
+    yield _images_line(manifest)
+    yield from _parity_lines("parity", manifest.parity, "the export was not verified")
+    yield _tools_line(manifest)
+
+
+def _plan_manifest_lines(manifest: Manifest) -> Lines:
+    yield "model", f"{manifest.model.name}, {manifest.precision}"
+    yield _weights_line(manifest)
+    yield _images_line(manifest)
+    yield _tools_line(manifest)
+
+
+def _weights_line(manifest: Manifest) -> tuple[str, str]:
+    return "", f"from weights with SHA-256 {digest(manifest.model.weights_sha256)}"
+
+
+def _images_line(manifest: Manifest) -> tuple[str, str]:
     images = manifest.normalisation
     low, high = images.range
-    yield (
-        "images",
-        f"{images.channel_order}, {low:g} to {high:g}"
-        + (", normalised inside the model" if images.inside_model else ""),
-    )
-    yield from _parity_lines("parity", manifest.parity, "the export was not verified")
-    yield "made with", ", ".join(f"{name} {version}" for name, version in manifest.tools.items())
+    inside = ", normalised inside the model" if images.inside_model else ""
+    return "images", f"{images.channel_order}, {low:g} to {high:g}{inside}"
+
+
+def _tools_line(manifest: Manifest) -> tuple[str, str]:
+    return "made with", ", ".join(f"{name} {version}" for name, version in manifest.tools.items())
 
 
 def _parity_lines(label: str, parity: Parity | None, absent: str) -> Lines:
@@ -143,10 +161,12 @@ def _recorded_lines(plan: PlanInfo) -> Lines:
     yield (
         "",
         (
-            f"plugin {plan.plugin}, hardware compatibility {plan.hardware_compatibility}, "
+            f"hardware compatibility {plan.hardware_compatibility}, "
             f"optimization level {plan.optimization_level}"
         ),
     )
+    operator = "in standard operators" if plan.plugin == "none" else f"by the plugin {plan.plugin}"
+    yield "", f"local correlation {operator}"
     yield "", f"takes {plan.inputs}"
     yield from _parity_lines("", plan.parity, "the plan was not run after it was built")
 

@@ -62,6 +62,11 @@ class SelfTestResult:
         counted = Counter(result.outcome for result in self.results)
         return {outcome: counted[outcome] for outcome in OUTCOMES}
 
+    @property
+    def nothing_tried(self) -> bool:
+        """Whether it ran to its end and every case was skipped, which is no success."""
+        return not self.partial and self.counts["passed"] + self.counts["failed"] == 0
+
     def to_json(self) -> str:
         """The result as JSON."""
         return json.dumps(asdict(self), indent=1) + "\n"

@@ -22,6 +22,8 @@ def markdown(result: SelfTestResult) -> str:
 
 def summary(result: SelfTestResult) -> str:
     """How it went, in one line."""
+    if result.nothing_tried:
+        return f"nothing was tried, {result.counts['skipped']} skipped"
     counts = ", ".join(f"{count} {outcome}" for outcome, count in result.counts.items())
     return f"interrupted: {counts}" if result.partial else counts
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from dinoflow_deploy.errors import InputError
+from dinoflow_deploy.system_errors import explain
 from dinoflow_deploy.train.data_sections import (
     DataSection,
     HeldOutSection,
@@ -257,7 +258,9 @@ def recipe_text(source: str) -> str:
     if source.endswith(".toml"):
         try:
             return Path(source).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+        except OSError as error:
+            raise InputError(f"recipe {explain(error)}") from error
+        except UnicodeDecodeError as error:
             raise InputError(f"recipe {source} cannot be read: {error}") from error
     file = resources.files("dinoflow_deploy.train") / "recipes" / f"{source}.toml"
     if not file.is_file():

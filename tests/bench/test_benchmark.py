@@ -95,12 +95,22 @@ def test_csv_holds_the_figures(result):
     rows = list(csv.DictReader(io.StringIO(csv_text(result))))
     found = {(row["where"], row["engine"], row["quantity"]): row["value"] for row in rows}
     accuracy = result.datasets[1].engines[1].accuracy
-    assert float(found["kitti-2015", "nano pytorch", "image_epe"]) == accuracy.image_epe
+    assert float(found["kitti-2015 (synthetic)", "nano pytorch", "image_epe"]) == accuracy.image_epe
     assert float(found["64x96", "nano pytorch", "ratio"]) == result.speed[1].ratio
     assert found["64x96", "nano pytorch", "device_bytes"] == ""
 
 
+def test_a_synthetic_tree_says_so_and_nothing_published_stands_beside_it(result):
+    text = markdown(result)
+    assert "**sintel-clean (synthetic): 4 of 4 pairs, measured**" in text
+    assert "**kitti-2015 (synthetic): end-point difference in px to nano onnxruntime**" in text
+    assert "RAFT" not in text
+    assert "published" not in text.replace("as published for KITTI", "")
+    assert [each["synthetic"] for each in json.loads(result.to_json())["datasets"]] == [True, True]
+
+
 def test_tables_say_what_is_measured_and_what_published(result):
+    result = replace(result, datasets=tuple(replace(each, synthetic=False) for each in result.datasets))
     text = markdown(result)
     assert "**sintel-clean: 4 of 4 pairs, measured**" in text
     assert "**kitti-2015: published by the model's card, not measured here**" in text

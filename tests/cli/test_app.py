@@ -57,6 +57,61 @@ def test_operating_system_error_names_the_file(raising):
     assert "/root/clip.mp4" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            PermissionError(13, "Permission denied", "a.mp4"),
+            "a.mp4: Permission denied: choose another file or",
+        ),
+        (OSError(30, "Read-only file system", "a.mp4"), "a.mp4: Read-only file system: choose a folder on"),
+        (OSError(28, "No space left on device"), "standard output, or the folder of temporary files "),
+        (OSError(122, "Disk quota exceeded", "a"), "a: Disk quota exceeded: make room, or choose another"),
+        (OSError(24, "Too many open files", "a"), "a: Too many open files: raise the limit (ulimit -n)"),
+        (OSError(18, "Invalid cross-device link", "a", None, "b"), "a -> b: Invalid cross-device link\n"),
+        (OSError("a library's own words"), "a library's own words\n"),
+    ],
+)
+def test_an_error_of_the_system_says_where_and_what_to_do(raising, error, said):
+    raising(error)
+    result = CliRunner().invoke(app, ["raise"])
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"error: {said}")
+    assert result.stderr.count("\n") == 1
+    assert "Errno" not in result.stderr
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")  # noqa: PTH110
+@pytest.mark.parametrize("arguments", [["inspect", "nano"], ["train", "--recipe", "nano", "--show"]])
+def test_a_full_disk_behind_standard_output_is_one_line(arguments):
+    command = [sys.executable, "-m", "dinoflow_deploy", *arguments]
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: standard output, or the folder of temporary files ")
+    assert "make room" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments", [["video", "a.png", "--render", "x"], ["data", "synth", "-o", "a", "--layout", "x"]]
+)
+def test_wrong_usage_speaks_of_no_class_of_python(arguments):
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 2
+    assert "'x' is not one of" in " ".join(done.stderr.replace("│", "").split())
+    assert "Value error" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "command", [["bench"], ["data", "check"], ["export"], ["inspect"], ["selftest"], ["train"], ["video"]]
+)
+def test_help_shows_no_type_of_python(command):
+    done = CliRunner().invoke(app, [*command, "--help"])
+    assert done.exit_code == 0
+    assert "list[" not in done.stdout
+
+
 def test_opencv_does_not_speak_beside_the_error(tmp_path):
     """In a process of its own, as the command is: OpenCV asks once how loud it is to be."""
     path = tmp_path / "a.ppm"

@@ -42,6 +42,13 @@ def test_one_engine_that_fails_is_named_and_ends_in_exit_code_1() -> None:
     assert re.search(r"\| absent +\| +failed \|", result.stdout)
 
 
+def test_a_wrong_model_is_said_before_an_output_that_exists(tmp_path) -> None:
+    (tmp_path / "result.json").write_text("mine")
+    done = run("--model", "nanno", "--json", tmp_path / "result.json")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: there is no file, folder or built-in model 'nanno'")
+
+
 def test_files_hold_what_is_printed(root, tmp_path) -> None:
     page = tmp_path / "report"
     files = [tmp_path / f"result.{kind}" for kind in ("json", "csv", "markdown")]

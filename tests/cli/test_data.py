@@ -164,8 +164,12 @@ def test_synth_writes_what_check_finds_sound(tmp_path: Path) -> None:
     )
     checked = run("check", "flyingchairs", folder)
     assert checked.exit_code == 0
-    assert "train: 1 pairs of 22232 published" in checked.stdout
-    assert "val: 1 pairs of 640 published" in checked.stdout
+    assert "train: 1 pair of synthetic scenes, all read" in checked.stdout
+    assert "val: 1 pair of synthetic scenes, all read" in checked.stdout
+    assert "published" not in checked.stdout
+    assert checked.stdout.endswith("flyingchairs (synthetic): all is well\n")
+    found = json.loads(run("check", "flyingchairs", folder, "--json", "-").stdout)
+    assert (found["synthetic"], found["parts"][0]["published"]) == (True, None)
     again = run(*arguments, "--size", "32x48")
     assert again.exit_code == 1
     assert "--overwrite" in again.stderr

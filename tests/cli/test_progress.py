@@ -83,6 +83,19 @@ def test_on_a_terminal_a_stage_that_counts_nothing_has_its_time_alone():
     assert "/?" not in shown
 
 
+def test_one_of_a_thing_is_not_many():
+    console = plain()
+    with TerminalProgress(console) as progress:
+        progress.start("flow", 1, "frames")
+        progress.advance()
+        progress.start("flow", None, "frames")
+        progress.advance(2)
+    begun, done, _, open_end = console.file.getvalue().splitlines()
+    assert begun == "flow: 1 frame"
+    assert done.startswith("flow: 1/1 frame, ")
+    assert open_end.startswith("flow: 2 frames, ")
+
+
 def test_percent_without_a_terminal(clock):
     console = plain()
     with TerminalProgress(console) as progress:

@@ -16,6 +16,7 @@ DONE = SelfTestResult(
     (CaseResult(Case("nano", "fp32", "pytorch", "cpu"), "passed"),),
 )
 BROKEN = CaseResult(Case("nano", "fp16", "pytorch", "cpu"), "failed", "no")
+SKIPPED = replace(DONE, results=(CaseResult(Case("nano", "fp16", "tensorrt", "cuda"), "skipped", "no GPU"),))
 FAILED = replace(DONE, results=(*DONE.results, BROKEN))
 
 
@@ -43,6 +44,17 @@ def test_writes_both_files_and_says_how_it_went(run, tmp_path, result: SelfTestR
     assert len(json.loads((tmp_path / "mine.json").read_text())["results"]) == len(result.results)
     assert (tmp_path / "mine.md").read_text() in done.stdout
     assert "wrote mine.json and mine.md" in done.stdout
+
+
+def test_nothing_tried_is_no_success(run) -> None:
+    done, _ = run(SKIPPED)
+    assert done.exit_code == 4
+    assert done.stdout.splitlines()[0] == "**dinoflow-deploy self-test: nothing was tried, 1 skipped**"
+    assert "no GPU" in done.stdout
+    # What was interrupted before its first case says that it was.
+    done, _ = run(replace(SKIPPED, partial=True), "--overwrite")
+    assert done.exit_code == 130
+    assert done.stdout.startswith("**dinoflow-deploy self-test: interrupted: 0 passed")
 
 
 def test_passes_on_what_was_asked_for(run) -> None:

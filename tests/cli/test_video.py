@@ -16,11 +16,14 @@ from typer.testing import CliRunner
 from dinoflow_deploy import engines
 from dinoflow_deploy.cli.app import app
 from dinoflow_deploy.cli.video import Deinterlace, FlowFormat, Render
+from dinoflow_deploy.engines import loading
 from dinoflow_deploy.errors import VideoError
 from dinoflow_deploy.video.filters import DEINTERLACE
 from dinoflow_deploy.video.options import FLOW_FORMATS
 from dinoflow_deploy.video.render import RENDERERS
 from tests.video.clips import ConstantEngine, cut, decode, remux, write_clip
+
+CHECK_SOURCE = loading.check_source
 
 
 @pytest.fixture(autouse=True)
@@ -33,6 +36,7 @@ def constant_engine(monkeypatch, tmp_path):
         return ConstantEngine()
 
     monkeypatch.setattr(engines, "load_engine", load, raising=False)
+    monkeypatch.setattr(loading, "check_source", lambda *_: None)
     monkeypatch.chdir(tmp_path)
     return asked
 
@@ -67,6 +71,20 @@ def test_two_ways_to_name_the_output(tmp_path, arguments):
     write_clip(tmp_path / "in.mp4")
     assert video(*arguments).exit_code == 0
     assert (tmp_path / "out.mp4").is_file()
+
+
+def test_a_wrong_model_is_said_before_an_output_that_exists(tmp_path, monkeypatch, constant_engine):
+    monkeypatch.setattr(loading, "check_source", CHECK_SOURCE)
+    write_clip(tmp_path / "in.mp4")
+    (tmp_path / "out.mp4").write_bytes(b"mine")
+    result = video("in.mp4", "--output", "out.mp4", "--model", "nanno")
+    assert result.exit_code == 1
+    assert "no file, folder or built-in model 'nanno'" in result.stderr
+    assert "exists" not in result.stderr
+    result = video("in.mp4", "--output", "out.mp4", "--model", "nano", "--backend", "tensorrt")
+    assert "the backend 'tensorrt' does not run nano" in result.stderr
+    assert "out.mp4 exists" in video("in.mp4", "--output", "out.mp4", "--model", "nano").stderr
+    assert constant_engine == []
 
 
 def test_the_model_is_passed_on(tmp_path, constant_engine):

@@ -137,6 +137,22 @@ def test_whole_or_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert (made["layout"], made["pairs"], made["seed"]) == ("chairs", 1, SEED)
 
 
+def test_what_was_written_here_is_told_from_the_real_thing_beside_it(tmp_path: Path) -> None:
+    write_synthetic_tree("sintel", tmp_path / "Sintel", pairs=1, size=(32, 32), seed=SEED)
+    write_synthetic_tree("kitti", tmp_path / "apart", pairs=1, size=(32, 32), seed=SEED)
+    # By the folder above it, and through a link.
+    (tmp_path / "link").symlink_to("Sintel")
+    for root in (tmp_path, tmp_path / "link"):
+        assert open_dataset("sintel-clean", root).synthetic
+    (tmp_path / "real").mkdir()
+    (tmp_path / "apart/training").rename(tmp_path / "real/training")
+    assert not open_dataset("kitti-2015", tmp_path / "real").synthetic
+    (tmp_path / "real/synthetic.json").write_text('{"holds": ["Sintel"]}')
+    assert not open_dataset("kitti-2015", tmp_path / "real").synthetic
+    (tmp_path / "real/synthetic.json").write_text('{"holds": ["training"]}')
+    assert open_dataset("kitti-2015", tmp_path / "real").synthetic
+
+
 @pytest.mark.parametrize("mark", [None, "no JSON", "[]", '{"holds": ["training"]}'])
 def test_nothing_but_synthetic_data_is_replaced(tmp_path: Path, mark: str | None) -> None:
     # As of the published Sintel, in the same layout.

@@ -75,10 +75,15 @@ def test_options_reach_the_engine(small: Path, frames: MakeFrames) -> None:
 
 def test_an_unknown_name_lists_what_there_is(small: Path) -> None:
     with pytest.raises(
-        InputError, match=r"no file, folder or built-in model 'smal' \(built-in: small\); did you"
+        InputError,
+        match=r"no file, folder or built-in model 'smal' \(built-in: small; published: vits16; "
+        r"without weights: opencv-dis\); did you",
     ):
         load_engine("smal")
-    with pytest.raises(InputError, match=r"'missing/model\.onnx' \(built-in: small\)$"):
+    with pytest.raises(
+        InputError,
+        match=r"'missing/model\.onnx' \(built-in: small; published: vits16; without weights: opencv-dis\)$",
+    ):
         load_engine("missing/model.onnx")
 
 

@@ -92,12 +92,17 @@ def test_an_interrupted_export_leaves_nothing(
 )
 def test_refuses(arguments: list[str], code: int, message: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    done = CliRunner().invoke(
-        app, ["export", "--model", "absent.safetensors", "--output", str(tmp_path), *arguments]
-    )
+    done = CliRunner().invoke(app, ["export", "--model", "nano", "--output", str(tmp_path), *arguments])
     assert done.exit_code == code, done.output
     assert message in " ".join(done.output.replace("│", " ").split())
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_wrong_model_is_said_before_an_output_that_exists(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = CliRunner().invoke(app, ["export", "--model", "absent.safetensors", "--output", str(tmp_path)])
+    assert done.exit_code == 1
+    assert done.stderr.startswith("error: there is no file absent.safetensors: give one, or a model's name")
 
 
 def test_bf16_says_how_it_was_verified_and_where_it_runs(weights: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from dinoflow_deploy.engines.bundle import FileInfo, Manifest, PlanInfo
+from dinoflow_deploy.engines.input_range import AxisRange, InputRange
 from dinoflow_deploy.engines.tensorrt.plan_header import HEADER_BYTES, PlanHeader
 from dinoflow_deploy.errors import FileFormatError
 from dinoflow_deploy.inspection import inspect_artifact, report_lines
@@ -133,7 +134,7 @@ def test_without_a_gpu_the_layers_are_left_out_with_the_reason(write_plan: Write
     assert done.stderr == ""
 
 
-def add_plan(folder: Path, capabilities: tuple[str, ...] = ("SM89",)) -> PlanInfo:
+def add_plan(folder: Path, capabilities: tuple[str, ...] = ("SM89",), **recorded: object) -> PlanInfo:
     """Put a plan into a bundle and its manifest."""
     path = folder / "rtx.plan"
     path.write_bytes(small_plan(trt, capabilities))
@@ -152,6 +153,7 @@ def add_plan(folder: Path, capabilities: tuple[str, ...] = ("SM89",)) -> PlanInf
         key="0" * 64,
         parity=None,
     )
+    plan = replace(plan, **recorded)
     manifest = replace(
         manifest, files=manifest.files | {path.name: FileInfo.of(path)}, plans=(*manifest.plans, plan)
     )
@@ -168,12 +170,28 @@ def test_a_bundle_shows_its_plans(nano_bundle: Path) -> None:
     assert [file.name for file in report.files] == ["manifest.json", "model.onnx", "rtx.plan"]
     text = [line for _, line in report_lines(report)]
     assert f"header: TensorRT-RTX {trt.__version__}, for 8.9" in text
-    assert "plugin cpp, hardware compatibility none, optimization level 3" in text
+    assert "hardware compatibility none, optimization level 3" in text
+    assert "local correlation by the plugin cpp" in text
     assert "the plan was not run after it was built" in text
     assert "built on a machine without a GPU" in text
     built = replace(plan, recorded=replace(recorded, gpu="NVIDIA L4", driver="580.65.06"))
     text = [line for _, line in report_lines(replace(report, plans=(built,)))]
     assert "built on NVIDIA L4, driver 580.65.06" in text
+
+
+def test_a_plan_shows_its_own_range_and_operator(nano_bundle: Path) -> None:
+    """And not those of the ONNX file beside it, which takes more and holds a node."""
+    add_plan(nano_bundle, inputs=InputRange(*map(AxisRange.fixed, (1, 448, 1024))), plugin="none")
+    lines = list(report_lines(inspect_artifact(nano_bundle / "rtx.plan")))
+    text = [line for _, line in lines]
+    assert "takes batch 1, height 448, width 1024" in text
+    assert "local correlation in standard operators" in text
+    assert "nano, fp32" in text
+    assert not any("2048" in line or "LocalCorrelation" in line or "opset" in line for line in text)
+    assert not {"shapes", "operator", "parity"} & {label for label, _ in lines}
+    whole = [line for _, line in report_lines(inspect_artifact(nano_bundle))]
+    assert any("2048" in line for line in whole)
+    assert any("LocalCorrelation" in line for line in whole)
 
 
 def test_a_plan_in_a_bundle_is_checked_against_its_manifest(nano_bundle: Path) -> None:

@@ -173,7 +173,7 @@ def test_sections_made_in_python_are_checked_too(learning_rate):
         (b"\xff\xfe", r"recipe .*broken\.toml cannot be read: .*utf-8"),
         (b"", r"recipe .*broken\.toml: the recipe lacks model, optimizer, stages, validation"),
         (b"[validation]\nevery = 1", r"recipe .*broken\.toml: validation: it needs synthetic"),
-        (None, r"recipe .*broken\.toml cannot be read: .*No such file"),
+        (None, r"recipe .*broken\.toml: No such file or directory: check the name"),
     ],
 )
 def test_a_file_that_is_no_recipe_is_named(tmp_path, content, message):

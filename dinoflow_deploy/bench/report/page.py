@@ -55,7 +55,7 @@ class Report:
         tables = "".join(map(_table, dataset_tables(dataset, failures)))
         pictures = "".join(map(_pair, self._pictures.get(dataset.dataset, [])))
         return (
-            f"<section><h2>{escape(dataset.dataset)}</h2>{tables}{_by_displacement(dataset)}"
+            f"<section><h2>{escape(dataset.title)}</h2>{tables}{_by_displacement(dataset)}"
             f"{pictures}</section>"
         )
 

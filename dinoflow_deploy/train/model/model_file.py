@@ -8,6 +8,7 @@ from safetensors.torch import save_file
 
 from dinoflow_deploy.atomic import atomic_file
 from dinoflow_deploy.errors import FileFormatError, ModelError
+from dinoflow_deploy.system_errors import check_readable
 from dinoflow_deploy.train.model.config import FlowModelConfig
 from dinoflow_deploy.train.model.flow_model import FlowModel
 from dinoflow_deploy.train.model.strict_load import load_strictly
@@ -33,6 +34,7 @@ def load_model(path: Path) -> FlowModel:
         FileFormatError: The file is missing, damaged, or not a safetensors file.
         ModelError: It holds no configuration, or its weights do not fit it.
     """
+    check_readable(path)
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}

@@ -8,17 +8,13 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from dinoflow_deploy.engines.builtin import builtin_models
+from dinoflow_deploy.engines.published import PUBLISHED_BACKBONES, PUBLISHED_HEADS
 from dinoflow_deploy.errors import FileFormatError, ModelError
 from dinoflow_deploy.hub import resolve_reference
+from dinoflow_deploy.system_errors import check_readable
 from dinoflow_deploy.train.model.backbone_layouts import to_our_names
 from dinoflow_deploy.train.model.flow_model import FlowModel
 from dinoflow_deploy.train.model.strict_load import load_strictly
-
-_PUBLISHED_BACKBONES = {
-    name: f"hub:facebook/dinov3-{name}-pretrain-lvd1689m/model.safetensors"
-    for name in ("vits16", "vitb16", "vitl16")
-}
-_PUBLISHED_HEADS = {"vits16": "hub:blanchon/dinoflow-model/flow-vits16.safetensors"}
 
 
 def load_backbone_weights(model: FlowModel, source: str | Path | None) -> None:
@@ -29,9 +25,7 @@ def load_backbone_weights(model: FlowModel, source: str | Path | None) -> None:
         FileFormatError: The file is missing or damaged.
     """
     name = model.config.backbone
-    tensors, origin = _read(
-        source or _published(_PUBLISHED_BACKBONES, name, "backbone", "--backbone-weights")
-    )
+    tensors, origin = _read(source or _published(PUBLISHED_BACKBONES, name, "backbone", "--backbone-weights"))
     named = to_our_names(tensors, model.config.backbone_config, origin)
     load_strictly(model.backbone, named, origin)
 
@@ -44,7 +38,7 @@ def load_head_weights(model: FlowModel, source: str | Path | None, renames: dict
         FileFormatError: The file is missing or damaged.
     """
     name = model.config.backbone
-    tensors, origin = _read(source or _published(_PUBLISHED_HEADS, name, "decoder", "--head"))
+    tensors, origin = _read(source or _published(PUBLISHED_HEADS, name, "decoder", "--head"))
     renamed = _renamed(_part(tensors, "head."), renames, origin)
     load_strictly(model.head, renamed, origin, "Where only names differ, --rename old=new maps them")
 
@@ -70,6 +64,7 @@ def _published(table: dict[str, str], name: str, part: str, option: str) -> str 
 
 def _read(source: str | Path) -> tuple[dict[str, Tensor], str]:
     path = resolve_reference(source)
+    check_readable(path)
     if path.suffix == ".pth":
         return _read_pth(path), str(source)
     try:

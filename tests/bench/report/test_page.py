@@ -78,7 +78,13 @@ def test_the_tables_are_those_of_the_terminal(reported) -> None:
     page = Page(report.html(result))
     expected = [cell for table in tables(result) for row in (table.header, *table.rows) for cell in row]
     assert page.cells == expected
-    titles = {"sintel-clean", "kitti-2015", "speed", "environment", "Latency distribution"}
+    titles = {
+        "sintel-clean (synthetic)",
+        "kitti-2015 (synthetic)",
+        "speed",
+        "environment",
+        "Latency distribution",
+    }
     assert titles <= set(page.headings)
     assert page.headings.count("Error against displacement") == 2
 
@@ -130,7 +136,7 @@ def test_an_interrupted_run_says_so_and_speed_may_be_missing(reported) -> None:
     assert "Partial: the run was interrupted." in text
     assert "speed" not in page.headings
     speed_alone = Page(Report().html(dataclasses.replace(result, datasets=())))
-    assert "sintel-clean" not in speed_alone.headings
+    assert "sintel-clean (synthetic)" not in speed_alone.headings
     assert speed_alone.addresses == []
 
 
