@@ -4,6 +4,8 @@ import cv2
 import numpy as np
 
 from dinoflow_deploy.engines import FlowEngine
+from dinoflow_deploy.progress import NoProgress, Progress
+from dinoflow_deploy.video.expected_memory import check_memory
 from dinoflow_deploy.video.frame_source import Image
 from dinoflow_deploy.video.images import shrunk
 from dinoflow_deploy.video.render import Flow
@@ -16,15 +18,17 @@ class PairFlow:
         engine: Computes the flow.
         max_side: Most pixels on the longer side of what the engine is given; ``None`` for the frames
             themselves.
+        progress: Told once where they take much memory.
 
     Attributes:
         size: Width and height of what the engine was last given.
     """
 
-    def __init__(self, engine: FlowEngine, max_side: int | None) -> None:
+    def __init__(self, engine: FlowEngine, max_side: int | None, progress: Progress | None = None) -> None:
         self.size = (0, 0)
         self._engine = engine
         self._max_side = max_side
+        self._progress = progress or NoProgress()
         self._last: tuple[Image, Image] | None = None
 
     def __call__(self, first: Image, second: Image) -> Flow:
@@ -38,7 +42,7 @@ class PairFlow:
             ``float32 [H, W, 2]`` in pixels of these frames.
 
         Raises:
-            InputError: The frames do not suit the engine.
+            InputError: The frames do not suit the engine, or the memory of this machine.
             EngineError: The engine failed.
         """
         if self._max_side is None:
@@ -49,7 +53,12 @@ class PairFlow:
             small1 = self._last[1] if self._last and known else shrunk(first, self._max_side)
             small2 = shrunk(second, self._max_side)
             self._last = (second, small2)
-        self.size = (small1.shape[1], small1.shape[0])
+        size = (small1.shape[1], small1.shape[0])
+        if size != self.size:
+            much = check_memory(self._engine.describe(), *size)
+            if much:
+                self._progress.note(much)
+        self.size = size
         return resized_flow(self._engine(small1, small2), first.shape[1], first.shape[0])
 
 

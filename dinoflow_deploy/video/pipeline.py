@@ -27,6 +27,9 @@ from dinoflow_deploy.video.writer import PictureSink
 WORTH_SAYING = 0.1
 """Share of the pairs beyond the colour scale from which the user is told."""
 
+WORTH_WAITING = 600
+"""Seconds of work still to do, by the first pair, from which the user is told."""
+
 
 def flow_video(
     source: FrameSource,
@@ -79,7 +82,7 @@ class _Run:
     ) -> None:
         self._source = source
         self._engine = engine
-        self._flow_of = PairFlow(engine, options.compute_side)
+        self._flow_of = PairFlow(engine, options.compute_side, progress)
         self._output = output
         self._options = options
         self._progress = progress
@@ -156,10 +159,20 @@ class _Run:
             flow = self._flow_of(first.image, second.image)
         if not self._pairs:
             self._seconds_to_first_flow = self._watch.elapsed
+            self._say_if_it_takes_long()
         self._pairs += 1
         self._flow_size = (flow.shape[1], flow.shape[0])
         self._computed.put(FlowFrame(first, flow, second.pts - first.pts))
         self._progress.advance()
+
+    def _say_if_it_takes_long(self) -> None:
+        total = self._options.selection.size(self._source.count)
+        seconds = self._watch.seconds["engine"]
+        if total is not None and (total - 2) * seconds > WORTH_WAITING:
+            self._progress.note(
+                f"the first of {total - 1} pairs took {seconds:.2g} s, so all take about "
+                f"{(total - 1) * seconds / 60:.0f} min; --max-side takes less"
+            )
 
     def _check_enough(self) -> None:
         if self._pairs:
