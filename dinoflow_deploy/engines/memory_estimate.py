@@ -36,6 +36,8 @@ RULES: Final = {
     # Growth of the process over two pairs, ONNX Runtime 1.32, MiB: 256x256 31, 448x1024 209, 544x960 254,
     # 720x1280 525, 1088x1920 2310.
     ("nano", "onnxruntime"): MemoryRule(heads=4, beside_scores=138, decoder=480),
+    # Likewise: 448x1024 1323, 720x1280 2731. From 4 megapixels on the scores lead, and only they count.
+    ("vits16", "onnxruntime"): MemoryRule(heads=6, beside_scores=0, decoder=3024),
 }
 """By model and backend, on the CPU."""
 
