@@ -17,7 +17,7 @@ def inspect(
         typer.Argument(
             parser=parse_reference,
             metavar="ARTIFACT",
-            help="A bundle, TensorRT plan, .onnx or .safetensors file, training run, built-in model, or vits16.",
+            help="A bundle, plan, .onnx or .safetensors file, training run, built-in model, or vits16.",
         ),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,

@@ -31,7 +31,7 @@ _OUTPUT_SUFFIXES = (".mp4", ".png")
 
 _COMPUTING = {
     *("model", "backend", "device", "cuda_graph"),
-    *("max_flow", "max_side", "start", "frames", "stride", "fps", "deinterlace"),
+    *("max_flow", "max_side", "full_size", "start", "frames", "stride", "fps", "deinterlace"),
 }
 
 
@@ -107,6 +107,10 @@ def video(
         int | None,
         typer.Option(metavar="PX", help="Shrink larger frames first; output and flow have the smaller size."),
     ] = None,
+    full_size: Annotated[
+        bool,
+        typer.Option("--full-size", help="With --max-side: output and flow have the source's size again."),
+    ] = False,
     start: Annotated[int, typer.Option(metavar="N", help="First frame used, counted from 0.")] = 0,
     frames: Annotated[
         int | None, typer.Option(metavar="N", help="Most frames used; N frames give N-1 of flow.")
@@ -149,9 +153,12 @@ def video(
 
     check_source(model, backend, device)
     named, output = _split(inputs, output, overwrite=overwrite)
+    if full_size and max_side is None:
+        raise InputError("--full-size is for --max-side: say at which size flow is to be computed")
     options = VideoOptions(
         render=render.value,
         max_flow=max_flow,
+        compute_side=max_side if full_size else None,
         selection=Selection(start, frames, stride),
         save_flow=save_flow,
         flow_format=flow_format.value,
@@ -159,7 +166,9 @@ def video(
     )
     rate = None if fps is None else image_rate(fps)
     _say_if_it_waits(named)
-    with open_source(named, rate=rate, max_side=max_side, deinterlace=deinterlace.value) as source:
+    with open_source(
+        named, rate=rate, max_side=None if full_size else max_side, deinterlace=deinterlace.value
+    ) as source:
         output = output or default_output(named)
         # Everything that can be refused is refused before a model is loaded.
         read = [*source.files, Path(model)]
@@ -232,6 +241,9 @@ def _print_report(report: "VideoReport", inputs: list[str]) -> None:
     if Path(report.output).suffix.lower() != ".png":
         frames = "1 frame" if report.pairs == 1 else f"{report.pairs} frames"
         what = f"{frames}, {what}, {float(report.rate):.4g} fps"
+    computed = (report.computed_width, report.computed_height)
+    if computed != (report.flow_width, report.flow_height):
+        what += f", flow {report.flow_width}x{report.flow_height} computed at {computed[0]}x{computed[1]}"
     typer.echo(
         f"{'stopped; ' if report.interrupted else ''}wrote {report.output}: {what}, {size:.2g} MB, "
         f"full colour is {report.max_flow:g} px"

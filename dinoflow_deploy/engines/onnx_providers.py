@@ -27,10 +27,11 @@ TENSORRT: Final = "TensorrtExecutionProvider"
 
 # A 3x3 convolution with a kernel of ones, y = Conv(x, w), x float32 [1, 1, 3, 3]: it needs cuBLAS and cuDNN.
 # As bytes because the package onnx, which would write it, is not there where a model is only run.
-_PROBE: Final = base64.b64decode(
+PROBE: Final = base64.b64decode(
     "CAg6hwEKDwoBeAoBdxIBeSIEQ29udhIFcHJvYmUqMwgBCAEIAwgDEAFCAXdKJAAAgD8AAIA/AACAPwAAgD8AAIA/AACAPwAAgD8AAIA/"
     "AACAP1obCgF4EhYKFAgBEhAKAggBCgIIAQoCCAMKAggDYhsKAXkSFgoUCAESEAoCCAEKAggBCgIIAQoCCAFCBAoAEBE="
 )
+PROBE_INPUT: Final = {"x": np.ones((1, 1, 3, 3), np.float32)}
 FATAL: Final = 4
 _WARNING: Final = 2
 
@@ -77,11 +78,11 @@ def provider_problem(provider: str, index: int = 0) -> str | None:
         with quiet_default_logger():
             preload_libraries(provider)
             session = onnxruntime.InferenceSession(
-                _PROBE, options, providers=provider_options(provider, index), enable_fallback=0
+                PROBE, options, providers=provider_options(provider, index), enable_fallback=0
             )
         if session.get_providers()[0] != provider:
             return _library_problem(provider) or f"{provider} did not start"
-        (result,) = session.run(["y"], {"x": np.ones((1, 1, 3, 3), np.float32)})
+        (result,) = session.run(["y"], PROBE_INPUT)
     except Exception as error:  # ONNX Runtime's exceptions share no class of their own
         return " ".join(str(error).split())
     return None if result.item() == 9 else f"{provider} computed {result.item()} where 9 was due"

@@ -12,6 +12,7 @@ from dinoflow_deploy.engines.devices import Device
 from dinoflow_deploy.engines.frames import Tensor
 from dinoflow_deploy.engines.input_range import MINIMUM_SIDE, AxisRange, InputRange
 from dinoflow_deploy.engines.onnx_data_files import data_file_problem
+from dinoflow_deploy.engines.onnx_memory import shrink_shared_arena, use_shared_arena
 from dinoflow_deploy.engines.onnx_packages import cuda_fix
 from dinoflow_deploy.engines.onnx_placement import nodes_elsewhere
 from dinoflow_deploy.engines.onnx_providers import (
@@ -96,6 +97,8 @@ class OnnxRuntimeEngine(FlowEngine):
 
     def _release(self) -> None:
         del self._session
+        if self.describe().provider == CPU:
+            shrink_shared_arena()
 
 
 def _choose_device(device: Device) -> Device:
@@ -120,7 +123,9 @@ def _open_session(path: Path, device: Device, provider: str, threads: int | None
         if threads < 1:
             raise InputError(f"intra_op_threads is {threads}: it must be at least 1")
         options.intra_op_num_threads = threads
-    if provider != CPU:
+    if provider == CPU:
+        use_shared_arena(options)
+    else:
         options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     try:
         session = onnxruntime.InferenceSession(

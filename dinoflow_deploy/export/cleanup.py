@@ -1,14 +1,16 @@
 """What a file says about itself: names of axes and nodes, and nothing of the machine that made it."""
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Final
 
-from onnx import GraphProto, ModelProto, NodeProto
+from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
 
 import dinoflow_deploy
 from dinoflow_deploy.export.graph_builder import MODULE_KEY
 
 _AXES: Final = {0: "batch", 2: "height", 3: "width"}
+_SCORES: Final = {0: "images", 2: "tokens", 3: "tokens"}
 
 
 def clean(model: ModelProto) -> None:
@@ -24,6 +26,7 @@ def clean(model: ModelProto) -> None:
     del model.metadata_props[:]
     _name_nodes(model.graph)
     _name_axes(model.graph)
+    _keep_scores(model.graph)
     _strip(model.graph)
 
 
@@ -42,18 +45,35 @@ def _module_path(node: NodeProto) -> str:
 
 def _name_axes(graph: GraphProto) -> None:
     for value in (*graph.input, *graph.output):
-        for index, name in _AXES.items():
-            dimension = value.type.tensor_type.shape.dim[index]
-            if not dimension.HasField("dim_value"):
-                dimension.dim_param = name
+        _name(value, _AXES)
+
+
+def _keep_scores(graph: GraphProto) -> None:
+    """Keep the shapes of attention's scores, before and after the softmax, alone.
+
+    ONNX Runtime writes a result over its input where it can tell that both have one shape, which it does not
+    see by itself here; these are by far the largest values of the graph. Others go, since the tracer has
+    names of its own for the axes.
+    """
+    names = {name for node in graph.node if node.op_type == "Softmax" for name in (*node.input, *node.output)}
+    scores = [value for value in graph.value_info if value.name in names]
+    for value in scores:
+        _name(value, _SCORES)
+    del graph.value_info[:]
+    graph.value_info.extend(scores)
+
+
+def _name(value: ValueInfoProto, axes: Mapping[int, str]) -> None:
+    for index, name in axes.items():
+        dimension = value.type.tensor_type.shape.dim[index]
+        if not dimension.HasField("dim_value"):
+            dimension.dim_param = name
 
 
 def _strip(graph: GraphProto) -> None:
-    # Shapes of intermediate values go too: the tracer's have names of its own for the axes.
-    del graph.value_info[:]
     del graph.metadata_props[:]
     del graph.quantization_annotation[:]
     graph.doc_string = ""
-    for part in (*graph.node, *graph.initializer, *graph.input, *graph.output):
+    for part in (*graph.node, *graph.initializer, *graph.input, *graph.output, *graph.value_info):
         part.doc_string = ""
         del part.metadata_props[:]

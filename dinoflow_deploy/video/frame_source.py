@@ -127,6 +127,16 @@ def rate_of_its_own(name: str, rate: Fraction | None = None) -> InputError:
     return InputError(f"fps is for images and bare streams, which hold no times; {name} keeps its own{known}")
 
 
+def check_max_side(max_side: int | None) -> None:
+    """Refuse frames that no engine takes.
+
+    Raises:
+        InputError: ``max_side`` is below 16.
+    """
+    if max_side is not None and max_side < 16:
+        raise InputError(f"max-side is {max_side}: frames need at least 16 pixels")
+
+
 def fitted_size(width: int, height: int, max_side: int | None) -> tuple[int, int]:
     """Size of a frame whose longer side is at most ``max_side``, both sides even where it shrinks."""
     if max_side is None or max(width, height) <= max_side:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dinoflow_deploy.errors import InputError
-from dinoflow_deploy.video.frame_source import Selection
+from dinoflow_deploy.video.frame_source import Selection, check_max_side
 from dinoflow_deploy.video.render import RENDERERS
 
 FLOW_FORMATS = ("flo", "png", "npy")
@@ -19,6 +19,8 @@ class VideoOptions:
         render: ``"flow"``, ``"overlay"``, ``"side-by-side"`` or ``"arrows"``.
         max_flow: Motion in pixels that is drawn fully saturated in the whole clip; ``None`` fixes it from the
             first seconds (:class:`~dinoflow_deploy.video.scale.ColorScale`).
+        compute_side: Flow is computed on frames of at most this many pixels on the longer side, and given at
+            the size of the source's frames, in their pixels; ``None`` to compute at that size.
         selection: Which frames are used.
         save_flow: Folder for the flow of each pair at the size of the frames used, named by the number of its
             first frame: ``000042.flo``.
@@ -28,12 +30,14 @@ class VideoOptions:
 
     render: str = "flow"
     max_flow: float | None = None
+    compute_side: int | None = None
     selection: Selection = field(default_factory=Selection)
     save_flow: Path | None = None
     flow_format: str = "flo"
     overwrite: bool = False
 
     def __post_init__(self) -> None:
+        check_max_side(self.compute_side)
         if self.render not in RENDERERS:
             raise InputError(f"render is '{self.render}': choose one of {', '.join(RENDERERS)}")
         if self.flow_format not in FLOW_FORMATS:

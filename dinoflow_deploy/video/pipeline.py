@@ -14,6 +14,7 @@ from dinoflow_deploy.engines import FlowEngine
 from dinoflow_deploy.flow import write_flow
 from dinoflow_deploy.progress import NoProgress, Progress
 from dinoflow_deploy.video.channel import Cancelled, Channel
+from dinoflow_deploy.video.compute_size import PairFlow
 from dinoflow_deploy.video.frame_source import Frame, FrameSource
 from dinoflow_deploy.video.options import VideoOptions
 from dinoflow_deploy.video.outputs import check_outputs, open_flow_folder, open_picture_sink
@@ -25,6 +26,9 @@ from dinoflow_deploy.video.writer import PictureSink
 
 WORTH_SAYING = 0.1
 """Share of the pairs beyond the colour scale from which the user is told."""
+
+WORTH_WAITING = 600
+"""Seconds of work still to do, by the first pair, from which the user is told."""
 
 
 def flow_video(
@@ -78,6 +82,7 @@ class _Run:
     ) -> None:
         self._source = source
         self._engine = engine
+        self._flow_of = PairFlow(engine, options.compute_side, progress)
         self._output = output
         self._options = options
         self._progress = progress
@@ -90,7 +95,7 @@ class _Run:
         self._errors: list[BaseException] = []
         self._frames = self._pairs = 0
         self._interrupted = False
-        self._drawn_size = self._size = (0, 0)
+        self._drawn_size = self._size = self._flow_size = (0, 0)
         self._seconds_to_first_flow = 0.0
 
     def run(self) -> VideoReport:
@@ -151,12 +156,23 @@ class _Run:
 
     def _compute_pair(self, first: Frame, second: Frame) -> None:
         with self._watch.stage("engine"):
-            flow = self._engine(first.image, second.image)
+            flow = self._flow_of(first.image, second.image)
         if not self._pairs:
             self._seconds_to_first_flow = self._watch.elapsed
+            self._say_if_it_takes_long()
         self._pairs += 1
+        self._flow_size = (flow.shape[1], flow.shape[0])
         self._computed.put(FlowFrame(first, flow, second.pts - first.pts))
         self._progress.advance()
+
+    def _say_if_it_takes_long(self) -> None:
+        total = self._options.selection.size(self._source.count)
+        seconds = self._watch.seconds["engine"]
+        if total is not None and (total - 2) * seconds > WORTH_WAITING:
+            self._progress.note(
+                f"the first of {total - 1} pairs took {seconds:.2g} s, so all take about "
+                f"{(total - 1) * seconds / 60:.0f} min; --max-side takes less"
+            )
 
     def _check_enough(self) -> None:
         if self._pairs:
@@ -199,6 +215,10 @@ class _Run:
             pairs=self._pairs,
             width=self._size[0],
             height=self._size[1],
+            flow_width=self._flow_size[0],
+            flow_height=self._flow_size[1],
+            computed_width=self._flow_of.size[0],
+            computed_height=self._flow_of.size[1],
             rate=self._source.rate / self._options.selection.stride,
             max_flow=self._scale.max_flow or 0.0,
             beyond_scale=self._scale.beyond,

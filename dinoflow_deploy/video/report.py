@@ -46,6 +46,10 @@ class VideoReport:
         pairs: Pairs of them, each one frame of the output.
         width: Width of the output in pixels.
         height: Its height.
+        flow_width: Width in pixels of flow as it was drawn and saved.
+        flow_height: Its height.
+        computed_width: Width of the frames that it was computed on.
+        computed_height: Their height.
         rate: Its nominal frames per second.
         max_flow: Motion in pixels that is drawn fully saturated.
         beyond_scale: Share of the pairs, from 0 to 1, with much motion over 1.5 times ``max_flow``.
@@ -66,6 +70,10 @@ class VideoReport:
     pairs: int
     width: int
     height: int
+    flow_width: int
+    flow_height: int
+    computed_width: int
+    computed_height: int
     rate: Fraction
     max_flow: float
     beyond_scale: float

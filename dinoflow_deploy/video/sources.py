@@ -10,7 +10,7 @@ from dinoflow_deploy.errors import InputError, VideoError
 from dinoflow_deploy.video.camera import CameraSource
 from dinoflow_deploy.video.decoding import VideoSource
 from dinoflow_deploy.video.filters import DEINTERLACE
-from dinoflow_deploy.video.frame_source import FrameSource, rate_of_its_own
+from dinoflow_deploy.video.frame_source import FrameSource, check_max_side, rate_of_its_own
 from dinoflow_deploy.video.images import DEFAULT_RATE, ImageSource, images_in, is_image
 from dinoflow_deploy.video.natural_sort import natural_sort
 from dinoflow_deploy.video.picture_files import TiffSource, WebpSource
@@ -48,8 +48,7 @@ def open_source(
         InputError: ``rate`` is given for something that holds times, ``deinterlace`` for something that is no
             video, or an option is out of range.
     """
-    if max_side is not None and max_side < 16:
-        raise InputError(f"max-side is {max_side}: frames need at least 16 pixels")
+    check_max_side(max_side)
     if rate is not None and rate <= 0:
         raise InputError(f"fps is {float(rate):g}: it must be positive")
     if deinterlace not in DEINTERLACE:

@@ -11,7 +11,8 @@ from typing import TypeAlias
 from dinoflow_deploy.engines import FlowEngine, load_engine
 from dinoflow_deploy.errors import InputError, VideoError
 from dinoflow_deploy.video.channel import Cancelled
-from dinoflow_deploy.video.frame_source import Frame, FrameSource, Image, Selection
+from dinoflow_deploy.video.compute_size import PairFlow
+from dinoflow_deploy.video.frame_source import Frame, FrameSource, Image, Selection, check_max_side
 from dinoflow_deploy.video.read_ahead import ReadAhead, too_few_frames
 from dinoflow_deploy.video.render import Flow
 from dinoflow_deploy.video.report import Stopwatch
@@ -43,6 +44,7 @@ def flow_stream(
     *,
     selection: Selection | None = None,
     max_side: int | None = None,
+    full_size: bool = False,
 ) -> Generator[FlowResult, None, None]:
     """Compute the flow of a clip pair by pair, in constant memory, from the steps of :func:`flow_video`.
 
@@ -59,6 +61,8 @@ def flow_stream(
         selection: Which frames are used; by default all.
         max_side: Shrink frames to at most this many pixels on the longer side; flow is then in pixels of the
             smaller frames.
+        full_size: Give frames and flow at the size of the source all the same, flow in pixels of that size:
+            only the engine sees the smaller frames.
 
     Yields:
         One result for each pair, in order.
@@ -66,19 +70,24 @@ def flow_stream(
     Raises:
         VideoError: The source gives fewer than two frames; or, after the results of all frames before, a
             frame cannot be read or the source turns out to be damaged or cut off.
-        InputError: ``max_side`` is given for an open source, or the frames do not suit the engine.
+        InputError: ``max_side`` is given for an open source without ``full_size``, or ``full_size`` without
+            ``max_side``, or the frames do not suit the engine.
         EngineError: The engine cannot be loaded, or failed.
     """
     selection = selection or Selection()
+    if full_size and max_side is None:
+        raise InputError("full_size is for max_side: say at which size flow is to be computed")
+    check_max_side(max_side)
     with ExitStack() as stack:
-        opened = stack.enter_context(_opened(source, max_side))
+        opened = stack.enter_context(_opened(source, None if full_size else max_side))
         engine = model if isinstance(model, FlowEngine) else stack.enter_context(load_engine(model))
+        flow_of = PairFlow(engine, max_side if full_size else None)
         previous: Frame | None = None
         count = 0
         for frame in stack.enter_context(_decoded(opened, selection)):
             count += 1
             if previous is not None:
-                flow = engine(previous.image, frame.image)
+                flow = flow_of(previous.image, frame.image)
                 yield FlowResult(previous.index, previous.image, flow, float(previous.pts * opened.time_base))
             previous = frame
         if count < 2:

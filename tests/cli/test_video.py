@@ -94,6 +94,20 @@ def test_the_model_is_passed_on(tmp_path, constant_engine):
     assert "built-in" not in result.stderr
 
 
+def test_flow_of_smaller_frames_at_full_size_says_both_sizes(tmp_path):
+    write_clip(tmp_path / "in.mp4")
+    result = video("in.mp4", "--max-side", 48, "--full-size", "--json", "r.json")
+    assert result.exit_code == 0, result.stderr
+    assert "11 frames, 96x64, 29.97 fps, flow 96x64 computed at 48x32, " in result.stdout
+    assert "--max-side 48 --full-size" in result.stdout, "the next command computes the same"
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert [report[f"{what}_width"] for what in ("flow", "computed")] == [96, 48]
+    assert "flow 96x64" not in video("in.mp4", "small.mp4", "--max-side", 48).stdout
+    result = video("in.mp4", "other.mp4", "--full-size")
+    assert result.exit_code == 1
+    assert "--max-side" in result.stderr
+
+
 def test_a_cuda_graph_is_asked_of_the_engine_and_of_the_next_command(tmp_path, constant_engine):
     write_clip(tmp_path / "in.mp4")
     result = video("in.mp4", "--model", "bundle", "--backend", "tensorrt", "--cuda-graph")

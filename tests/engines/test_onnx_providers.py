@@ -17,7 +17,7 @@ def _nothing_remembered() -> Any:
 
 
 def test_the_probe_is_a_convolution_of_ones() -> None:
-    model = onnx.load_from_string(onnx_providers._PROBE)
+    model = onnx.load_from_string(onnx_providers.PROBE)
     onnx.checker.check_model(model, full_check=True)
     assert [node.op_type for node in model.graph.node] == ["Conv"]
     (weight,) = model.graph.initializer

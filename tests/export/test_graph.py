@@ -44,6 +44,21 @@ def test_names_types_and_axes_of_inputs_and_output(exported: Exported) -> None:
         assert value.type.tensor_type.elem_type == TensorProto.FLOAT
 
 
+def test_says_of_scores_that_the_softmax_keeps_their_shape(exported: Exported) -> None:
+    # ONNX Runtime then needs one place for both, which decides how much memory large frames take.
+    graph = exported.onnx.graph
+    shapes = {value.name: axes(value) for value in graph.value_info}
+    softmax = [node for node in graph.node if node.op_type == "Softmax"]
+    assert len(shapes) == 2 * len(softmax) == 2 * exported.model.backbone.config.depth
+    for node in softmax:
+        images, _, rows, columns = shapes[node.input[0]]
+        assert shapes[node.output[0]] == shapes[node.input[0]]
+        assert rows == columns
+        batch, height, width = STATIC_SHAPE
+        tokens = height // 16 * width // 16 + 5
+        assert (images, rows) == (("images", "tokens") if exported.dynamic else (2 * batch, tokens))
+
+
 def test_holds_no_control_flow_no_batch_norm_and_no_foreign_operator(exported: Exported) -> None:
     model = exported.onnx
     nodes = [*model.graph.node, *(node for function in model.functions for node in function.node)]

@@ -1,0 +1,50 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from dinoflow_deploy.engines import load_engine
+from dinoflow_deploy.engines.memory_estimate import RULES
+
+HEIGHT, WIDTH = 544, 960
+# Float32 scores of four heads for two images: the largest value of "nano".
+SCORES = 2 * 4 * (HEIGHT // 16 * WIDTH // 16 + 5) ** 2 * 4
+MEASURE = f"""
+import json, resource
+import numpy as np
+from pathlib import Path
+from dinoflow_deploy.engines import load_engine
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+frame = np.zeros(({HEIGHT}, {WIDTH}, 3), np.uint8)
+with load_engine("nano", backend="onnxruntime", device="cpu") as engine:
+    engine(frame[:64, :64], frame[:64, :64])
+    before = resident()
+    for _ in range(2):
+        engine(frame, frame)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+print(json.dumps([before, peak, resident()]))
+"""
+
+
+def test_a_large_frame_takes_little_more_than_its_scores_and_closing_gives_them_back() -> None:
+    done = subprocess.run([sys.executable, "-c", MEASURE], capture_output=True, text=True, check=True)
+    before, peak, closed = json.loads(done.stdout)
+    # 1.9 times the scores; 3.4 times with an arena of the session's own.
+    assert peak - before < 2.5 * SCORES
+    assert closed - before < SCORES / 2
+    rule = RULES["nano", "onnxruntime"]
+    assert peak - before == pytest.approx(rule.bytes_for(HEIGHT, WIDTH), rel=0.25)
+
+
+def test_what_a_running_engine_holds_stays() -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (2, 64, 96, 3), dtype=np.uint8)
+    with load_engine("nano", backend="onnxruntime", device="cpu") as engine:
+        expected = engine(*frames)
+        with load_engine("nano", backend="onnxruntime", device="cpu") as other:
+            np.testing.assert_array_equal(other(*frames), expected)
+        np.testing.assert_array_equal(engine(*frames), expected)
