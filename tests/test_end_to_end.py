@@ -24,10 +24,10 @@ def commands() -> list[list[str]]:
 def smaller():
     """Fewer pairs than README's and shorter rounds, for the time it takes; the recipe is the same."""
     values = {
-        ("--pairs", "400"): "40",
-        ("--pairs", "72"): "40",
-        ("--pairs", "40"): "20",
-        ("--pairs", "24"): "10",
+        ("--pairs", "400"): "32",
+        ("--pairs", "72"): "20",
+        ("--pairs", "40"): "10",
+        ("--pairs", "24"): "4",
         ("--seconds", "1"): "0.05",
         ("--rounds", "3"): "1",
     }
@@ -48,12 +48,12 @@ def test_the_readmes_commands(tmp_path, monkeypatch, smaller) -> None:
         if command[0] == "train":
             assert "px at the start, " in result.stdout
     result = json.loads(Path("result.json").read_text())
-    assert [each["evaluated"] for each in result["datasets"]] == [20, 10]
+    assert [each["evaluated"] for each in result["datasets"]] == [10, 4]
     for dataset in result["datasets"]:
         onnxruntime, pytorch, _ = dataset["engines"]
         assert onnxruntime["accuracy"]["everything"]["pixels"] > 10_000
         assert pytorch["difference"]["max_px"] < 1e-2
     # Training helped, though it saw fewer pairs than README's: on scenes of other seeds, through the export.
     tuned, _, start = (each["accuracy"]["everything"]["epe"] for each in result["datasets"][0]["engines"])
-    assert tuned < 0.85 * start
+    assert tuned < 0.7 * start
     assert "Latency distribution" in Path("report/index.html").read_text()
