@@ -92,9 +92,11 @@ def _inspect_onnx(path: Path) -> Report:
 
 
 def _inspect_safetensors(path: Path) -> Report:
+    # First, since it says what is wrong with a damaged file.
+    model = read_model(path)
     training = read_checkpoint(path)
     kind = "checkpoint" if training else "safetensors"
-    return Report(path=str(path), kind=kind, model=read_model(path), training=training, files=_files(path))
+    return Report(path=str(path), kind=kind, model=model, training=training, files=_files(path))
 
 
 def _inspect_run(folder: Path) -> Report:

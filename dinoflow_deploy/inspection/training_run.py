@@ -9,6 +9,7 @@ from safetensors import SafetensorError, safe_open
 from dinoflow_deploy.engines.bundle import MANIFEST_NAME
 from dinoflow_deploy.errors import FileFormatError
 from dinoflow_deploy.inspection.report import TrainingDetails
+from dinoflow_deploy.system_errors import check_readable
 
 CHECKPOINT_NAME: Final = "checkpoint.safetensors"
 CHECKPOINT_KEY: Final = "dinoflow_checkpoint"
@@ -32,8 +33,9 @@ def read_checkpoint(path: Path) -> TrainingDetails | None:
     """What a checkpoint says about its run; ``None`` for a file that is no checkpoint.
 
     Raises:
-        FileFormatError: It is damaged, or not a ``.safetensors`` file.
+        FileFormatError: It cannot be opened, is damaged, or not a ``.safetensors`` file.
     """
+    check_readable(path)
     try:
         with safe_open(path, framework="numpy") as file:
             text = (file.metadata() or {}).get(CHECKPOINT_KEY)
