@@ -7,7 +7,8 @@ from typing import Final
 
 from dinoflow_deploy.errors import FileFormatError
 
-_NO_SPACE: Final = (errno.ENOSPC, errno.EDQUOT)
+NO_SPACE: Final = (errno.ENOSPC, errno.EDQUOT)
+"""Numbers of a disk that is full, or a user's share of it."""
 _ADVICE: Final = {
     errno.EACCES: "choose another file or folder, or have its permissions changed (ls -ld shows them)",
     errno.EPERM: "choose another file or folder, or have its permissions changed (ls -ld shows them)",
@@ -43,7 +44,7 @@ def explain(error: OSError) -> str:
     if error.errno is None or error.strerror is None:
         return str(error)
     names = [str(name) for name in (error.filename, error.filename2) if name is not None]
-    if not names and error.errno in _NO_SPACE:
+    if not names and error.errno in NO_SPACE:
         # What writes through a descriptor leaves the name out.
         names = [f"standard output, or the folder of temporary files {tempfile.gettempdir()} (TMPDIR)"]
     where = f"{' -> '.join(names)}: " if names else ""

@@ -11,6 +11,7 @@ from typing import Final
 
 from dinoflow_deploy.atomic.names import fitting_name, stem_and_suffix
 from dinoflow_deploy.errors import InputError, OutputElsewhereError
+from dinoflow_deploy.system_errors import NO_SPACE
 
 _TAKEN: Final = (errno.EEXIST, errno.ENOTEMPTY)
 
@@ -21,7 +22,7 @@ def full_disk_named(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in NO_SPACE:
             raise
         raise InputError(
             f"{target} cannot be written: {error.strerror}; make room, or choose another folder"

@@ -1,6 +1,6 @@
 """Clips and engines for the tests: small, generated, exactly known."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ import av
 import numpy as np
 
 from dinoflow_deploy.engines import EngineDescription, FlowEngine, InputRange
+from dinoflow_deploy.errors import VideoError
 from dinoflow_deploy.video.frame_source import Frame, FrameSource, Selection
 
 NTSC = Fraction(30000, 1001)
@@ -160,3 +161,13 @@ class NumberedSource(FrameSource):
                 yield Frame(number, np.full(self._shape, number % 256, np.uint8), number - selection.start)
         finally:
             self.closed = True
+
+
+class FailingSource(NumberedSource):
+    """A source that breaks after ten frames."""
+
+    def frames(self, selection: Selection) -> Generator[Frame, None, None]:
+        for frame in super().frames(selection):
+            if frame.index == 10:
+                raise VideoError("frame 10 is on fire")
+            yield frame

@@ -17,7 +17,17 @@ from dinoflow_deploy.flow import read_flow
 from dinoflow_deploy.video import Selection, VideoOptions, flow_video, open_source, pipeline
 from dinoflow_deploy.video.frame_source import Frame
 from dinoflow_deploy.video.pipeline import QUEUE_LENGTH
-from tests.video.clips import NTSC, ConstantEngine, NumberedSource, boxes, cut, decode, times, write_clip
+from tests.video.clips import (
+    NTSC,
+    ConstantEngine,
+    FailingSource,
+    NumberedSource,
+    boxes,
+    cut,
+    decode,
+    times,
+    write_clip,
+)
 
 pytestmark = pytest.mark.usefixtures("no_thread_is_left")
 
@@ -197,19 +207,9 @@ def test_stopping_while_frames_are_skipped_leaves_nothing(tmp_path, clip):
     assert list(tmp_path.iterdir()) == [clip]
 
 
-class Failing(NumberedSource):
-    """A source that breaks after ten frames."""
-
-    def frames(self, selection):
-        for frame in super().frames(selection):
-            if frame.index == 10:
-                raise VideoError("frame 10 is on fire")
-            yield frame
-
-
 def test_an_error_while_decoding_surfaces_once_and_leaves_nothing(tmp_path):
     with pytest.raises(VideoError, match="frame 10 is on fire"):
-        run(Failing(200), tmp_path / "flow.mp4", save_flow=tmp_path / "flow")
+        run(FailingSource(200), tmp_path / "flow.mp4", save_flow=tmp_path / "flow")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -11,7 +11,7 @@ from dinoflow_deploy.errors import EngineError, InputError, VideoError
 from dinoflow_deploy.flow import read_flow
 from dinoflow_deploy.video import Selection, VideoOptions, flow_stream, flow_video, open_source, stream
 from dinoflow_deploy.video.read_ahead import QUEUE_LENGTH
-from tests.video.clips import NTSC, ConstantEngine, NumberedSource, cut, write_clip
+from tests.video.clips import NTSC, ConstantEngine, FailingSource, NumberedSource, cut, write_clip
 
 pytestmark = pytest.mark.usefixtures("no_thread_is_left")
 
@@ -181,18 +181,8 @@ def test_the_garbage_collector_may_end_it_in_the_decoding_thread(loaded):
     assert loaded.released
 
 
-class Failing(NumberedSource):
-    """A source that breaks after ten frames."""
-
-    def frames(self, selection):
-        for frame in super().frames(selection):
-            if frame.index == 10:
-                raise VideoError("frame 10 is on fire")
-            yield frame
-
-
 def test_an_error_while_decoding_comes_after_the_results_before_it(loaded):
-    source, results = Failing(200), []
+    source, results = FailingSource(200), []
     with pytest.raises(VideoError, match="frame 10 is on fire"):
         results.extend(flow_stream(source, "some model"))
     assert [result.index for result in results] == list(range(9))
