@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from dinoflow_deploy.errors import FileFormatError
 from dinoflow_deploy.image_headers import netpbm_white, tiff_type_without_white
 
+IMAGE_SUFFIXES: Final = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+"""What files of images are called, in lower case."""
+
 _DEPTHS: Final = (8, 10, 12, 14, 16)
 """Bits of the values that cameras give."""
 

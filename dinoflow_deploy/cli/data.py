@@ -131,6 +131,15 @@ def synth(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    textures: Annotated[
+        Path | None,
+        typer.Option(
+            parser=parse_path,
+            metavar="DIR",
+            show_default="drawn patterns",
+            help="Cut textures from the photographs in this folder.",
+        ),
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace synthetic data that exists, and nothing else.")
     ] = False,
@@ -150,6 +159,7 @@ def synth(
             pairs=pairs,
             size=None if size is None else parse_size(size),
             seed=seed,
+            photographs=textures,
             overwrite=overwrite,
             progress=progress,
         )

@@ -3,14 +3,16 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dinoflow_deploy.datasets.config import SceneConfig
 from dinoflow_deploy.datasets.effects import apply_effects, random_effects
-from dinoflow_deploy.datasets.layers import flow_between, render
+from dinoflow_deploy.datasets.layers import flow_between, occlusion, render
 from dinoflow_deploy.datasets.motion import Matrix, Point, affine, frame_centre, polar
+from dinoflow_deploy.datasets.photographs import photograph_pool
 from dinoflow_deploy.datasets.scene import (
     random_background,
     random_object,
@@ -19,7 +21,7 @@ from dinoflow_deploy.datasets.scene import (
 )
 from dinoflow_deploy.datasets.streams import Stream, generator
 from dinoflow_deploy.datasets.synthetic import check_seed
-from dinoflow_deploy.datasets.textures import texture_pool
+from dinoflow_deploy.datasets.textures import Textures, texture_pool
 from dinoflow_deploy.errors import InputError
 
 # The background takes this share of the motion at most, an object's own motion the rest.
@@ -49,7 +51,13 @@ class SyntheticClip:
 
 
 def render_clip(
-    config: SceneConfig, seed: int, frames: int, *, index: int = 0, backward: bool = False
+    config: SceneConfig,
+    seed: int,
+    frames: int,
+    *,
+    index: int = 0,
+    backward: bool = False,
+    photographs: Path | None = None,
 ) -> SyntheticClip:
     """Renders a clip whose layers swing smoothly to and fro.
 
@@ -60,18 +68,20 @@ def render_clip(
         frames: Number of frames, 2 or more.
         index: Another number gives another clip, of textures from the same pool.
         backward: Compute the flow to the frame before, too.
+        photographs: A folder of photographs to cut textures from; without it they are drawn.
 
     Returns:
         The clip; the same for the same arguments.
 
     Raises:
-        InputError: If the seed or the number of frames is too small.
+        InputError: If the seed or the number of frames is too small, or the photographs are not there,
+            damaged or tiny.
     """
     check_seed(seed)
     if frames < 2:
         raise InputError(f"frames is {frames}; flow needs 2 or more")
     rng = generator(seed, Stream.CLIP, index)
-    pool = texture_pool(seed)
+    pool: Textures = texture_pool(seed) if photographs is None else photograph_pool(photographs)
     background = _swing(rng, frame_centre(config), _BACKGROUND_SHARE * config.max_motion, math.inf, 0.05)
     layers, trajectories = [random_background(rng, config, pool)], [background]
     for _ in range(int(rng.integers(config.min_objects, config.max_objects + 1))):
@@ -81,13 +91,12 @@ def render_clip(
     rendered = [render(layers, pose, config.height, config.width) for pose in poses]
     numbers = [layer_numbers for _, layer_numbers in rendered]
     steps = range(frames - 1)
-    flows = [flow_between(poses[k], poses[k + 1], numbers[k], numbers[k + 1]) for k in steps]
-    back = [flow_between(poses[k + 1], poses[k], numbers[k + 1], numbers[k])[0] for k in steps if backward]
+    flow = np.stack([flow_between(poses[k], poses[k + 1], numbers[k]) for k in steps])
+    back = [flow_between(poses[k + 1], poses[k], numbers[k + 1]) for k in steps if backward]
     effects = random_effects(rng, config)
     images = [apply_effects(image, effects, k / (frames - 1), rng) for k, (image, _) in enumerate(rendered)]
-    occluded = np.stack([hidden for _, hidden in flows])
+    occluded = np.stack([occlusion(flow[k], numbers[k], numbers[k + 1]) for k in steps])
     valid: NDArray[np.bool_] = np.ones(occluded.shape, np.bool_)
-    flow = np.stack([forward for forward, _ in flows])
     return SyntheticClip(np.stack(images), flow, valid, occluded, np.stack(back) if backward else None)
 
 

@@ -1,7 +1,7 @@
 """What a synthetic scene may contain."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from dinoflow_deploy.errors import InputError
 
@@ -22,7 +22,16 @@ class SceneConfig:
             again; at 0 nothing moves.
         min_objects: Least number of moving objects.
         max_objects: Largest number of moving objects, at most 200.
+        still_probability: Share of scenes in which nothing moves; effects and noise stay.
+        camera_probability: Share of the others in which only the camera moves: the objects move as the
+            background does.
         static_probability: Share of scenes whose motion is a few per cent of the usual.
+        photograph_probability: Share of scenes with textures cut from photographs, where a folder of them is
+            given.
+        bend_probability: Share of scenes whose second frame is bent smoothly, by up to a quarter of
+            ``max_motion`` beside the motion of the layers.
+        lighting_probability: Share of scenes under a gradient of light that changes, and perhaps a shadow
+            that moves on its own.
         blur_probability: Share of scenes with Gaussian blur, of one frame or of both.
         brightness_probability: Share of scenes where gain, offset and gamma differ between the frames.
         noise_probability: Share of scenes with additive Gaussian noise, independent in each frame.
@@ -36,7 +45,12 @@ class SceneConfig:
     max_motion: float = 32.0
     min_objects: int = 3
     max_objects: int = 12
+    still_probability: float = 0.0
+    camera_probability: float = 0.0
     static_probability: float = 0.1
+    photograph_probability: float = 1.0
+    bend_probability: float = 0.0
+    lighting_probability: float = 0.0
     blur_probability: float = 0.15
     brightness_probability: float = 0.4
     noise_probability: float = 0.3
@@ -47,13 +61,9 @@ class SceneConfig:
         _check_range("max_motion", self.max_motion, 0, min(self.height, self.width))
         _check_range("max_objects", self.max_objects, 0, MAX_OBJECTS)
         _check_range("min_objects", self.min_objects, 0, self.max_objects)
-        for name in (
-            "static_probability",
-            "blur_probability",
-            "brightness_probability",
-            "noise_probability",
-        ):
-            _check_range(name, getattr(self, name), 0, 1)
+        for field in fields(self):
+            if field.name.endswith("_probability"):
+                _check_range(field.name, getattr(self, field.name), 0, 1)
 
 
 def _check_range(name: str, value: float, low: float, high: float) -> None:

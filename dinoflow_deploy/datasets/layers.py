@@ -98,19 +98,16 @@ def flow_between(
     first: Sequence[Matrix],
     second: Sequence[Matrix],
     numbers1: NDArray[np.uint8],
-    numbers2: NDArray[np.uint8],
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+) -> NDArray[np.float32]:
     """Exact flow from one set of poses to another.
 
     Args:
         first: Poses of the layers in frame 1.
         second: Poses of the layers in frame 2.
         numbers1: Layer numbers of frame 1, `uint8 [H, W]`.
-        numbers2: Layer numbers of frame 2, `uint8 [H, W]`.
 
     Returns:
-        Flow `float32 [H, W, 2]`, and `bool [H, W]` that is true where the pixel's target is outside
-        frame 2 or behind a layer nearer than its own.
+        `float32 [H, W, 2]`, px.
     """
     motions = [after @ np.linalg.inv(before) for before, after in zip(first, second, strict=True)]
     # Rounding undoes what the inverse adds, so that a layer at rest has a flow of exactly zero.
@@ -123,16 +120,25 @@ def flow_between(
     for axis in range(2):
         along_x, along_y, constant = (coefficients[:, axis, k][numbers1] for k in range(3))
         flow[..., axis] = along_x * x + along_y * y + constant
-    return flow, _occluded(x + flow[..., 0], y + flow[..., 1], numbers1, numbers2)
+    return flow
 
 
-def _occluded(
-    x: NDArray[np.float32],
-    y: NDArray[np.float32],
-    numbers1: NDArray[np.uint8],
-    numbers2: NDArray[np.uint8],
+def occlusion(
+    flow: NDArray[np.float32], numbers1: NDArray[np.uint8], numbers2: NDArray[np.uint8]
 ) -> NDArray[np.bool_]:
+    """Where a pixel's target is outside frame 2, or behind a layer nearer than its own.
+
+    Args:
+        flow: `float32 [H, W, 2]`, px.
+        numbers1: Layer numbers of frame 1, `uint8 [H, W]`.
+        numbers2: Layer numbers of frame 2, `uint8 [H, W]`.
+
+    Returns:
+        `bool [H, W]`.
+    """
     height, width = numbers1.shape
+    x = np.arange(width, dtype=np.float32) + flow[..., 0]
+    y = np.arange(height, dtype=np.float32)[:, None] + flow[..., 1]
     outside = (x < 0) | (y < 0) | (x > width - 1) | (y > height - 1)
     column = np.rint(x).clip(0, width - 1).astype(np.intp)
     row = np.rint(y).clip(0, height - 1).astype(np.intp)

@@ -32,8 +32,15 @@ def frame_centre(config: SceneConfig) -> Point:
 
 
 def random_activity(rng: np.random.Generator, config: SceneConfig) -> float:
-    """How lively a scene is: 1, or a few per cent for the share of nearly static scenes."""
+    """How lively a scene is: 1; 0 for the share of still scenes, a few per cent for that of static ones."""
+    if happens(rng, config.still_probability):
+        return 0.0
     return rng.uniform(0.0, 0.05) if rng.random() < config.static_probability else 1.0
+
+
+def happens(rng: np.random.Generator, probability: float) -> bool:
+    """Whether something rare does. At 0 no number is drawn, so that scenes without it stay as they were."""
+    return probability > 0 and rng.random() < probability
 
 
 def random_translation(rng: np.random.Generator, longest: float) -> Point:

@@ -8,19 +8,18 @@ from dinoflow_deploy.datasets.config import SceneConfig
 from dinoflow_deploy.datasets.layers import Layer
 from dinoflow_deploy.datasets.motion import Matrix, Point, affine, frame_centre
 from dinoflow_deploy.datasets.shapes import random_shape
-from dinoflow_deploy.datasets.textures import TexturePool
+from dinoflow_deploy.datasets.textures import Textures
 
 
-def random_background(rng: np.random.Generator, config: SceneConfig, pool: TexturePool) -> Layer:
+def random_background(rng: np.random.Generator, config: SceneConfig, pool: Textures) -> Layer:
     """The layer behind everything; its own coordinates are those of frame 1."""
     zoom = rng.uniform(0.6, 1.3)
     height, width = (math.ceil(zoom * side) + 16 for side in (config.height, config.width))
-    make = pool.collage if rng.random() < 0.5 else pool.texture
-    texture = make(rng, height, width)
+    texture = pool.background(rng, height, width)
     return Layer(texture, _to_texture(texture.shape, zoom, frame_centre(config)), None)
 
 
-def random_object(rng: np.random.Generator, radius: float, pool: TexturePool) -> Layer:
+def random_object(rng: np.random.Generator, radius: float, pool: Textures) -> Layer:
     """An object of about the given radius (px) about the origin of its own coordinates."""
     shape = random_shape(rng, radius)
     zoom = rng.uniform(0.6, 1.3)

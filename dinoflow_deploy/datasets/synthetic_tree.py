@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dinoflow_deploy.datasets.choices import check_choice
 from dinoflow_deploy.datasets.clip import SyntheticClip, render_clip
 from dinoflow_deploy.datasets.config import SceneConfig
+from dinoflow_deploy.datasets.photographs import photograph_pool
 from dinoflow_deploy.datasets.streams import Stream, generator
 from dinoflow_deploy.datasets.synthetic import SyntheticScenes, check_seed
 from dinoflow_deploy.datasets.synthetic_folder import synthetic_folder
@@ -30,7 +31,29 @@ _THINGS_FIRST = 6
 _KITTI_HORIZON = 0.35
 _KITTI_DENSITY = 0.25
 
-Writer = Callable[[Path, SceneConfig, int, int], Iterator[int]]
+
+@dataclass(frozen=True, slots=True)
+class Scenes:
+    """What a tree is made of.
+
+    Attributes:
+        config: What a scene may contain.
+        pairs: How many.
+        seed: Of everything random.
+        photographs: A folder that textures are cut from; ``None`` where they are drawn.
+    """
+
+    config: SceneConfig
+    pairs: int
+    seed: int
+    photographs: Path | None
+
+    def independent(self) -> SyntheticScenes:
+        """The pairs, each of a scene of its own."""
+        return SyntheticScenes(self.config, self.seed, self.pairs, self.photographs)
+
+
+Writer = Callable[[Path, Scenes], Iterator[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +80,7 @@ def write_synthetic_tree(
     pairs: int,
     size: tuple[int, int] | None = None,
     seed: int = 0,
+    photographs: Path | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> int:
@@ -74,6 +98,7 @@ def write_synthetic_tree(
             number becomes the next even one.
         size: Height and width of the frames in pixels; by default those of the real data set.
         seed: Seed of everything random, 0 or more.
+        photographs: A folder of photographs to cut textures from; without it they are drawn.
         overwrite: Replace a folder of synthetic data that exists.
         progress: Who is told of each pair.
 
@@ -81,8 +106,8 @@ def write_synthetic_tree(
         The number of pairs written.
 
     Raises:
-        InputError: A value is outside its range; or the folder exists, and is not to be replaced or holds
-            anything else.
+        InputError: A value is outside its range; the photographs are not there, damaged or tiny; or the
+            folder exists, and is not to be replaced or holds anything else.
     """
     check_choice("layout", layout, tuple(TREE_LAYOUTS))
     if not 1 <= pairs <= MAX_PAIRS:
@@ -92,34 +117,37 @@ def write_synthetic_tree(
     height, width = size or (chosen.height, chosen.width)
     config = SceneConfig(height, width, min(_MAX_MOTION, min(height, width) / 4))
     progress = progress or NoProgress()
+    if photographs is not None:
+        photograph_pool(photographs)  # refused before a folder is begun
     written = 0
     made_by = {"layout": layout, "pairs": pairs, "height": height, "width": width, "seed": seed}
+    made_by |= {} if photographs is None else {"photographs": str(photographs)}
     with synthetic_folder(output, made_by, overwrite=overwrite) as folder:
         progress.start(f"writing {layout}", pairs, "pairs")
-        for count in chosen.write(folder, config, pairs, seed):
+        for count in chosen.write(folder, Scenes(config, pairs, seed, photographs)):
             written += count
             progress.advance(count)
         progress.finish()
     return written
 
 
-def _write_chairs(folder: Path, config: SceneConfig, pairs: int, seed: int) -> Iterator[int]:
-    for number, sample in enumerate(SyntheticScenes(config, seed, pairs), start=1):
+def _write_chairs(folder: Path, scenes: Scenes) -> Iterator[int]:
+    for number, sample in enumerate(scenes.independent(), start=1):
         stem = f"{number:05d}"
         _write_image(folder / f"data/{stem}_img1.ppm", sample.frame1)
         _write_image(folder / f"data/{stem}_img2.ppm", sample.frame2)
         write_flow(folder / f"data/{stem}_flow.flo", sample.flow)
         yield 1
-    validation = max(1, round(pairs * _CHAIRS_VALIDATION)) if pairs > 1 else 0
-    marks = ["1"] * (pairs - validation) + ["2"] * validation
+    validation = max(1, round(scenes.pairs * _CHAIRS_VALIDATION)) if scenes.pairs > 1 else 0
+    marks = ["1"] * (scenes.pairs - validation) + ["2"] * validation
     (folder / "FlyingChairs_train_val.txt").write_text("\n".join(marks) + "\n")
 
 
-def _write_kitti(folder: Path, config: SceneConfig, pairs: int, seed: int) -> Iterator[int]:
+def _write_kitti(folder: Path, scenes: Scenes) -> Iterator[int]:
     training = folder / "training"
-    horizon = int(_KITTI_HORIZON * config.height)
-    for number, sample in enumerate(SyntheticScenes(config, seed, pairs)):
-        known = generator(seed, Stream.TRUTH, number).random(sample.valid.shape) < _KITTI_DENSITY
+    horizon = int(_KITTI_HORIZON * scenes.config.height)
+    for number, sample in enumerate(scenes.independent()):
+        known = generator(scenes.seed, Stream.TRUTH, number).random(sample.valid.shape) < _KITTI_DENSITY
         known[:horizon] = False
         assert sample.occluded is not None, "synthetic scenes know what is occluded"
         first = f"{number:06d}_10.png"
@@ -130,11 +158,11 @@ def _write_kitti(folder: Path, config: SceneConfig, pairs: int, seed: int) -> It
         yield 1
 
 
-def _write_sintel(folder: Path, config: SceneConfig, pairs: int, seed: int) -> Iterator[int]:
+def _write_sintel(folder: Path, scenes: Scenes) -> Iterator[int]:
     training = folder / "training"
-    for index, steps in enumerate(_clip_steps(pairs, _SINTEL_STEPS)):
+    for index, steps in enumerate(_clip_steps(scenes.pairs, _SINTEL_STEPS)):
         scene = f"synthetic_{index + 1}"
-        clean, final = _both_passes(config, seed, steps + 1, index=index)
+        clean, final = _both_passes(scenes, steps + 1, index=index)
         for k in range(steps + 1):
             name = f"frame_{k + 1:04d}.png"
             _write_image(training / "clean" / scene / name, clean.frames[k])
@@ -147,11 +175,11 @@ def _write_sintel(folder: Path, config: SceneConfig, pairs: int, seed: int) -> I
             yield 1
 
 
-def _write_things(folder: Path, config: SceneConfig, pairs: int, seed: int) -> Iterator[int]:
-    for index, steps in enumerate(_clip_steps(-(-pairs // 2), _THINGS_STEPS)):
+def _write_things(folder: Path, scenes: Scenes) -> Iterator[int]:
+    for index, steps in enumerate(_clip_steps(-(-scenes.pairs // 2), _THINGS_STEPS)):
         scene = f"TRAIN/A/{index:04d}"
         # A frame more at either end: every frame has flow in both directions, as in the real data set.
-        clean, final = _both_passes(config, seed, steps + 3, index=index, backward=True)
+        clean, final = _both_passes(scenes, steps + 3, index=index, backward=True)
         assert clean.backward_flow is not None, "backward flow was asked for"
         for k in range(1, steps + 2):
             number = f"{k - 1 + _THINGS_FIRST:04d}"
@@ -170,13 +198,14 @@ def _clip_steps(total: int, most: int) -> list[int]:
     return [min(most, total - begun) for begun in range(0, total, most)]
 
 
-def _both_passes(
-    config: SceneConfig, seed: int, frames: int, **options: Any
-) -> tuple[SyntheticClip, SyntheticClip]:
+def _both_passes(scenes: Scenes, frames: int, **options: Any) -> tuple[SyntheticClip, SyntheticClip]:
     """The same motion without photometric effects, and with blur, brightness and noise."""
-    clean = replace(config, blur_probability=0, brightness_probability=0, noise_probability=0)
-    final = replace(config, blur_probability=1)
-    return render_clip(clean, seed, frames, **options), render_clip(final, seed, frames, **options)
+    clean = replace(scenes.config, blur_probability=0, brightness_probability=0, noise_probability=0)
+    final = replace(scenes.config, blur_probability=1)
+    options |= {"photographs": scenes.photographs}
+    return render_clip(clean, scenes.seed, frames, **options), render_clip(
+        final, scenes.seed, frames, **options
+    )
 
 
 def _write_image(path: Path, image: NDArray[np.uint8]) -> None:

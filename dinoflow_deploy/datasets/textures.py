@@ -1,7 +1,7 @@
 """Colour textures mixed from a pool of grey patterns."""
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -14,6 +14,18 @@ POOL_SIZE = 192
 PATTERN_SIDE = 512
 # Textures are sampled at sub-pixel positions; without this much blur, sampling alone would change them.
 PATTERN_BLUR = 0.8
+
+
+class Textures(Protocol):
+    """Where the looks of a scene come from."""
+
+    def texture(self, rng: np.random.Generator, height: int, width: int) -> NDArray[np.uint8]:
+        """A colour texture `uint8 [h, w, 3]` with h and w at most the size asked for."""
+        ...
+
+    def background(self, rng: np.random.Generator, height: int, width: int) -> NDArray[np.uint8]:
+        """The same for what lies behind everything."""
+        ...
 
 
 class TexturePool:
@@ -45,6 +57,11 @@ class TexturePool:
         height, width = min(height, PATTERN_SIDE), min(width, PATTERN_SIDE)
         grey = cv2.merge([self._crop(rng, height, width) for _ in range(3)])
         return np.asarray(cv2.transform(grey, _colour_matrix(rng)), np.uint8)
+
+    def background(self, rng: np.random.Generator, height: int, width: int) -> NDArray[np.uint8]:
+        """A texture or, as often, a collage, of the size that `texture` has."""
+        make = self.collage if rng.random() < 0.5 else self.texture
+        return make(rng, height, width)
 
     def collage(self, rng: np.random.Generator, height: int, width: int) -> NDArray[np.uint8]:
         """Two textures of different colour side by side along a ragged border, as `texture` else."""

@@ -1,11 +1,13 @@
 """Sections of a recipe that say what is trained and validated on."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from dinoflow_deploy.datasets import SceneConfig
+from dinoflow_deploy.datasets import SceneConfig, SyntheticScenes
 from dinoflow_deploy.datasets.registry import find_entry
 from dinoflow_deploy.errors import InputError
+from dinoflow_deploy.home import expand_home
 from dinoflow_deploy.train.augmentation import Augmentation, read_augmentation
 from dinoflow_deploy.train.tables import check_least, list_of_tables, read_section
 
@@ -17,10 +19,21 @@ class SyntheticSection:
     Attributes:
         seed: Of the textures and the scenes.
         scenes: Size, motion and content; in the file its keys stand beside ``seed``.
+        textures: A folder of photographs that textures are cut from; by default they are drawn.
     """
 
     seed: int
     scenes: SceneConfig
+    textures: str | None = None
+
+    def open(self, length: int) -> SyntheticScenes:
+        """The scenes, as many as are asked for.
+
+        Raises:
+            InputError: The photographs are not there, damaged or tiny.
+        """
+        folder = None if self.textures is None else Path(expand_home(self.textures))
+        return SyntheticScenes(self.scenes, self.seed, length, folder)
 
     def __post_init__(self) -> None:
         """Check that the model takes the size."""
@@ -122,11 +135,11 @@ def _read_synthetic(values: Any, where: str) -> SyntheticSection:
     table = dict(values)
     # As to_dict nests it, or as a person writes it: beside the seed.
     scenes = table.pop("scenes", {})
+    own = {name: table.pop(name) for name in ("seed", "textures") if name in table}
     if isinstance(scenes, dict):
-        scenes = {**scenes, **{name: value for name, value in table.items() if name != "seed"}}
+        scenes = {**scenes, **table}
     scenes = read_section(SceneConfig, scenes, where)
-    seed = {name: value for name, value in table.items() if name == "seed"}
-    return read_section(SyntheticSection, {**seed, "scenes": scenes}, where)
+    return read_section(SyntheticSection, {**own, "scenes": scenes}, where)
 
 
 def _check_multiples(what: str, height: int, width: int) -> None:

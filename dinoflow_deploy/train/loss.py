@@ -4,9 +4,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+SMALL_ERROR = 0.1
+"""Px of error from which a robust loss grows more slowly."""
 
-def masked_l1(flow: Tensor, target: Tensor, valid: Tensor, cap: float) -> Tensor:
-    """Mean over counted pixels of ``|du| + |dv|``, px.
+
+def masked_l1(flow: Tensor, target: Tensor, valid: Tensor, cap: float, exponent: float = 1.0) -> Tensor:
+    """Mean over counted pixels of ``|du| + |dv|``, px; or of a robust function of it.
 
     A pixel counts where ``valid`` holds and the true flow is shorter than ``cap``. The mean is over the
     counted pixels of the whole batch, so a sparse pair weighs less than a dense one. With none, the loss
@@ -17,11 +20,16 @@ def masked_l1(flow: Tensor, target: Tensor, valid: Tensor, cap: float) -> Tensor
         target: The same shape; may hold anything, NaN too, where not valid.
         valid: bool ``[B, H, W]``.
         cap: Longest true flow that counts, px.
+        exponent: q of ``(|du| + |dv| + 0.1) ** q``, as in PWC-Net's fine-tuning (Sun et al., CVPR 2018):
+            below 1, pixels that are nearly right weigh more, and large errors less. At 1 it is the plain sum.
     """
     counted = valid & (target.square().sum(1).sqrt() < cap)
     # Selected, not multiplied: 0 * NaN is NaN.
     difference = torch.where(counted[:, None], flow - target, 0.0)
-    return difference.abs().sum() / counted.sum().clamp(min=1)
+    if exponent == 1:
+        return difference.abs().sum() / counted.sum().clamp(min=1)
+    error = (difference.abs().sum(1) + SMALL_ERROR) ** exponent - SMALL_ERROR**exponent
+    return torch.where(counted, error, 0.0).sum() / counted.sum().clamp(min=1)
 
 
 def matching_loss(volume: Tensor, target: Tensor, valid: Tensor, radius: int) -> Tensor:

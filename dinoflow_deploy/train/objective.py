@@ -44,7 +44,8 @@ class Objective(nn.Module):
         if stage.quarter_weight:
             total = total + stage.quarter_weight * self._reduced_loss(quarter, batch)
         if stage.flow_weight:
-            loss = masked_l1(head.full_flow(quarter), batch.flow, batch.valid, self.flow_cap)
+            flow = head.full_flow(quarter)
+            loss = masked_l1(flow, batch.flow, batch.valid, self.flow_cap, stage.flow_exponent)
             total = total + stage.flow_weight * loss
         return total
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from dinoflow_deploy.datasets import FlowDataset, SyntheticScenes
 from dinoflow_deploy.datasets.subset import spread_evenly
 from dinoflow_deploy.errors import InputError
+from dinoflow_deploy.progress import counted
 from dinoflow_deploy.train.data_folder import DataFolder
 from dinoflow_deploy.train.recipe import Recipe, Stage
 from dinoflow_deploy.train.samples import AugmentedPairs, SceneSamples, Source
@@ -35,7 +36,9 @@ class StagePlan:
         batch, samples = self.stage.batch_size, self.samples
         warm_up = f"warm-up {self.rate.warmup_steps} to {self.rate.peak:g}" if self._begins_schedule else ""
         if isinstance(samples, SceneSamples):
-            parts = [f"synthetic scenes, {self.steps} steps of {batch} pairs", warm_up]
+            photographs = samples.scenes.photographs
+            looks = f" from {counted(len(photographs.files), 'photographs')}" if photographs else ""
+            parts = [f"synthetic scenes{looks}, {self.steps} steps of {batch} pairs", warm_up]
         else:
             sources = " + ".join(f"{len(each)} {each.dataset.title}" for each in samples.sources)
             parts = [
@@ -90,11 +93,8 @@ class TrainingPlan:
         return next(stage.rate(step) for stage in reversed(self.stages) if step >= stage.first_step)
 
     def fingerprints(self) -> list[str]:
-        """Of each stage's data sets; empty for synthetic scenes, which the recipe alone determines."""
-        return [
-            stage.samples.fingerprint() if isinstance(stage.samples, AugmentedPairs) else ""
-            for stage in self.stages
-        ]
+        """Of each stage's data; empty for drawn scenes, which the recipe alone determines."""
+        return [stage.samples.fingerprint() for stage in self.stages]
 
     def describe(self) -> list[str]:
         """What will be done, in lines."""
@@ -133,9 +133,7 @@ def _samples(recipe: Recipe, number: int, data: DataFolder) -> SceneSamples | Au
     stage = recipe.stages[number]
     if stage.synthetic:
         length = stage.steps * stage.batch_size
-        return SceneSamples(
-            SyntheticScenes(stage.synthetic.scenes, stage.synthetic.seed, length), stage.batch_size
-        )
+        return SceneSamples(stage.synthetic.open(length), stage.batch_size)
     sources = [
         Source(data.open(each.dataset, each.root, each.split), each.augmentation, each.repeat)
         for each in stage.data
@@ -183,8 +181,7 @@ def _rate(
 def _held_out(recipe: Recipe, data: DataFolder) -> Iterator[HeldOut]:
     section = recipe.validation
     if section.synthetic:
-        scenes = SyntheticScenes(section.synthetic.scenes, section.synthetic.seed, section.pairs)
-        yield HeldOut("synthetic scenes", scenes, range(section.pairs))
+        yield HeldOut("synthetic scenes", section.synthetic.open(section.pairs), range(section.pairs))
     for each in section.data:
         dataset = data.open(each.dataset, each.root, each.split)
         name = " ".join(filter(None, (each.dataset, each.split)))

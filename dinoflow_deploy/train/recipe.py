@@ -94,6 +94,8 @@ class Stage:
         micro_batch: Most pairs that a process computes at once; gradients of more are accumulated. 0: all.
         learning_rate: Peak of this stage, where each has its own schedule; 0 is the optimizer's.
         flow_weight: Weight of the loss of the flow.
+        flow_exponent: Power of the error in that loss, above 0, up to 1. Below 1 it is robust: what is nearly
+            right counts more, as small motion and stillness do, and large errors less.
         quarter_weight: Weight of the loss of the flow read off the decoder's features at a quarter of the
             resolution.
         coarse_weight: The same at a sixteenth.
@@ -114,6 +116,7 @@ class Stage:
     micro_batch: int = 0
     learning_rate: float = 0.0
     flow_weight: float = 1.0
+    flow_exponent: float = 1.0
     quarter_weight: float = 0.0
     coarse_weight: float = 0.0
     matching_weight: float = 0.0
@@ -131,6 +134,8 @@ class Stage:
         if len(sizes) > 1:
             named = ", ".join(f"{height}x{width}" for height, width in sorted(sizes))
             raise InputError(f"data has crops of {named}: a stage needs one size")
+        if not 0 < self.flow_exponent <= 1:
+            raise InputError(f"flow_exponent is {self.flow_exponent}: it must be above 0, up to 1")
         weights = (self.flow_weight, self.quarter_weight, self.coarse_weight, self.matching_weight)
         if min(weights) < 0 or sum(weights) == 0:
             raise InputError(

@@ -32,6 +32,10 @@ class Samples(Protocol):
         """The sample of a key."""
         ...
 
+    def fingerprint(self) -> str:
+        """A hash of what the recipe alone does not determine: another one is another run."""
+        ...
+
 
 class SceneSamples:
     """Synthetic scenes, numbered through: step s takes those from ``s * batch_size`` on.
@@ -52,6 +56,10 @@ class SceneSamples:
     def __getitem__(self, key: int) -> FlowSample:
         """A scene."""
         return self.scenes[key]
+
+    def fingerprint(self) -> str:
+        """A hash of the photographs; empty for drawn scenes, which the recipe alone determines."""
+        return self.scenes.photographs.fingerprint() if self.scenes.photographs else ""
 
 
 @dataclass(frozen=True, slots=True)

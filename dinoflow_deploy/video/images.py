@@ -8,12 +8,11 @@ import cv2
 import numpy as np
 
 from dinoflow_deploy.errors import InputError, VideoError
-from dinoflow_deploy.image_files import decode_image
+from dinoflow_deploy.image_files import IMAGE_SUFFIXES, decode_image
 from dinoflow_deploy.video.frame_source import Frame, FrameSource, Image, Selection, fitted_size
 from dinoflow_deploy.video.image_reader import ImageReader
 from dinoflow_deploy.video.natural_sort import natural_sort
 
-IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 DEFAULT_RATE = Fraction(25)
 """Frames per second of images, which have no rate of their own."""
 SLOWEST_RATE, FASTEST_RATE = 0.01, 1000.0

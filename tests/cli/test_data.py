@@ -2,6 +2,8 @@ import json
 import typing
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -152,6 +154,22 @@ def test_errors_are_one_line(arguments: tuple[str, ...], message: str) -> None:
     assert result.stderr.startswith("error: ")
     assert message in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_synth_cuts_textures_from_photographs(tmp_path: Path) -> None:
+    photographs, folder = tmp_path / "photographs", tmp_path / "sintel"
+    photographs.mkdir()
+    red = np.zeros((64, 64, 3), np.uint8)
+    red[..., 2] = np.arange(64)
+    cv2.imwrite(str(photographs / "red.png"), red)
+    options = ("synth", "--layout", "sintel", "--output", folder, "--pairs", 1, "--size", "32x48")
+    assert run(*options, "--textures", photographs).exit_code == 0
+    assert json.loads((folder / "synthetic.json").read_text())["photographs"] == str(photographs)
+    assert run("check", "sintel-clean", folder).exit_code == 0
+    refused = run(*options, "--textures", tmp_path / "nowhere", "--overwrite")
+    assert refused.exit_code == 1
+    assert "nowhere" in refused.stderr
+    assert (folder / "synthetic.json").exists()
 
 
 def test_synth_writes_what_check_finds_sound(tmp_path: Path) -> None:

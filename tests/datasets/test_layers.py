@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dinoflow_deploy.datasets.layers import Layer, flow_between, render
+from dinoflow_deploy.datasets.layers import Layer, flow_between, occlusion, render
 from dinoflow_deploy.datasets.motion import affine
 
 HEIGHT, WIDTH = 48, 64
@@ -61,7 +61,8 @@ def test_pure_translations_and_their_occlusion_are_exact(layers: list[Layer]) ->
     first, second = [np.eye(3), moved(20, 10)], [moved(4, 0), moved(14, 16)]
     numbers1 = render(layers, first, HEIGHT, WIDTH)[1]
     numbers2 = render(layers, second, HEIGHT, WIDTH)[1]
-    flow, occluded = flow_between(first, second, numbers1, numbers2)
+    flow = flow_between(first, second, numbers1)
+    occluded = occlusion(flow, numbers1, numbers2)
     assert flow.dtype == np.float32
     assert (flow[numbers1 == 0] == [4, 0]).all()
     assert (flow[numbers1 == 1] == [-6, 6]).all()
@@ -77,7 +78,7 @@ def test_front_object_hides_the_one_behind(layers: list[Layer]) -> None:
     first, second = [np.eye(3), moved(10, 20), moved(40, 20)], [np.eye(3), moved(25, 20), moved(25, 20)]
     numbers1 = render(three, first, HEIGHT, WIDTH)[1]
     numbers2 = render(three, second, HEIGHT, WIDTH)[1]
-    occluded = flow_between(first, second, numbers1, numbers2)[1]
+    occluded = occlusion(flow_between(first, second, numbers1), numbers1, numbers2)
     assert occluded[numbers1 == 1].all()
     assert not occluded[numbers1 == 2].any()
 
@@ -86,7 +87,7 @@ def test_rotation_and_scale_follow_the_formula(layers: list[Layer]) -> None:
     centre, angle, scale = np.array([30.0, 20.0]), 0.2, 1.1
     second = affine(centre, np.array([2.0, -3.0]), angle, scale)
     numbers = np.zeros((HEIGHT, WIDTH), np.uint8)
-    flow, _ = flow_between([np.eye(3)], [second], numbers, numbers)
+    flow = flow_between([np.eye(3)], [second], numbers)
     y, x = np.mgrid[:HEIGHT, :WIDTH].astype(float)
     turned = scale * np.exp(1j * angle) * ((x - 30) + 1j * (y - 20))
     np.testing.assert_allclose(flow[..., 0], turned.real + 30 + 2 - x, atol=1e-4)
@@ -98,4 +99,5 @@ def test_front_object_is_never_hidden_by_its_own_rim(layers: list[Layer]) -> Non
     second = [np.eye(3), affine(ORIGIN, np.array([30.4, 18.7]), 0.5, 0.8)]
     numbers1 = render(layers, first, HEIGHT, WIDTH)[1]
     numbers2 = render(layers, second, HEIGHT, WIDTH)[1]
-    assert not flow_between(first, second, numbers1, numbers2)[1][numbers1 == 1].any()
+    occluded = occlusion(flow_between(first, second, numbers1), numbers1, numbers2)
+    assert not occluded[numbers1 == 1].any()

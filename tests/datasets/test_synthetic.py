@@ -166,3 +166,24 @@ def test_wrong_seed_length_and_index_are_refused() -> None:
     for index in (5, -6):
         with pytest.raises(IndexError, match="5 scenes"):
             scenes[index]
+
+
+@pytest.mark.parametrize("kind", ["still", "camera"])
+def test_share_of_still_and_of_camera_scenes(kind: str) -> None:
+    # Objects enough that one of them moves on its own where any does.
+    options = {f"{kind}_probability": 0.5, "static_probability": 0.0}
+    config = SceneConfig(64, 80, 12, min_objects=4, max_objects=6, **options)
+    alone = 0
+    for sample in SyntheticScenes(config, 5, 60):
+        u = sample.flow[..., 0]
+        # Flow of the background, one affine motion, has no bend anywhere.
+        straight = (
+            np.abs(np.diff(u, n=2, axis=1)).max() < 1e-3 and np.abs(np.diff(u, n=2, axis=0)).max() < 1e-3
+        )
+        alone += bool(straight if kind == "camera" else not sample.flow.any())
+    assert 18 < alone < 42
+
+
+def test_scenes_without_the_rarer_kinds_stay_as_they_were() -> None:
+    rare = {f"{kind}_probability": 0.0 for kind in ("still", "camera", "bend", "lighting")}
+    assert_same(SyntheticScenes(SceneConfig(64, 80, 12, **rare), 1, 3)[2], SyntheticScenes(SMALL, 1, 3)[2])

@@ -27,6 +27,19 @@ def test_mean_over_valid_pixels_of_both_components():
     assert masked_l1(flow, target, _mask(True, True, False), 400).item() == pytest.approx(3.25)
 
 
+def test_a_robust_loss_weighs_what_is_nearly_right_more():
+    flow, target = _flow((0.3, 0), (20, 1), (9, 9)), _flow((0, 0), (0, 0), (0, 0))
+    valid = _mask(True, True, False)
+    expected = (0.4**0.5 - 0.1**0.5 + 21.1**0.5 - 0.1**0.5) / 2
+    assert masked_l1(flow, target, valid, 400, 0.5).item() == pytest.approx(expected)
+    steepness = []
+    for error in (0.2, 2.0, 20.0):
+        flow = _flow((error, 0)).requires_grad_()
+        masked_l1(flow, _flow((0, 0)), _mask(True), 400, 0.5).backward()
+        steepness.append(flow.grad[0, 0].item())
+    assert steepness[0] > 2 * steepness[1] > 4 * steepness[2] > 0
+
+
 def test_pixels_of_the_batch_are_pooled():
     flow = torch.cat([_flow((2, 0), (2, 0), (2, 0)), _flow((10, 0), (10, 0), (10, 0))])
     valid = torch.cat([_mask(True, True, True), _mask(True, False, False)])

@@ -1,7 +1,10 @@
 """Counts and rates of a run, on full-size file lists that no disk holds."""
 
+import tomllib
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from dinoflow_deploy.datasets import file_tree
@@ -11,6 +14,7 @@ from dinoflow_deploy.train.plan import plan_training
 from dinoflow_deploy.train.recipe import Recipe, load_recipe
 from tests.train.data_recipe import data_tables, write_trees
 from tests.train.micro import micro_recipe
+from tests.train.tiny_recipe import TINY
 
 PAIRS, VALIDATION = 22872, 640
 # 2239 and 437 scenes, shared out somehow among the three parts.
@@ -116,6 +120,26 @@ def test_one_schedule_for_the_run_goes_on_over_stages(tmp_path, micro) -> None:
     assert rates[:2] == [5e-4, 1e-3]
     assert rates[1:] == sorted(rates[1:], reverse=True)
     assert plan.describe()[1] == "stage 1: synthetic scenes, 6 steps of 4 pairs"
+
+
+def test_photographs_are_counted_and_belong_to_the_run(tmp_path, micro) -> None:
+    photographs = tmp_path / "photographs"
+    photographs.mkdir()
+    shade = np.arange(40, dtype=np.uint8)[None].repeat(40, 0)
+    cv2.imwrite(str(photographs / "one.png"), shade)
+    tables = tomllib.loads(TINY.format(workers=0))
+    tables["stages"][1]["synthetic"]["textures"] = str(photographs)
+    recipe = Recipe.from_dict(tables)
+    assert Recipe.from_dict(recipe.to_dict()) == recipe
+    plan = plan_training(recipe)
+    assert plan.describe()[1] == "stage 1: synthetic scenes from 1 photograph, 6 steps of 4 pairs"
+    drawn, cut = plan.fingerprints()
+    assert (drawn, len(cut)) == ("", 64)
+    cv2.imwrite(str(photographs / "one.png"), shade[::2])
+    with pytest.raises(InputError, match=r"one\.png is 40x20"):
+        plan_training(recipe)
+    cv2.imwrite(str(photographs / "one.png"), shade.T)
+    assert plan.fingerprints()[1] != cut
 
 
 def test_a_warm_up_as_long_as_its_schedule_is_refused(tmp_path, micro) -> None:
