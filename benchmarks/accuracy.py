@@ -1,10 +1,13 @@
-"""End-point error of a model beside zero flow and OpenCV's DIS, on frames that it has never seen.
+"""End-point error of models beside zero flow and OpenCV's DIS, on frames that they have never seen.
 
 Synthetic scenes of two sizes, of seeds that no recipe uses, so that textures, shapes and motions
-are new; and, where scikit-image is installed, its one real pair with dense ground truth, the Middlebury
-stereo pair "motorcycle" (741x500, flow = (-disparity, 0), 7 to 60 px).
+are new. Where scikit-image is installed, its one real pair with dense ground truth, the Middlebury stereo
+pair "motorcycle" (741x500, flow = (-disparity, 0), 7 to 60 px), and photographs in which nothing moves,
+without and with noise, or that are shifted by a few px. Where Debian's package opencv-doc is installed,
+neighbouring frames of its clip vtest.avi, people before a camera that stands still: its motion is not known
+and the figures are those against none, so that "1 px" is the share of the frame that moves by less than that.
 
-The model runs as users run it, through load_engine. DIS is cv2.DISOpticalFlow with its medium preset, on
+The models run as users run them, through load_engine. DIS is cv2.DISOpticalFlow with its medium preset, on
 grey frames; zero flow is the error of predicting no motion. All pixels of a set are pooled. EPE is the mean
 end-point error in px, "visible" where the pixel can be seen in both frames; 1, 3 and 5 px are the shares of
 pixels with a smaller error than that; Fl-all is the share with an error above 3 px and 5 % of the true
@@ -17,9 +20,11 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Final
 
 import cv2
@@ -30,13 +35,17 @@ from dinoflow_deploy.datasets import FlowSample, SceneConfig, SyntheticScenes
 from dinoflow_deploy.engines import load_engine
 from dinoflow_deploy.flow import FlowErrorSums, flow_error_sums
 from dinoflow_deploy.optional import is_installed
+from dinoflow_deploy.progress import counted
 from dinoflow_deploy.train.recipe import load_recipe, recipe_names
+from photographs import NOISE, SHIFTS, shifted_photographs, still_photographs
 from recording import Found, Record, argument_parser, missing, print_table, row
 
 Frame = npt.NDArray[np.uint8]
 Flow = npt.NDArray[np.float32]
 Method = Callable[[Frame, Frame], Flow]
 
+STATIC_CAMERA: Final = Path("/usr/share/doc/opencv-doc/examples/data/vtest.avi")
+STATIC_PAIRS, STATIC_EVERY = 10, 75
 SCENES: Final = (SceneConfig(256, 256, max_motion=32), SceneConfig(384, 512, max_motion=48))
 
 
@@ -72,24 +81,29 @@ class Score:
 def main() -> None:
     arguments = parse_arguments()
     seeds = held_out_seeds(arguments.seed)
-    with (
-        load_engine(arguments.model, arguments.backend, arguments.device) as engine,
-        Record(arguments, show, engine=engine.describe().to_dict(), seeds=seeds, results={}) as record,
-    ):
-        name = engine.describe().model
-        methods: dict[str, Method] = {name: engine, "zero flow": zero_flow, "DIS medium": dis_flow()}
+    with ExitStack() as stack:
+        engines = [
+            stack.enter_context(load_engine(model, arguments.backend, arguments.device))
+            for model in arguments.model or ["nano"]
+        ]
+        described = [engine.describe().to_dict() for engine in engines]
+        record = stack.enter_context(Record(arguments, show, engines=described, seeds=seeds, results={}))
+        methods: dict[str, Method] = {engine.describe().model: engine for engine in engines}
+        methods |= {"zero flow": zero_flow, "DIS medium": dis_flow()}
         sets: dict[str, Iterable[FlowSample]] = {
             f"synthetic {config.height}x{config.width}": SyntheticScenes(config, seed, arguments.pairs)
             for config, seed in zip(SCENES, seeds, strict=True)
         }
-        sets |= {sample.name: [sample] for sample in real_pairs()}
+        sets |= real_pairs()
         for title, samples in sets.items():
             evaluate(methods, title, samples, record)
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argument_parser(__file__, __doc__)
-    parser.add_argument("--model", default="nano", help="what load_engine takes (default: %(default)s)")
+    parser.add_argument(
+        "--model", action="append", help="what load_engine takes; again for more (default: nano)"
+    )
     parser.add_argument("--backend", default="auto")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--pairs", type=int, default=200, help="of each synthetic set (default: %(default)s)")
@@ -126,15 +140,42 @@ def dis_flow() -> Method:
     return compute
 
 
-def real_pairs() -> Iterator[FlowSample]:
-    """Real pairs with dense ground truth that are at hand."""
-    if not is_installed("skimage"):
-        return
+def real_pairs() -> dict[str, Iterable[FlowSample]]:
+    """Sets of real pairs that are at hand."""
+    sets: dict[str, Iterable[FlowSample]] = {}
+    if is_installed("skimage"):
+        sets["real pair motorcycle"] = motorcycle()
+        sets["identical photographs"] = still_photographs()
+        sets[f"noise of {NOISE:g} levels"] = still_photographs(noise=NOISE)
+        sets |= {f"shifted by {shift}": shifted_photographs(shift) for shift in SHIFTS}
+    if STATIC_CAMERA.exists():
+        sets["static camera vtest"] = static_camera()
+    return sets
+
+
+def motorcycle() -> Iterator[FlowSample]:
+    """Middlebury's stereo pair, as scikit-image has it."""
     left, right, disparity = import_module("skimage.data").stereo_motorcycle()
     valid = np.isfinite(disparity)
     flow = np.zeros((*disparity.shape, 2), np.float32)
     flow[valid, 0] = -disparity[valid]
-    yield FlowSample(left, right, flow, valid, None, "real pair motorcycle")
+    yield FlowSample(left, right, flow, valid, None, "motorcycle")
+
+
+def static_camera() -> Iterator[FlowSample]:
+    """Pairs of the clip, spread evenly, with no motion in place of the truth, which nobody knows."""
+    capture = cv2.VideoCapture(str(STATIC_CAMERA))
+    previous: Frame | None = None
+    for number in range(STATIC_EVERY * STATIC_PAIRS):
+        read, picture = capture.read()
+        if not read:
+            sys.exit(f"{STATIC_CAMERA} ends at frame {number}")
+        frame = np.asarray(picture[..., ::-1], np.uint8)
+        if number % STATIC_EVERY == 1 and previous is not None:
+            still = np.zeros((*frame.shape[:2], 2), np.float32)
+            valid = np.ones(frame.shape[:2], bool)
+            yield FlowSample(previous, frame, still, valid, None, f"vtest {number - 1}")
+        previous = frame
 
 
 def evaluate(methods: dict[str, Method], title: str, samples: Iterable[FlowSample], record: Record) -> None:
@@ -157,7 +198,16 @@ def evaluate(methods: dict[str, Method], title: str, samples: Iterable[FlowSampl
 def show(results: dict[str, Any]) -> None:
     for title, scores in results["results"].items():
         pairs = max(score.get("pairs", 0) for score in scores.values())
-        header = (f"{title}, {pairs} pairs", "EPE", "visible", "1 px", "3 px", "5 px", "Fl-all", "ms/pair")
+        header = (
+            f"{title}, {counted(pairs, 'pairs')}",
+            "EPE",
+            "visible",
+            "1 px",
+            "3 px",
+            "5 px",
+            "Fl-all",
+            "ms/pair",
+        )
         print_table(
             header, [row(found, (name,), header, partial(cells, found)) for name, found in scores.items()]
         )

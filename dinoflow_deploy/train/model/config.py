@@ -73,11 +73,12 @@ class HeadConfig:
 
 BACKBONES: dict[str, BackboneConfig] = {
     "nano": BackboneConfig(width=128, depth=4, heads=4, rope_rescale=2.0, layer_scale=1.0),
+    "small": BackboneConfig(width=192, depth=6, heads=6, rope_rescale=2.0, layer_scale=1.0),
     "vits16": BackboneConfig(width=384, depth=12, heads=6),
     "vitb16": BackboneConfig(width=768, depth=12, heads=12),
     "vitl16": BackboneConfig(width=1024, depth=24, heads=16),
 }
-"""Backbones by name: the project's own ``nano`` and three sizes of DINOv3 (arXiv:2508.10104)."""
+"""Backbones by name: the project's own ``nano`` and ``small``, and three sizes of DINOv3 (arXiv:2508.10104)."""
 
 _HEADS: dict[str, HeadConfig] = {"nano": HeadConfig(width=32, output_widths=(16, 16))}
 
