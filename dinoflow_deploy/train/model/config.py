@@ -80,7 +80,10 @@ BACKBONES: dict[str, BackboneConfig] = {
 }
 """Backbones by name: the project's own ``nano`` and ``small``, and three sizes of DINOv3 (arXiv:2508.10104)."""
 
-_HEADS: dict[str, HeadConfig] = {"nano": HeadConfig(width=32, output_widths=(16, 16))}
+_HEADS: dict[str, HeadConfig] = {
+    "nano": HeadConfig(width=32, output_widths=(16, 16)),
+    "small": HeadConfig(width=64, output_widths=(32, 16)),
+}
 
 
 @dataclass(frozen=True, slots=True)
