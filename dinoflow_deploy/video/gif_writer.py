@@ -24,7 +24,7 @@ _UNIT = Fraction(1, 100)  # in seconds: GIF89a counts in hundredths
 _SHORTEST = 2  # of these: browsers and viewers show a picture of less for ten
 _LONGEST = 2**16 - 1
 _CONTROL = b"\x21\xf9\x04"  # begins the graphic control extension; a byte of flags and the delay follow
-_SAMPLED = 160  # px across of what a palette is made from: the same quality in a third of the time
+_SAMPLED = 160  # px on each side of what a palette is made from: the same quality in a third of the time
 _LARGE = 1280  # px; from here on viewers are slow
 
 
@@ -132,7 +132,7 @@ def _link_palette(graph: Graph, source: FilterContext, sink: FilterContext) -> N
     split, use = graph.add("split"), graph.add("paletteuse", "new=1")
     source.link_to(split)
     split.link_to(use, 0, 0)
-    sample = graph.add("scale", f"w='min(iw,{_SAMPLED})':h=-1:flags=neighbor")
+    sample = graph.add("scale", f"w='min(iw,{_SAMPLED})':h='min(ih,{_SAMPLED})':flags=neighbor")
     palette = graph.add("palettegen", "stats_mode=single")
     split.link_to(sample, 1, 0)
     sample.link_to(palette)

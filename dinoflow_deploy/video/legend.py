@@ -8,7 +8,7 @@ import numpy as np
 from dinoflow_deploy.video.frame_source import Image
 from dinoflow_deploy.video.render import colors
 
-_SHARE = 0.22  # of the picture's shorter side: the wheel's diameter
+_SHARE = 0.18  # of the picture's shorter side: the wheel's diameter
 _SMALLEST_WHEEL = 32  # px; on smaller ones hues cannot be told apart
 _WHEEL_WITH_KEY = 64  # px; what the ring is stands below larger ones
 _BEYOND = 1.25  # radius of the wheel, with its ring, in lengths of full colour
