@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "flow": set(),
     "datasets": {"flow"},
     "engines": {"flow", "hub"},
-    "video": {"engines", "flow", "machine"},
+    "video": {"engines", "flow", "machine", "probes"},
     "bench": {"engines", "flow", "datasets", "machine"},
     "export": {"engines", "machine", "engines.pytorch", "flow", "datasets", "train.model"},
     "train": {"engines", "flow", "datasets", "hub", "train.model"},

@@ -27,7 +27,7 @@ _INPUTS = (
     "rtsp://... Without --output, the last of several is the output, unless all are images."
 )
 
-_OUTPUT_SUFFIXES = (".mp4", ".png")
+_OUTPUT_SUFFIXES = (".mp4", ".webm", ".gif", ".png")
 
 _COMPUTING = {
     *("model", "backend", "device", "cuda_graph"),
@@ -71,7 +71,7 @@ def video(
             parser=parse_path,
             metavar="FILE",
             show_default="INPUT-flow.mp4",
-            help="The mp4; a png for two images.",
+            help=".mp4, .webm or .gif; .png for two images.",
         ),
     ] = None,
     model: Annotated[
@@ -95,9 +95,15 @@ def video(
         typer.Option(
             metavar="PX",
             show_default="99th percentile of the first 2 s",
-            help="Motion drawn in full colour, the same in the whole clip.",
+            help="Motion from which colours are full, the same in the whole clip.",
         ),
     ] = None,
+    legend: Annotated[
+        bool, typer.Option("--legend", help="Draw the colour wheel with its scale in px into a corner.")
+    ] = False,
+    show: Annotated[
+        bool, typer.Option("--show", help="Open a window that shows what is written; q or Esc ends early.")
+    ] = False,
     save_flow: Annotated[
         Path | None,
         typer.Option(parser=parse_path, metavar="DIR", help="Also write the flow itself, one file per pair."),
@@ -139,7 +145,7 @@ def video(
         ),
     ] = None,
 ) -> None:
-    """Compute the optical flow of a clip and write it as an mp4.
+    """Compute the optical flow of a clip and write it as a video.
 
     Exit codes: 0 done, 1 error, 2 wrong usage, 3 the input was damaged (what could be read is written),
     130 stopped with Ctrl-C (the file is completed and plays).
@@ -158,6 +164,8 @@ def video(
     options = VideoOptions(
         render=render.value,
         max_flow=max_flow,
+        legend=legend,
+        show=show,
         compute_side=max_side if full_size else None,
         selection=Selection(start, frames, stride),
         save_flow=save_flow,
@@ -239,14 +247,14 @@ def _print_report(report: "VideoReport", inputs: list[str]) -> None:
     size = Path(report.output).stat().st_size / 1e6
     what = f"{report.width}x{report.height}"
     if Path(report.output).suffix.lower() != ".png":
-        frames = "1 frame" if report.pairs == 1 else f"{report.pairs} frames"
+        frames = "1 frame" if report.pictures == 1 else f"{report.pictures} frames"
         what = f"{frames}, {what}, {float(report.rate):.4g} fps"
     computed = (report.computed_width, report.computed_height)
     if computed != (report.flow_width, report.flow_height):
         what += f", flow {report.flow_width}x{report.flow_height} computed at {computed[0]}x{computed[1]}"
     typer.echo(
         f"{'stopped; ' if report.interrupted else ''}wrote {report.output}: {what}, {size:.2g} MB, "
-        f"full colour is {report.max_flow:g} px"
+        f"full colour is {report.max_flow:g} px and more"
     )
     stages = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in report.stage_seconds.items() if seconds)
     typer.echo(

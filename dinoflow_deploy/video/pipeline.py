@@ -5,7 +5,7 @@ wait between the stages, so that memory does not grow with the length of the cli
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from itertools import chain
 from pathlib import Path
 from threading import Event, Thread
@@ -16,13 +16,15 @@ from dinoflow_deploy.progress import NoProgress, Progress
 from dinoflow_deploy.video.channel import Cancelled, Channel
 from dinoflow_deploy.video.compute_size import PairFlow
 from dinoflow_deploy.video.frame_source import Frame, FrameSource
+from dinoflow_deploy.video.legend import Legend
 from dinoflow_deploy.video.options import VideoOptions
 from dinoflow_deploy.video.outputs import check_outputs, open_flow_folder, open_picture_sink
+from dinoflow_deploy.video.picture_sink import PictureSink
 from dinoflow_deploy.video.read_ahead import QUEUE_LENGTH, ReadAhead, too_few_frames
 from dinoflow_deploy.video.render import RENDERERS
 from dinoflow_deploy.video.report import STAGES, Stopwatch, VideoReport
 from dinoflow_deploy.video.scale import ColorScale, FlowFrame
-from dinoflow_deploy.video.writer import PictureSink
+from dinoflow_deploy.video.window import Window
 
 WORTH_SAYING = 0.1
 """Share of the pairs beyond the colour scale from which the user is told."""
@@ -43,12 +45,14 @@ def flow_video(
     """Compute the flow of a clip and write it as a video.
 
     Each frame used, but for the last, gives one frame of the output, shown from the same time on and as long.
-    The sizes of the output and of saved flow are those of the source's frames.
+    The sizes of the output and of saved flow are those of the source's frames. A window (``options.show``)
+    belongs to the caller's thread, which is to be the program's main one for it, and its keys are read after
+    each pair.
 
     Args:
         source: The clip; it is read to its end and closed.
         engine: Computes the flow.
-        output: The mp4 file to write; a ``.png`` for a source of two images, if that is wanted.
+        output: The file to write: ``.mp4``, ``.webm`` or ``.gif``; or ``.png`` for a source of one pair.
         options: What to draw and to keep.
         progress: Told of every pair.
         stop: Ends the clip early when set; the file is completed and kept.
@@ -59,13 +63,16 @@ def flow_video(
     Raises:
         VideoError: The source gives fewer than two frames, or a frame cannot be read or written.
         InputError: An output exists or has the wrong suffix, or the frames do not suit the engine.
+        MissingPackageError: A window is wanted, and this OpenCV opens none.
         OutputElsewhereError: An output's name was taken meanwhile: it is complete, under another name.
         EngineError: The engine failed.
         KeyboardInterrupt: ``stop`` was set before there was anything to keep.
     """
     options = options or VideoOptions()
     check_outputs(output, options, source)
-    return _Run(source, engine, output, options, progress or NoProgress(), stop or Event()).run()
+    run = _Run(source, engine, output, options, progress or NoProgress(), stop or Event())
+    with Window(output.name) if options.show else nullcontext() as window:
+        return run.run(window)
 
 
 class _Run:
@@ -95,10 +102,15 @@ class _Run:
         self._errors: list[BaseException] = []
         self._frames = self._pairs = 0
         self._interrupted = False
-        self._drawn_size = self._size = self._flow_size = (0, 0)
+        self._size = self._flow_size = (0, 0)
+        self._pictures = 0
+        self._sink_notes: tuple[str, ...] = ()
+        self._legend = Legend() if options.legend else None
+        self._window: Window | None = None
         self._seconds_to_first_flow = 0.0
 
-    def run(self) -> VideoReport:
+    def run(self, window: Window | None) -> VideoReport:
+        self._window = window
         threads = [
             Thread(target=self._guarded, args=(work,), name=work.__name__.strip("_"), daemon=True)
             for work in (self._decode, self._encode)
@@ -164,6 +176,8 @@ class _Run:
         self._flow_size = (flow.shape[1], flow.shape[0])
         self._computed.put(FlowFrame(first, flow, second.pts - first.pts))
         self._progress.advance()
+        if self._window is not None and not self._window.refresh():
+            self._stop.set()
 
     def _say_if_it_takes_long(self) -> None:
         total = self._options.selection.size(self._source.count)
@@ -194,13 +208,18 @@ class _Run:
                 self._write(pair, max_flow, sink, flow_folder)
             with self._watch.stage("encode"):
                 stack.close()
+            self._sink_notes = tuple(sink.notes())
 
     def _write(self, pair: FlowFrame, max_flow: float, sink: PictureSink, flow_folder: Path | None) -> None:
         with self._watch.stage("render"):
             picture = RENDERERS[self._options.render](pair.frame.image, pair.flow, max_flow)
+            if self._legend is not None:
+                self._legend.draw(picture, pair.flow.shape[1], max_flow)
+        if self._window is not None:
+            self._window.picture = picture
         with self._watch.stage("encode"):
             sink.write(picture, pair.frame.pts, pair.duration)
-        self._drawn_size, self._size = (picture.shape[1], picture.shape[0]), sink.size
+        self._size, self._pictures = sink.size, sink.count
         if flow_folder is not None:
             with self._watch.stage("save_flow"):
                 write_flow(flow_folder / f"{pair.frame.index:06d}.{self._options.flow_format}", pair.flow)
@@ -213,6 +232,7 @@ class _Run:
             render=self._options.render,
             frames=self._frames,
             pairs=self._pairs,
+            pictures=self._pictures,
             width=self._size[0],
             height=self._size[1],
             flow_width=self._flow_size[0],
@@ -233,9 +253,9 @@ class _Run:
 
     def _notes(self) -> Iterator[str]:
         yield from self._source.notes
-        if self._size != self._drawn_size:
-            drawn, written = ("x".join(map(str, size)) for size in (self._drawn_size, self._size))
-            yield f"H.264 needs even sides: {drawn} grew to {written}"
+        yield from self._sink_notes
+        if self._legend is not None and self._legend.note:
+            yield self._legend.note
         dropped = self._reader.dropped
         if dropped:
             yield f"{dropped} frames of the live source were dropped: the engine is slower than it"

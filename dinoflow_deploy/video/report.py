@@ -43,7 +43,8 @@ class VideoReport:
         engine: The engine's description.
         render: How flow was drawn.
         frames: Frames used.
-        pairs: Pairs of them, each one frame of the output.
+        pairs: Pairs of them.
+        pictures: Frames of the output: one for each pair, but for those too fast for a GIF.
         width: Width of the output in pixels.
         height: Its height.
         flow_width: Width in pixels of flow as it was drawn and saved.
@@ -68,6 +69,7 @@ class VideoReport:
     render: str
     frames: int
     pairs: int
+    pictures: int
     width: int
     height: int
     flow_width: int

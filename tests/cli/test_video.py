@@ -210,7 +210,7 @@ def test_a_truncated_clip_exits_3(tmp_path):
     ("arguments", "message"),
     [
         (["missing.mp4"], "missing.mp4 is missing"),
-        (["in.mp4", "out.gif"], "name it 'out.mp4'"),
+        (["in.mp4", "out.mov"], "one of .mp4, .webm, .gif: name it 'out.mp4'"),
         (["in.mp4", "--stride", "0"], "stride is 0"),
         (["in.mp4", "--frames", "1"], "frames is 1"),
         (["in.mp4", "--start", "100"], "flow needs at least two"),
@@ -265,6 +265,35 @@ def test_two_clips_are_told_from_a_clip_and_an_output(tmp_path, constant_engine,
     assert "--overwrite" not in result.stderr
     assert (tmp_path / second).read_bytes() == before
     assert constant_engine == []
+
+
+def test_a_gif_is_an_output_and_an_input(tmp_path):
+    write_clip(tmp_path / "in.mp4")
+    result = video("in.mp4", "out.gif", "--legend")
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.startswith("wrote out.gif: 11 frames, 96x64, 29.97 fps, ")
+    assert "next: dinoflow-deploy video in.mp4 --output out-side-by-side.gif" in result.stdout
+    assert video("out.gif", "again.webm").exit_code == 0
+    assert len(decode(tmp_path / "again.webm")) == 10
+    before = (tmp_path / "out.gif").read_bytes()
+    result = video("in.mp4", "out.gif")
+    assert "error: out.gif exists, and was taken for the output" in result.stderr
+    assert (tmp_path / "out.gif").read_bytes() == before
+    assert video("in.mp4", "out.gif", "--overwrite").exit_code == 0
+    result = video("out.gif", "--output", "out.gif", "--overwrite")
+    assert "out.gif is an input" in result.stderr
+
+
+def test_a_window_that_cannot_be_had_is_said_before_a_model_is_loaded(tmp_path, monkeypatch, constant_engine):
+    write_clip(tmp_path / "in.mp4")
+    monkeypatch.setattr(cv2, "currentUIFramework", str)
+    result = video("in.mp4", "--show")
+    assert result.exit_code == 1
+    assert result.stderr.startswith(
+        "error: show needs windows, and the OpenCV installed is the headless one: "
+    )
+    assert constant_engine == []
+    assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
 
 
 def test_an_output_that_appears_meanwhile_is_kept_and_all_that_was_made_is_too(tmp_path, monkeypatch):

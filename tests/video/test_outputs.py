@@ -14,15 +14,17 @@ from tests.video.clips import NumberedSource, picture, write_clip
 CLIP, PAIR = NumberedSource(10), NumberedSource(2)
 
 
-@pytest.mark.parametrize("name", ["out.mkv", "out.gif", "out", "out.png"])
+@pytest.mark.parametrize("name", ["out.mkv", "out.avi", "out", "out.png"])
 def test_other_suffixes_are_refused(tmp_path, name):
-    with pytest.raises(InputError, match=r"H\.264 in mp4: name it 'out\.mp4'"):
+    with pytest.raises(InputError, match=r"the output is one of \.mp4, \.webm, \.gif: name it 'out\.mp4'"):
         check_outputs(tmp_path / name, VideoOptions(), CLIP)
 
 
-def test_a_pair_may_be_a_picture(tmp_path):
-    check_outputs(tmp_path / "out.png", VideoOptions(), PAIR)
-    check_outputs(tmp_path / "out.MP4", VideoOptions(), PAIR)
+@pytest.mark.parametrize("name", ["out.png", "out.MP4", "out.gif", "out.webm"])
+def test_a_pair_may_be_a_picture(tmp_path, name):
+    check_outputs(tmp_path / name, VideoOptions(), PAIR)
+    with pytest.raises(InputError, match=r"one of \.mp4, \.webm, \.gif, \.png: name it"):
+        check_outputs(tmp_path / "out.jpg", VideoOptions(), PAIR)
 
 
 def test_what_exists_is_kept_unless_asked(tmp_path):
@@ -113,6 +115,10 @@ def test_a_folder_names_its_output(tmp_path, monkeypatch):
         ({"render": "hsv"}, "render is 'hsv': choose one of flow, overlay, side-by-side, arrows"),
         ({"flow_format": "exr"}, "flow-format is 'exr': choose one of flo, png, npy"),
         ({"max_flow": 0}, "max-flow is 0"),
+        (
+            {"render": "arrows", "legend": True},
+            r"legend is for renderings with colours \(flow, overlay, side-by-side\), not arrows",
+        ),
         ({"max_flow": float("nan")}, "max-flow is nan"),
     ],
 )

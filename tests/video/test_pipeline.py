@@ -128,18 +128,20 @@ def test_saved_flow_is_the_engines(tmp_path, clip, flow_format, error):
 
 
 def test_colours_never_change_scale(tmp_path):
-    """Motion doubles after three seconds; frames of equal motion look alike whenever they come."""
+    """Motion changes after three seconds; frames of equal motion look alike whenever they come."""
     engine = ConstantEngine()
 
     def speed(pair):
-        engine._flow = np.array([3.0 if pair < 75 or pair >= 90 else 6.0, 0], np.float32)
+        motion = 6.0 if 75 <= pair < 90 else 1.5 if 90 <= pair < 95 else 3.0
+        engine._flow = np.array([motion, 0], np.float32)
 
     engine._before = speed
     report = run(NumberedSource(101), tmp_path / "flow.mp4", engine)
     assert report.max_flow == 3.0
     frames = [frame[16, 16].astype(int) for frame in decode(tmp_path / "flow.mp4")]
-    assert np.abs(frames[10] - frames[95]).max() <= 2
-    assert np.abs(frames[10] - frames[80]).max() > 30
+    assert np.abs(frames[10] - frames[98]).max() <= 2
+    assert np.abs(frames[10] - frames[92]).max() > 100
+    assert np.abs(frames[10] - frames[80]).max() <= 2, "beyond the scale colours stay full"
     assert report.beyond_scale == pytest.approx(0.15)
     assert report.notes == (
         "in 15% of the pairs, motion is far beyond the colour scale of 3 px, the 99th percentile of the "
@@ -150,6 +152,45 @@ def test_colours_never_change_scale(tmp_path):
 def test_a_given_scale_is_kept_and_not_commented(tmp_path, clip):
     report = run(open_source([str(clip)]), tmp_path / "flow.mp4", max_flow=1.0)
     assert (report.max_flow, report.notes) == (1.0, ())
+
+
+@pytest.mark.parametrize("kind", ["webm", "gif"])
+def test_other_kinds_of_file_have_the_same_frames(tmp_path, clip, kind):
+    output = tmp_path / f"flow.{kind}"
+    report = run(open_source([str(clip)]), output, render="side-by-side", max_flow=4.0)
+    assert (report.pairs, report.pictures, report.width, report.height) == (11, 11, 192, 64)
+    unit = 1000 if kind == "webm" else 100
+    assert times(output) == [Fraction(round(unit * number / NTSC), unit) for number in range(11)]
+    with av.open(str(output)) as container:
+        assert container.duration / 1e6 == pytest.approx(11 / NTSC, abs=0.5 / unit)
+    with open_source([str(clip)]) as source:
+        first = next(source.frames(Selection())).image
+    got = cv2.GaussianBlur(decode(output)[0], (0, 0), 2).astype(int)
+    assert np.abs(got[:, :90] - cv2.GaussianBlur(first, (0, 0), 2)[:, :90]).mean() < 6
+    assert sorted(tmp_path.iterdir()) == sorted([clip, output])
+
+
+def test_frames_too_fast_for_a_gif_are_left_out_of_it_alone(tmp_path):
+    path = write_clip(tmp_path / "fast.mp4", frames=31, rate=Fraction(60), size=(32, 32))
+    report = run(open_source([str(path)]), tmp_path / "flow.gif", save_flow=tmp_path / "flow")
+    assert report.pairs == len(list((tmp_path / "flow").iterdir())) == 30
+    assert report.pictures == len(decode(tmp_path / "flow.gif")) < 30
+    assert any(note.startswith("GIF shows no picture for less than 0.02 s") for note in report.notes)
+
+
+@pytest.mark.parametrize("render", ["flow", "side-by-side"])
+def test_a_legend_is_drawn_over_the_flow_or_its_absence_said(tmp_path, render):
+    plain, keyed = tmp_path / "plain.mp4", tmp_path / "keyed.mp4"
+    for output, legend in ((plain, False), (keyed, True)):
+        report = run(NumberedSource(3, (128, 96)), output, render=render, max_flow=4.0, legend=legend)
+    assert report.notes == ()
+    changed = np.abs(decode(plain)[0].astype(int) - decode(keyed)[0]).max(axis=2) > 60
+    rows, columns = np.nonzero(changed)
+    width = changed.shape[1]
+    assert rows.min() > 96 * 0.4
+    assert width - 128 * 0.6 < columns.min() < columns.max() < width
+    report = run(NumberedSource(3), tmp_path / "small.mp4", legend=True)
+    assert report.notes == ("there is no room for the legend in 32x32",)
 
 
 def test_two_images_give_a_picture(tmp_path):
