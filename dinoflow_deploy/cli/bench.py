@@ -25,7 +25,8 @@ def bench(
         typer.Option(
             parser=parse_reference,
             metavar="MODEL",
-            help="Built-in name, vits16, opencv-dis, bundle, .onnx, .plan, .safetensors; may be repeated.",
+            help="Built-in name, vits16, bundle, .onnx, .plan, .safetensors, opencv-dis, "
+            "torchvision-raft-large or -small; may be repeated.",
             show_default="nano",
         ),
     ] = None,
