@@ -149,6 +149,12 @@ def test_inspect() -> None:
     assert "".join(said.split()) == "".join("".join(line[11:] for line in text.splitlines()).split())
 
 
+def test_plugin_show() -> None:
+    text = run_on_terminal("plugin", "show", "--flavour", "rtx", columns=60)
+    assert max(map(len, text.splitlines())) <= 60
+    assert text.startswith("compiled  ")
+
+
 def test_doctor(monkeypatch: pytest.MonkeyPatch) -> None:
     report = replace(HEALTHY, python=f"3.11.7 ({'/folder' * 12}/python)")
     monkeypatch.setattr(doctor, "examine", lambda: report)
