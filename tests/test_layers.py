@@ -24,6 +24,7 @@ TOOLS = {
     "optional",
     "progress",
     "system_errors",
+    "tables",
     "tiff_headers",
     "user_cache",
 }

@@ -33,7 +33,8 @@ class EngineDescription:
 
     Attributes:
         model: Name of the model, for instance ``"nano"``.
-        backend: ``"onnxruntime"``, ``"onnxruntime-tensorrt"``, ``"opencv"``, ``"pytorch"`` or ``"tensorrt"``.
+        backend: ``"onnxruntime"``, ``"onnxruntime-tensorrt"``, ``"opencv"``, ``"pytorch"``, ``"tensorrt"`` or
+            ``"torchvision"``.
         device: ``"cpu"``, ``"cuda"`` or ``"cuda:1"``.
         provider: What computes inside the backend, for instance ``"CUDAExecutionProvider"``.
         precision: ``"fp32"``, ``"fp16"`` or ``"bf16"``; ``"unknown"`` of a bare plan or a bare
