@@ -227,15 +227,16 @@ def _say_if_it_waits(inputs: list[str]) -> None:
 
 
 def _print_engine(model: str, engine: "FlowEngine") -> None:
+    from dinoflow_deploy.engines.builtin import builtin_models
+
     what = engine.describe()
     precision = "precision unknown" if what.precision == "unknown" else what.precision
     typer.echo(
         f"model: {what.model}, {precision}, {what.backend} on {what.device} ({what.provider})", err=True
     )
-    if model == DEFAULT_MODEL:
+    if model in builtin_models():
         typer.echo(
-            f"{model} is the small built-in model, trained on synthetic scenes: --model takes your own",
-            err=True,
+            f"{model} is a built-in model, trained on synthetic scenes: --model takes your own", err=True
         )
 
 

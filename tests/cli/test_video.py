@@ -62,7 +62,7 @@ def test_a_clip_gives_a_file_beside_where_you_are(tmp_path, constant_engine):
         "in-flow.mp4",
     ]
     assert "model: constant, fp32, test on cpu (none)" in result.stderr
-    assert "nano is the small built-in model" in result.stderr
+    assert "nano is a built-in model" in result.stderr
     assert "note: the sound track is not copied" in result.stderr
 
 
