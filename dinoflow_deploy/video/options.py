@@ -22,8 +22,14 @@ class VideoOptions:
         compute_side: Flow is computed on frames of at most this many pixels on the longer side, and given at
             the size of the source's frames, in their pixels; ``None`` to compute at that size.
         selection: Which frames are used.
+        backward: Compute flow from the second frame of each pair to the first too; it is drawn beside forward
+            flow, on the second frame.
+        occlusion: Find what of a frame is hidden in the next or has left it, by
+            :func:`~dinoflow_deploy.flow.consistency` at the size at which flow is computed; it is hatched and
+            counted. With ``backward``, likewise what the second frame shows and the first does not.
         save_flow: Folder for the flow of each pair at the size of the frames used, named by the number of its
-            first frame: ``000042.flo``.
+            first frame: ``000042.flo``, ``000042-backward.flo``; and for occlusion, 255 in an 8-bit image:
+            ``000042-occluded.png``.
         flow_format: ``"flo"``, ``"png"`` (KITTI) or ``"npy"``.
         overwrite: Replace outputs that exist.
     """
@@ -32,6 +38,8 @@ class VideoOptions:
     max_flow: float | None = None
     compute_side: int | None = None
     selection: Selection = field(default_factory=Selection)
+    backward: bool = False
+    occlusion: bool = False
     save_flow: Path | None = None
     flow_format: str = "flo"
     overwrite: bool = False

@@ -10,6 +10,7 @@ from dinoflow_deploy.flow import flow_to_rgb
 from dinoflow_deploy.video.frame_source import Image
 
 Flow = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
 
 _STRONGEST = 0.85  # how much of the frame the colour of the fastest motion covers
 _ARROWS_ACROSS = 32  # arrows along the longer side

@@ -14,7 +14,7 @@ import pytest
 
 from dinoflow_deploy.errors import EngineError, InputError, VideoError
 from dinoflow_deploy.flow import read_flow
-from dinoflow_deploy.video import Selection, VideoOptions, flow_video, open_source, pipeline
+from dinoflow_deploy.video import Selection, VideoOptions, flow_video, open_source, pipeline, render
 from dinoflow_deploy.video.frame_source import Frame
 from dinoflow_deploy.video.pipeline import QUEUE_LENGTH
 from tests.video.clips import (
@@ -32,7 +32,7 @@ from tests.video.clips import (
 pytestmark = pytest.mark.usefixtures("no_thread_is_left")
 
 
-def run(source, output: Path, engine=None, progress=None, stop=None, **options):
+def run(source, output: Path | None, engine=None, progress=None, stop=None, **options):
     with source, engine or ConstantEngine() as running:
         return flow_video(source, running, output, VideoOptions(**options), progress=progress, stop=stop)
 
@@ -228,7 +228,7 @@ def test_an_error_while_drawing_surfaces_once_and_leaves_nothing(tmp_path, monke
     def fail(frame, flow, max_flow):
         raise ValueError("no ink")
 
-    monkeypatch.setitem(pipeline.RENDERERS, "flow", fail)
+    monkeypatch.setitem(render.RENDERERS, "flow", fail)
     with pytest.raises(ValueError, match="no ink"):
         run(NumberedSource(200), tmp_path / "flow.mp4", max_flow=3.0)
     assert list(tmp_path.iterdir()) == []
@@ -279,9 +279,9 @@ def test_memory_does_not_grow_with_the_clip(tmp_path, slow, monkeypatch):
     engine = ConstantEngine()
     if slow == "encoder":
         # The first picture waits until the engine can go no further.
-        draw, blocked = pipeline.RENDERERS["flow"], threading.Event()
+        draw, blocked = render.RENDERERS["flow"], threading.Event()
         engine._before = lambda pair: blocked.set() if pair == QUEUE_LENGTH else None
-        monkeypatch.setitem(pipeline.RENDERERS, "flow", lambda *values: (blocked.wait(20), draw(*values))[1])
+        monkeypatch.setitem(render.RENDERERS, "flow", lambda *values: (blocked.wait(20), draw(*values))[1])
     else:
         # The first pair waits until the decoder has filled its queue.
         engine._before = lambda pair: decoded_all_it_may.acquire(timeout=20) if pair == 0 else None
