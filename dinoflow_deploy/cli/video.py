@@ -230,7 +230,7 @@ def _split(
     first, last = Path(paths[0]), Path(paths[-1])
     if no_video:
         raise typer.BadParameter(
-            f"{last} would be the output, and --no-video writes none: leave one of them out"
+            f"{last} would be the video, and --no-video writes none: leave one of them out"
         )
     replaces = overwrite and last.suffix.lower() in _OUTPUT_SUFFIXES
     if first.is_file() and not is_image(first) and last.is_file() and not replaces:

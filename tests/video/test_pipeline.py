@@ -351,3 +351,37 @@ def test_progress_counts_pairs(tmp_path, clip):
     progress = Recorder()
     run(open_source([str(clip)]), tmp_path / "flow.mp4", progress=progress)
     assert progress.events == [("start", 11, "frames"), *["advance"] * 11, "finish"]
+
+
+def test_flow_files_alone_begin_at_once_and_nothing_is_drawn(tmp_path, monkeypatch):
+    """Two seconds of frames would be held back for colours: the least memory of a run shows they are not."""
+
+    def draw(*_):
+        raise AssertionError("drawn")
+
+    monkeypatch.setattr(pipeline, "draw_pair", draw)
+    monkeypatch.setattr(pipeline, "open_picture_sink", draw)
+    source = Watched(100)
+    report = run(source, None, save_flow=tmp_path / "flow", flow_format="npy")
+    assert source.most_alive <= 2 * QUEUE_LENGTH + 6 < 50
+    assert [path.name for path in tmp_path.iterdir()] == ["flow"]
+    assert len(list((tmp_path / "flow").iterdir())) == report.pairs == 99
+    nothing = ("output", "render", "width", "height", "max_flow", "beyond_scale")
+    assert [getattr(report, name) for name in nothing] == [None] * 6
+    assert report.stage_seconds["render"] == report.stage_seconds["encode"] == 0
+    assert report.notes == ()
+    values = json.loads(json.dumps(report.to_dict()))
+    assert (values["output"], values["save_flow"]) == (None, str(tmp_path / "flow"))
+
+
+def test_flow_files_alone_of_a_run_that_is_stopped_are_kept_and_of_one_that_fails_are_not(tmp_path):
+    stop = Event()
+    engine = ConstantEngine(before=lambda pair: stop.set() if pair == 4 else None)
+    report = run(NumberedSource(200), None, engine, stop=stop, save_flow=tmp_path / "flow")
+    assert (report.interrupted, report.pairs) == (True, 5)
+    assert len(list((tmp_path / "flow").iterdir())) == 5
+    with pytest.raises(VideoError, match="frame 10 is on fire"):
+        run(FailingSource(200), None, save_flow=tmp_path / "other")
+    assert [path.name for path in tmp_path.iterdir()] == ["flow"]
+    with pytest.raises(InputError, match="nothing is written but flow files"):
+        run(NumberedSource(3), None)
