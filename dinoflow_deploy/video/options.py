@@ -25,8 +25,14 @@ class VideoOptions:
         legend: Draw the colour wheel with its scale in px into a corner.
         show: Open a window that shows each picture as it is made; ``q``, Esc or closing it ends the clip
             early.
+        backward: Compute flow from the second frame of each pair to the first too; it is drawn beside forward
+            flow, on the second frame.
+        occlusion: Find what of a frame is hidden in the next or has left it, by
+            :func:`~dinoflow_deploy.flow.consistency` at the size at which flow is computed; it is hatched and
+            counted. With ``backward``, likewise what the second frame shows and the first does not.
         save_flow: Folder for the flow of each pair at the size of the frames used, named by the number of its
-            first frame: ``000042.flo``.
+            first frame: ``000042.flo``, ``000042-backward.flo``; and for occlusion, 255 in an 8-bit image:
+            ``000042-occluded.png``.
         flow_format: ``"flo"``, ``"png"`` (KITTI) or ``"npy"``.
         overwrite: Replace outputs that exist.
     """
@@ -37,6 +43,8 @@ class VideoOptions:
     selection: Selection = field(default_factory=Selection)
     legend: bool = False
     show: bool = False
+    backward: bool = False
+    occlusion: bool = False
     save_flow: Path | None = None
     flow_format: str = "flo"
     overwrite: bool = False

@@ -11,6 +11,7 @@ from dinoflow_deploy.flow import flow_to_rgb
 from dinoflow_deploy.video.frame_source import Image
 
 Flow = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
 
 colors = partial(flow_to_rgb, beyond="clip")
 """The colours of flow in videos: motion beyond the scale stays in full colour, and is no dark hole."""

@@ -108,6 +108,78 @@ def test_flow_of_smaller_frames_at_full_size_says_both_sizes(tmp_path):
     assert "--max-side" in result.stderr
 
 
+class HalfEngine(ConstantEngine):
+    """The left half stands still, and the right half goes 3 px to the right both ways, which cannot be."""
+
+    def _run(self, images1, images2):
+        flow = np.zeros((1, 2, *images1.shape[2:]), np.float32)
+        flow[:, 0, :, flow.shape[3] // 2 :] = 3
+        return flow
+
+
+@pytest.fixture
+def half_engine(monkeypatch):
+    monkeypatch.setattr(engines, "load_engine", lambda *_, **__: HalfEngine())
+
+
+def test_both_directions_and_occlusion_are_written_and_counted(tmp_path, half_engine):
+    write_clip(tmp_path / "in.mp4", frames=3)
+    result = video("in.mp4", "--backward", "--occlusion", "--save-flow", "flow", "--json", "r.json")
+    assert result.exit_code == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert lines[0].startswith("wrote in-flow.mp4: 2 frames, 192x64, ")
+    assert lines[1] == "wrote flow: forward and backward flow of 2 pairs, 96x64, masks of what is occluded"
+    assert lines[2] == "50.0% of a frame, on average, is hidden in the next one or has left it"
+    assert "in.mp4 --backward --occlusion --output" in lines[-1]
+    report = json.loads(Path("r.json").read_text())
+    assert (report["backward"], report["occluded"], report["save_flow"]) == (True, 0.5, "flow")
+    assert len(list(Path("flow").iterdir())) == 8
+    assert video("in.mp4", "--overwrite", "--occlusion", "--save-flow", "flow").exit_code == 0
+    assert len(list(Path("flow").iterdir())) == 4
+
+
+def test_flow_files_alone(tmp_path, half_engine):
+    write_clip(tmp_path / "in.mp4", frames=3)
+    given = ("in.mp4", "--max-side", "48", "--full-size")
+    result = video(*given, "--save-flow", "flow", "--no-video", "--json", "r.json")
+    assert result.exit_code == 0, result.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["flow", "in.mp4", "r.json"]
+    lines = result.stdout.splitlines()
+    assert lines[0] == "wrote flow: flow of 2 pairs, 96x64 computed at 48x32"
+    assert "full colour" not in result.stdout
+    assert json.loads(Path("r.json").read_text())["output"] is None
+    assert lines[-1] == f"next: dinoflow-deploy video {' '.join(given)} --output in-flow.mp4"
+    assert video(*lines[-1].split()[3:]).exit_code == 0
+    assert len(decode(tmp_path / "in-flow.mp4")) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ((), 1, "nothing is written but flow files: name their folder"),
+        (("--save-flow", "flow", "--output", "out.mp4"), 2, "--output is for a video"),
+        (("--save-flow", "flow", "--render", "flow"), 2, "--render is for a video"),
+        (("--save-flow", "flow", "--max-flow", "3"), 2, "--max-flow is for a video"),
+        (("out.mp4", "--save-flow", "flow"), 2, "out.mp4 would be the video"),
+    ],
+)
+def test_no_video_and_what_is_for_one_is_refused(tmp_path, constant_engine, arguments, code, message):
+    write_clip(tmp_path / "in.mp4")
+    result = video("in.mp4", *arguments, "--no-video")
+    assert result.exit_code == code
+    # Typer draws a frame around it.
+    assert message in " ".join(result.stderr.replace("\u2502", " ").split())
+    assert constant_engine == []
+    assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
+
+
+def test_three_images_without_a_video_are_a_sequence(tmp_path):
+    write_images(tmp_path, ["a.png", "b.png", "c.png"])
+    result = video("a.png", "b.png", "c.png", "--no-video", "--save-flow", "flow")
+    assert result.exit_code == 0, result.stderr
+    assert sorted(path.name for path in Path("flow").iterdir()) == ["000000.flo", "000001.flo"]
+
+
 def test_a_cuda_graph_is_asked_of_the_engine_and_of_the_next_command(tmp_path, constant_engine):
     write_clip(tmp_path / "in.mp4")
     result = video("in.mp4", "--model", "bundle", "--backend", "tensorrt", "--cuda-graph")

@@ -4,11 +4,11 @@ import cv2
 import numpy as np
 import pytest
 
-from dinoflow_deploy.errors import InputError, OutputElsewhereError
+from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.flow import write_flow
 from dinoflow_deploy.video import open_source
 from dinoflow_deploy.video.options import VideoOptions
-from dinoflow_deploy.video.outputs import check_outputs, default_output, open_flow_folder
+from dinoflow_deploy.video.outputs import check_outputs, default_output
 from tests.video.clips import NumberedSource, picture, write_clip
 
 CLIP, PAIR = NumberedSource(10), NumberedSource(2)
@@ -34,6 +34,15 @@ def test_what_exists_is_kept_unless_asked(tmp_path):
         check_outputs(output, VideoOptions(), CLIP)
     check_outputs(output, VideoOptions(overwrite=True), CLIP)
     assert output.read_bytes() == b"precious"
+
+
+def test_without_a_video_there_must_be_a_folder_for_flow_files(tmp_path):
+    with pytest.raises(InputError, match=r"nothing is written but flow files: .* \(save-flow\)"):
+        check_outputs(None, VideoOptions(), CLIP)
+    options = VideoOptions(save_flow=tmp_path / "flow")
+    check_outputs(None, options, CLIP, tmp_path / "report.json")
+    with pytest.raises(InputError, match=r"report\.json lies in .*flow, which holds nothing but flow files"):
+        check_outputs(None, options, CLIP, tmp_path / "flow/report.json")
 
 
 def test_a_folder_is_no_output(tmp_path):
@@ -65,18 +74,6 @@ def test_a_flow_folder_is_replaced_only_if_it_holds_flow_alone(tmp_path):
     (folder / "thesis.tex").touch()
     with pytest.raises(InputError, match=r"holds more than flow files \('thesis\.tex'\)"):
         check_outputs(output, VideoOptions(save_flow=folder, overwrite=True), CLIP)
-
-
-def test_what_was_put_into_the_flow_folder_meanwhile_is_kept_and_so_is_the_flow(tmp_path):
-    folder = tmp_path / "flow"
-    write_flow(folder / "000000.flo", np.zeros((8, 9, 2), np.float32))
-    opened = open_flow_folder(VideoOptions(save_flow=folder, overwrite=True))
-    (opened.__enter__() / "000001.flo").touch()
-    (folder / "thesis.tex").touch()
-    with pytest.raises(OutputElsewhereError, match=r"thesis\.tex.*what was made is .*flow-2"):
-        opened.__exit__(None, None, None)
-    assert sorted(path.name for path in folder.iterdir()) == ["000000.flo", "thesis.tex"]
-    assert [path.name for path in (tmp_path / "flow-2").iterdir()] == ["000001.flo"]
 
 
 def test_a_file_is_no_flow_folder(tmp_path):

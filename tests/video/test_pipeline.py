@@ -14,7 +14,7 @@ import pytest
 
 from dinoflow_deploy.errors import EngineError, InputError, VideoError
 from dinoflow_deploy.flow import read_flow
-from dinoflow_deploy.video import Selection, VideoOptions, flow_video, open_source, pipeline
+from dinoflow_deploy.video import Selection, VideoOptions, flow_video, open_source, pipeline, render
 from dinoflow_deploy.video.frame_source import Frame
 from dinoflow_deploy.video.pipeline import QUEUE_LENGTH
 from tests.video.clips import (
@@ -32,7 +32,7 @@ from tests.video.clips import (
 pytestmark = pytest.mark.usefixtures("no_thread_is_left")
 
 
-def run(source, output: Path, engine=None, progress=None, stop=None, **options):
+def run(source, output: Path | None, engine=None, progress=None, stop=None, **options):
     with source, engine or ConstantEngine() as running:
         return flow_video(source, running, output, VideoOptions(**options), progress=progress, stop=stop)
 
@@ -269,7 +269,7 @@ def test_an_error_while_drawing_surfaces_once_and_leaves_nothing(tmp_path, monke
     def fail(frame, flow, max_flow):
         raise ValueError("no ink")
 
-    monkeypatch.setitem(pipeline.RENDERERS, "flow", fail)
+    monkeypatch.setitem(render.RENDERERS, "flow", fail)
     with pytest.raises(ValueError, match="no ink"):
         run(NumberedSource(200), tmp_path / "flow.mp4", max_flow=3.0)
     assert list(tmp_path.iterdir()) == []
@@ -320,9 +320,9 @@ def test_memory_does_not_grow_with_the_clip(tmp_path, slow, monkeypatch):
     engine = ConstantEngine()
     if slow == "encoder":
         # The first picture waits until the engine can go no further.
-        draw, blocked = pipeline.RENDERERS["flow"], threading.Event()
+        draw, blocked = render.RENDERERS["flow"], threading.Event()
         engine._before = lambda pair: blocked.set() if pair == QUEUE_LENGTH else None
-        monkeypatch.setitem(pipeline.RENDERERS, "flow", lambda *values: (blocked.wait(20), draw(*values))[1])
+        monkeypatch.setitem(render.RENDERERS, "flow", lambda *values: (blocked.wait(20), draw(*values))[1])
     else:
         # The first pair waits until the decoder has filled its queue.
         engine._before = lambda pair: decoded_all_it_may.acquire(timeout=20) if pair == 0 else None
@@ -392,3 +392,37 @@ def test_progress_counts_pairs(tmp_path, clip):
     progress = Recorder()
     run(open_source([str(clip)]), tmp_path / "flow.mp4", progress=progress)
     assert progress.events == [("start", 11, "frames"), *["advance"] * 11, "finish"]
+
+
+def test_flow_files_alone_begin_at_once_and_nothing_is_drawn(tmp_path, monkeypatch):
+    """Two seconds of frames would be held back for colours: the least memory of a run shows they are not."""
+
+    def draw(*_):
+        raise AssertionError("drawn")
+
+    monkeypatch.setattr(pipeline, "draw_pair", draw)
+    monkeypatch.setattr(pipeline, "open_picture_sink", draw)
+    source = Watched(100)
+    report = run(source, None, save_flow=tmp_path / "flow", flow_format="npy")
+    assert source.most_alive <= 2 * QUEUE_LENGTH + 6 < 50
+    assert [path.name for path in tmp_path.iterdir()] == ["flow"]
+    assert len(list((tmp_path / "flow").iterdir())) == report.pairs == 99
+    nothing = ("output", "render", "width", "height", "max_flow", "beyond_scale")
+    assert [getattr(report, name) for name in nothing] == [None] * 6
+    assert report.stage_seconds["render"] == report.stage_seconds["encode"] == 0
+    assert report.notes == ()
+    values = json.loads(json.dumps(report.to_dict()))
+    assert (values["output"], values["save_flow"]) == (None, str(tmp_path / "flow"))
+
+
+def test_flow_files_alone_of_a_run_that_is_stopped_are_kept_and_of_one_that_fails_are_not(tmp_path):
+    stop = Event()
+    engine = ConstantEngine(before=lambda pair: stop.set() if pair == 4 else None)
+    report = run(NumberedSource(200), None, engine, stop=stop, save_flow=tmp_path / "flow")
+    assert (report.interrupted, report.pairs) == (True, 5)
+    assert len(list((tmp_path / "flow").iterdir())) == 5
+    with pytest.raises(VideoError, match="frame 10 is on fire"):
+        run(FailingSource(200), None, save_flow=tmp_path / "other")
+    assert [path.name for path in tmp_path.iterdir()] == ["flow"]
+    with pytest.raises(InputError, match="nothing is written but flow files"):
+        run(NumberedSource(3), None)
