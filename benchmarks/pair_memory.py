@@ -43,7 +43,7 @@ def main() -> None:
 
 def parse_arguments() -> argparse.Namespace:
     parser = argument_parser(__file__, __doc__)
-    parser.add_argument("--models", nargs="+", default=["nano", "vits16"])
+    parser.add_argument("--models", nargs="+", default=["nano", "small", "vits16"])
     parser.add_argument("--backends", nargs="+", choices=BACKENDS, default=BACKENDS)
     parser.add_argument("--sizes", nargs="+", type=size_argument, default=SIZES, metavar="HxW")
     parser.add_argument("--batches", nargs="+", type=int, default=[1], metavar="N", help="pairs per call")

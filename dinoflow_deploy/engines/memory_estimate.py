@@ -35,11 +35,13 @@ class MemoryRule:
 
 RULES: Final = {
     ("nano", "onnxruntime"): MemoryRule(heads=4, beside_scores=138, decoder=480),
+    ("small", "onnxruntime"): MemoryRule(heads=6, beside_scores=213, decoder=820),
     # From 4 megapixels on the scores lead, and only they count.
     ("vits16", "onnxruntime"): MemoryRule(heads=6, beside_scores=0, decoder=3024),
     # Its attention holds no scores. What is freed in pieces is not all given back, most of it of small
     # frames: these are what large ones take.
     ("nano", "pytorch"): MemoryRule(heads=0, beside_scores=0, decoder=560),
+    ("small", "pytorch"): MemoryRule(heads=0, beside_scores=0, decoder=1100),
     ("vits16", "pytorch"): MemoryRule(heads=0, beside_scores=0, decoder=3650),
 }
 """By model and backend, on the CPU; the figures are in ``benchmarks/results/pair_memory*.json``."""
