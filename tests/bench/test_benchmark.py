@@ -29,6 +29,8 @@ from dinoflow_deploy.progress import NoProgress
 from tests.engines.conftest import difference_model
 from tests.processes import blocks_interrupts
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def options(tmp_path_factory):

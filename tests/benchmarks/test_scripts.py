@@ -16,6 +16,8 @@ import torch
 from dinoflow_deploy.datasets import SceneConfig, SyntheticScenes
 from tests.engines.conftest import difference_model
 
+pytestmark = pytest.mark.slow
+
 SCRIPTS = Path(__file__).parents[2] / "benchmarks"
 
 

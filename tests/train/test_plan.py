@@ -13,6 +13,8 @@ from dinoflow_deploy.train.recipe import Recipe, load_recipe
 from tests.train.data_recipe import data_tables, write_trees
 from tests.train.micro import micro_recipe
 
+pytestmark = pytest.mark.slow
+
 PAIRS, VALIDATION = 22872, 640
 # 2239 and 437 scenes, shared out somehow among the three parts.
 SCENES = {"TRAIN": {"A": 750, "B": 745, "C": 744}, "TEST": {"A": 150, "B": 150, "C": 137}}
