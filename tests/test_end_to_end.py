@@ -9,6 +9,8 @@ from typer.testing import CliRunner
 
 from dinoflow_deploy.cli.app import app
 
+pytestmark = pytest.mark.slow
+
 README = Path(__file__).parents[1] / "README.md"
 BEGIN = "### From trees to a measured engine"
 

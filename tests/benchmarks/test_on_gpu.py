@@ -17,6 +17,8 @@ import pytest
 from dinoflow_deploy.train.model import load_model
 from tests.benchmarks.test_scripts import SCRIPTS
 
+pytestmark = pytest.mark.slow
+
 PARTS = ("tests", "onnxruntime", "video", "training rates")
 RECIPE = """
 [model]

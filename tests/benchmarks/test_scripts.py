@@ -17,6 +17,8 @@ from dinoflow_deploy.datasets import SceneConfig, SyntheticScenes
 from dinoflow_deploy.engines.memory_estimate import RULES
 from tests.engines.conftest import difference_model
 
+pytestmark = pytest.mark.slow
+
 SCRIPTS = Path(__file__).parents[2] / "benchmarks"
 
 

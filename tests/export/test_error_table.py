@@ -18,6 +18,8 @@ from dinoflow_deploy.export.rounding import FloatSums
 from dinoflow_deploy.train.model import FlowModel, FlowModelConfig
 from tests.export.lively import scene_images
 
+pytestmark = pytest.mark.slow
+
 SIZE = (96, 160)
 
 

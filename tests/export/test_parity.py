@@ -21,6 +21,8 @@ from dinoflow_deploy.progress import NoProgress
 from tests.export.conftest import STATIC_SHAPE, Exported, GetExport
 from tests.train.micro import Recorder
 
+pytestmark = pytest.mark.slow
+
 # Other batches, sides and aspect ratios than the traced 2 x 96 x 160; the smallest that is allowed.
 SHAPES = ((1, 64, 64), (3, 64, 112), (1, 144, 64))
 

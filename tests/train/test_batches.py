@@ -16,6 +16,8 @@ from dinoflow_deploy.train.plan import plan_training
 from dinoflow_deploy.train.recipe import Recipe, Stage
 from tests.train.micro import micro_recipe
 
+pytestmark = pytest.mark.slow
+
 Step = tuple[Stage, Batch]
 
 

@@ -20,6 +20,8 @@ from tests.train.data_recipe import data_recipe, data_tables, write_trees
 from tests.train.micro import CPU, Recorder, assert_equal
 from tests.train.test_trainer import _InterruptedAt
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def data(tmp_path) -> DataFolder:

@@ -29,6 +29,8 @@ from dinoflow_deploy.train.trainer import TrainingResult, train
 from dinoflow_deploy.train.validation import Validation, validate
 from tests.train.micro import CPU, Recorder, assert_equal, micro_recipe
 
+pytestmark = pytest.mark.slow
+
 FILES = ("checkpoint.safetensors", "best.safetensors", "last.safetensors")
 
 
