@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import torch
+
 from dinoflow_deploy.datasets import FlowDataset, SyntheticScenes
 from dinoflow_deploy.datasets.subset import spread_evenly
 from dinoflow_deploy.errors import InputError
@@ -30,6 +32,11 @@ class StagePlan:
     steps: int
     samples: SceneSamples | AugmentedPairs
     rate: LearningRate
+
+    def drawn_by_torch(self, device: torch.device) -> bool:
+        """Whether these are scenes that torch draws, where training computes."""
+        scenes = self.stage.synthetic
+        return scenes is not None and scenes.drawn_by_torch(device.type)
 
     def describe(self) -> str:
         """Samples, steps and warm-up in a line."""

@@ -20,7 +20,7 @@ Step = tuple[Stage, Batch]
 
 
 def _steps(recipe: Recipe, first: int = 0, rank: int = 0, world_size: int = 1) -> list[Step]:
-    return list(training_batches(plan_training(recipe), first, rank, world_size, pin=False))
+    return list(training_batches(plan_training(recipe), first, rank, world_size, torch.device("cpu")))
 
 
 def _assert_same(first: Batch, second: Batch) -> None:
@@ -123,7 +123,7 @@ def test_the_global_generator_does_not_change_the_data(recipe):
 
 def test_ctrl_c_leaves_loader_processes_at_work(tmp_path, micro, at_a_terminal):
     """It is sent to the whole process group, while the training process wants to finish its step."""
-    batches = training_batches(plan_training(micro_recipe(tmp_path, workers=1)), 0, 0, 1, pin=False)
+    batches = training_batches(plan_training(micro_recipe(tmp_path, workers=1)), 0, 0, 1, torch.device("cpu"))
     received = [next(batches)]
     for worker in multiprocessing.active_children():
         assert worker.pid is not None

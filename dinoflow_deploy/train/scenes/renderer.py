@@ -85,7 +85,7 @@ class SceneRenderer:
         if not cuts or config.photograph_probability < 1:
             drawn = pattern_tiles(seed, patterns)
         self._atlas = Atlas([*drawn, *cuts], device)
-        self._tiles = Tiles(len(drawn), self._atlas.sizes)
+        self.tiles = Tiles(len(drawn), self._atlas.sizes)
 
     def name(self, index: int) -> str:
         """What identifies a pair."""
@@ -104,7 +104,7 @@ class SceneRenderer:
 
     def _part(self, indices: Sequence[int]) -> SceneBatch:
         config, device = self.config, self.device
-        drawn = random_scenes(config, self._tiles, self.seed, indices)
+        drawn = random_scenes(config, self.tiles, self.seed, indices)
         painter = Painter(drawn.layers, self._atlas)
         straight = whole_frame(config, device)
         bend = bend_fields(drawn.bends, config.height, config.width, device)
