@@ -19,9 +19,9 @@ import numpy as np
 from dinoflow_deploy.atomic import atomic_file
 from dinoflow_deploy.datasets import SceneConfig, SyntheticClip, render_clip
 from dinoflow_deploy.errors import DinoFlowError
-from dinoflow_deploy.flow import FlowErrorSums, flow_error_sums, flow_to_rgb, read_flow
+from dinoflow_deploy.flow import FlowErrorSums, flow_error_sums, read_flow
 from dinoflow_deploy.video.frame_source import Image
-from dinoflow_deploy.video.render import Flow
+from dinoflow_deploy.video.render import Flow, colors
 from dinoflow_deploy.video.writer import VideoWriter
 
 FOLDER = Path("demo")
@@ -100,8 +100,8 @@ def _write_sheet(path: Path, clip: SyntheticClip, flows: Sequence[Flow], max_flo
     columns = np.linspace(0, len(flows) - 1, _COLUMNS).round().astype(int)
     rows = {
         "frame": [clip.frames[number] for number in columns],
-        "predicted flow": [flow_to_rgb(flows[number], max_flow) for number in columns],
-        "true flow": [flow_to_rgb(clip.flow[number], max_flow) for number in columns],
+        "predicted flow": [colors(flows[number], max_flow) for number in columns],
+        "true flow": [colors(clip.flow[number], max_flow) for number in columns],
     }
     titles = [f"frame {number}" for number in columns]
     sheet = contact_sheet(rows, titles)

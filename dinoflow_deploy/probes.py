@@ -1,4 +1,4 @@
-"""Try out what may hang or crash, each in a process of its own: drivers, CUDA libraries, TensorRT.
+"""Try out what may hang or crash, each in a process of its own: drivers, CUDA libraries, TensorRT, windows.
 
 ``python -m dinoflow_deploy.probes NAME [ARGUMENT]`` prints what came of it as JSON: the problem, or ``null``,
 by name of what was tried.
@@ -57,11 +57,22 @@ def builtin_model(name: str) -> Outcome:
     return {name: None}
 
 
+def window() -> Outcome:
+    """Open a window of OpenCV and close it: its toolkits end the process where there is no screen."""
+    import cv2
+
+    cv2.namedWindow("dinoflow-deploy")
+    cv2.waitKey(1)
+    cv2.destroyAllWindows()
+    return {"window": None}
+
+
 PROBES: Final[dict[str, Callable[..., Outcome]]] = {
     "ONNX Runtime": onnx_runtime,
     "torch on CUDA": torch_cuda,
     "TensorRT": tensorrt,
     "model": builtin_model,
+    "window": window,
 }
 
 

@@ -10,7 +10,7 @@ def counted(count: float, unit: str) -> str:
         count: How many.
         unit: In the plural, with an s at its end, or a symbol.
     """
-    return f"{count:g} {unit.removesuffix('s') if count == 1 else unit}"
+    return f"{count:.10g} {unit.removesuffix('s') if count == 1 else unit}"
 
 
 class Progress(Protocol):

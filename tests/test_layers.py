@@ -24,6 +24,7 @@ TOOLS = {
     "optional",
     "progress",
     "system_errors",
+    "tables",
     "tiff_headers",
     "user_cache",
 }
@@ -34,7 +35,7 @@ MAY_IMPORT = {
     "flow": set(),
     "datasets": {"flow"},
     "engines": {"flow", "hub"},
-    "video": {"engines", "flow", "machine"},
+    "video": {"engines", "flow", "machine", "probes"},
     "bench": {"engines", "flow", "datasets", "machine"},
     "export": {"engines", "machine", "engines.pytorch", "flow", "datasets", "train.model"},
     "train": {"engines", "flow", "datasets", "hub", "train.model"},

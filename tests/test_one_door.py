@@ -31,8 +31,11 @@ ELSEWHERE = {
     "export/tensorrt/timing_cache.py _locked": "a lock, empty, beside the cache",
     "flow/formats/npy.py encode": "into memory",
     "train/run_folder.py locked": "a lock, empty, in the folder of a run",
+    "video/flow_folder.py _write_mask": "into the folder of open_flow_folder",
+    "video/gif_writer.py __enter__": "to the path of atomic_file that it is made with",
+    "video/gif_writer.py _set_delay": "to the path of atomic_file that it is made with",
+    "video/png_writer.py write": "to the path of atomic_file that it is made with",
     "video/writer.py __enter__": "to the path of atomic_file that it is made with",
-    "video/writer.py write": "to the path of atomic_file that it is made with",
 }
 """Functions that write to a path which none of their own blocks gives, and where they do."""
 

@@ -27,7 +27,7 @@ from dinoflow_deploy.bench.speed import SpeedRun, measure_speed
 from dinoflow_deploy.datasets import FlowDataset, FlowSample, open_dataset
 from dinoflow_deploy.datasets.subset import spread_evenly
 from dinoflow_deploy.engines import FlowEngine
-from dinoflow_deploy.engines.backends import OPENCV_DIS
+from dinoflow_deploy.engines.backends import TO_COMPARE
 from dinoflow_deploy.engines.bundle import PRECISIONS
 from dinoflow_deploy.errors import EngineError, InputError
 from dinoflow_deploy.machine import describe_machine, versions
@@ -44,7 +44,7 @@ class BenchOptions:
 
     Attributes:
         models: Built-in names or paths.
-        backends: ``"auto"`` or names; every model runs on every one, ``opencv-dis`` on its own.
+        backends: ``"auto"`` or names; every model runs on every one, those of ``TO_COMPARE`` on their own.
         device: ``"auto"`` or a name.
         precision: What every engine must compute in; ``None`` takes them as they are.
         datasets: Name and root of each data set.
@@ -99,8 +99,8 @@ class BenchOptions:
         """
         found: dict[str, EngineSource] = {}
         for model in self.models:
-            # It has no other, and is there to be compared with what has.
-            for backend in ("auto",) if model == OPENCV_DIS else self.backends:
+            # Which have no other, and are there to be compared with what has.
+            for backend in ("auto",) if model in TO_COMPARE else self.backends:
                 label = Path(model).name if backend == "auto" else f"{Path(model).name} {backend}"
                 # Two files may share a name, runs of a trainer even usually do.
                 label = f"{model} {backend}" if label in found else label

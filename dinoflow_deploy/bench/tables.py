@@ -3,7 +3,6 @@
 import csv
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from dinoflow_deploy.bench.published import published
 from dinoflow_deploy.bench.results import (
@@ -16,51 +15,22 @@ from dinoflow_deploy.bench.results import (
     SpeedResult,
 )
 from dinoflow_deploy.flow import Accuracy, FlowMetrics
+from dinoflow_deploy.tables import Listing, Part, Table
+from dinoflow_deploy.tables import markdown as as_markdown
 
 _CONVENTIONS = (
-    "EPE: end-point error in px, pixels of all pairs pooled. EPE/image: mean over pairs of each pair's mean, "
-    "as published for KITTI. occ, noc: pixels hidden or outside in the second frame, and the others. "
-    "s: by length of the true motion in px. 1px, 3px, 5px: share of pixels with an error below. Fl-all: "
-    "share with an error above 3 px and above 5 % of the motion, pooled. WAUC: 0 to 100."
+    "EPE: end-point error in px, pixels of all pairs pooled; EPE/image: mean of the pairs' means, as KITTI "
+    "counts. occ, noc: hidden or outside in frame 2, and the others. s: by true motion in px. 1px, 3px, "
+    "5px: error below. Fl-all: error above 3 px and 5 % of the motion. WAUC: 0 to 100."
 )
 _ACCURACY_COLUMNS = (
     *("engine", "EPE", "EPE/image", "occ", "noc", "s0-10", "s10-40", "s40+"),
     *("1px", "3px", "5px", "Fl-all", "WAUC", "pairs/s"),
 )
-_SPEED_NOTES = (
-    "Each engine in a process of its own, in turns; ratio: to the first engine in the same round, median. "
-    "Times in ms from uint8 frames to flow on the host; memory: most that the process ever held."
+_SPEED_LEGEND = (
+    "ratio: to the first engine, which takes turns with it, median. p50 to finish: ms, from uint8 frames to "
+    "flow on the host. MiB: most that the engine's own process ever held."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table of text.
-
-    Attributes:
-        title: What it shows.
-        header: Names of the columns.
-        rows: Cells; the first column is a name, the others hold numbers.
-        note: What the columns mean.
-    """
-
-    title: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    note: str = ""
-
-    def markdown(self) -> str:
-        """The table in Markdown, which also reads well on a terminal."""
-        lines = [self.header, *self.rows]
-        escaped = [tuple(cell.replace("|", "\\|") for cell in line) for line in lines]
-        widths = [max(len(line[column]) for line in escaped) for column in range(len(self.header))]
-        rule = "|".join([":" + "-" * (widths[0] + 1), *("-" * (width + 1) + ":" for width in widths[1:])])
-        body = [
-            "| " + " | ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]) + " |"
-            for line in escaped
-        ]
-        note = f"\n\n{self.note}" if self.note else ""
-        return f"**{self.title}**\n\n{body[0]}\n|{rule}|\n" + "\n".join(body[1:]) + note
 
 
 def tables(result: BenchResult) -> list[Table]:
@@ -74,14 +44,19 @@ def tables(result: BenchResult) -> list[Table]:
 def failures_table(failures: Sequence[Failure]) -> Table:
     """What failed, where and why."""
     rows = tuple((each.engine, each.where, each.reason) for each in failures)
-    return Table("failed, and left out", ("engine", "where", "reason"), rows)
+    return Table("failed, and left out", ("engine", "where", "reason"), rows, text_columns=3)
+
+
+def parts(result: BenchResult) -> list[Part]:
+    """The whole result, as it is printed."""
+    partial = [Listing("Partial: the run was interrupted.")] if result.partial else []
+    failed = [failures_table(result.failures)] if result.failures else []
+    return [*partial, *tables(result), *failed]
 
 
 def markdown(result: BenchResult) -> str:
     """The whole result in Markdown."""
-    partial = ["**Partial: the run was interrupted.**"] if result.partial else []
-    failed = [failures_table(result.failures).markdown()] if result.failures else []
-    return "\n\n".join([*partial, *(table.markdown() for table in tables(result)), *failed]) + "\n"
+    return as_markdown(parts(result))
 
 
 def csv_text(result: BenchResult) -> str:
@@ -196,7 +171,7 @@ def speed_table(results: Sequence[SpeedResult], failures: Sequence[Failure]) -> 
         f"speed at {first.height}x{first.width}, batch {first.batch}, "
         f"after {first.warm_up_calls} calls that do not count"
     )
-    return Table(title, header, (*rows, *_failed_rows(failures, SPEED, len(header))), _SPEED_NOTES)
+    return Table(title, header, (*rows, *_failed_rows(failures, SPEED, len(header))), _SPEED_LEGEND)
 
 
 def _figures(dataset: DatasetResult, engine: EngineAccuracy) -> Iterator[tuple[str, float | int | None]]:

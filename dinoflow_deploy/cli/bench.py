@@ -25,7 +25,8 @@ def bench(
         typer.Option(
             parser=parse_reference,
             metavar="MODEL",
-            help="Built-in name, vits16, opencv-dis, bundle, .onnx, .plan, .safetensors; may be repeated.",
+            help="Built-in name, vits16, bundle, .onnx, .plan, .safetensors, opencv-dis, "
+            "torchvision-raft-large or -small; may be repeated.",
             show_default="nano",
         ),
     ] = None,
@@ -66,7 +67,12 @@ def bench(
     ] = None,
     markdown_file: Annotated[
         Path | None,
-        typer.Option("--markdown", parser=parse_text_path, metavar="FILE", help="Write the tables."),
+        typer.Option(
+            "--markdown",
+            parser=parse_text_path,
+            metavar="FILE",
+            help="Write the tables, which are printed so too where standard output is no terminal.",
+        ),
     ] = None,
     report: Annotated[
         Path | None,
@@ -88,8 +94,9 @@ def bench(
     from dinoflow_deploy.bench.benchmark import BenchOptions, run_benchmark
     from dinoflow_deploy.bench.report import PAGE_NAME, Report
     from dinoflow_deploy.bench.results import BenchResult
-    from dinoflow_deploy.bench.tables import csv_text, markdown
+    from dinoflow_deploy.bench.tables import csv_text, markdown, parts
     from dinoflow_deploy.cli.progress import TerminalProgress
+    from dinoflow_deploy.cli.tables import print_parts
     from dinoflow_deploy.datasets.registry import read_paths
     from dinoflow_deploy.engines.loading import check_source
 
@@ -133,7 +140,7 @@ def bench(
             before=before,
             show=pictures.show if page else None,
         )
-    typer.echo(markdown(result), nl=False)
+    print_parts(parts(result))
     write_texts(
         [
             (json_output, result.to_json()),

@@ -13,6 +13,8 @@ from dinoflow_deploy.cli.values import parse_path, parse_size, parse_text_path
 from dinoflow_deploy.progress import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dinoflow_deploy.datasets.check_report import PartReport
 
 NAMES = (
@@ -169,30 +171,34 @@ def synth(
 
 
 def _print_part(part: "PartReport") -> None:
+    from dinoflow_deploy.cli.tables import print_labelled
+
     if part.absent:
         typer.echo(f"{part.name}: not there ({part.absent})")
         return
     typer.echo(f"{part.name}: {_pairs_text(part)}")
+    print_labelled(((f"  {label}", line) for label, line in _part_lines(part)), plain_width=12)
+    _print_faults(part)
+
+
+def _part_lines(part: "PartReport") -> "Iterator[tuple[str, str]]":
     totals = part.totals.to_dict()
     if totals["u_range"]:
         sizes = ", ".join(f"{size} ({count})" for size, count in part.sizes.most_common(5))
         more = f" and {len(part.sizes) - 5} other sizes" if len(part.sizes) > 5 else ""
-        typer.echo(f"  size      {sizes}{more}")
+        yield "size", f"{sizes}{more}"
         u, v = totals["u_range"], totals["v_range"]
-        typer.echo(
-            f"  flow      u {u[0]:.1f} to {u[1]:.1f}, v {v[0]:.1f} to {v[1]:.1f}, "
-            f"longest {totals['longest']:.1f}, mean {totals['mean_length']:.2f} px"
-        )
+        longest = f"longest {totals['longest']:.1f}, mean {totals['mean_length']:.2f} px"
+        yield "flow", f"u {u[0]:.1f} to {u[1]:.1f}, v {v[0]:.1f} to {v[1]:.1f}, {longest}"
     if totals["valid_share"] is not None:
         occluded = totals["occluded_share"]
         hidden = f", {100 * occluded:.1f} % of it occluded" if occluded is not None else ""
-        typer.echo(f"  truth     {100 * totals['valid_share']:.1f} % of the pixels{hidden}")
+        yield "truth", f"{100 * totals['valid_share']:.1f} % of the pixels{hidden}"
     for note in part.notes:
-        typer.echo(f"  note      {note}")
+        yield "note", note
     if part.without_truth:
         count, example = len(part.without_truth), part.without_truth[0]
-        typer.echo(f"  note      no pixel has truth in {count} pairs, such as {example}")
-    _print_faults(part)
+        yield "note", f"no pixel has truth in {count} pairs, such as {example}"
 
 
 def _pairs_text(part: "PartReport") -> str:

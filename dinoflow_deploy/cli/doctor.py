@@ -9,8 +9,6 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rich.console import Console
-
     from dinoflow_deploy.doctor import Check, Report
 
 
@@ -32,28 +30,23 @@ def doctor(
     if as_json:
         typer.echo(json.dumps(report.to_dict(), indent=2))
     else:
-        _show(report, Console(highlight=False))
+        _show(report)
     if report.problems:
         raise typer.Exit(1)
 
 
-def _show(report: "Report", console: "Console") -> None:
-    from rich.table import Table
-    from rich.text import Text
+def _show(report: "Report") -> None:
+    from dinoflow_deploy.cli.tables import print_labelled, print_line
 
-    console.print(Text(f"dinoflow-deploy {report.version}", "bold"), Text(f"on Python {report.python}"))
-    table = Table.grid(padding=(0, 2))
-    for label, line in _lines(report):
-        # Text, because a table would read the brackets of a plain string as styles.
-        table.add_row(Text(label, "bold"), Text(line, overflow="fold"))
-    console.print(table)
+    print_line(f"dinoflow-deploy {report.version} on Python {report.python}", "bold")
+    print_labelled(_lines(report))
     for title, advices in (("Problems", report.problems), ("Not installed", report.missing)):
         if advices:
-            console.print(Text(f"\n{title}", "bold red" if title == "Problems" else "bold"))
+            print_line(f"\n{title}", "bold red" if title == "Problems" else "bold")
         for advice in advices:
-            console.print(Text(f"  {advice.about}: {advice.effect}"))
-            # Never wrapped: it is there to be copied.
-            console.print(Text(f"      {advice.command}", "cyan"), soft_wrap=True)
+            print_line(f"  {advice.about}: {advice.effect}")
+            # There to be copied.
+            print_line(f"      {advice.command}", "cyan", fold=False)
 
 
 def _lines(report: "Report") -> "Iterator[tuple[str, str]]":

@@ -2,21 +2,20 @@
 
 from typing import TYPE_CHECKING
 
-import typer
-
-from dinoflow_deploy.bench.tables import Table
+from dinoflow_deploy.cli.tables import print_parts
+from dinoflow_deploy.tables import Table
 
 if TYPE_CHECKING:
     from dinoflow_deploy.export.error_table import ErrorTable, FlowError
 
-_BLOCK_NOTE = (
-    "One block in low precision, the others in fp32. largest: largest magnitude of a value in it (fp16 ends "
-    "at 65504). score: of an attention score. error: RMS of the error of the block's output over RMS of the "
-    "output. px: end-point difference of the flow to fp32. everything: the model as it is exported."
+_BLOCK_LEGEND = (
+    "One block in low precision, the rest in fp32. largest: magnitude of a value in it (fp16 ends at 65504); "
+    "score: of an attention score. error: RMS of the error of its output over that of the output. px: "
+    "end-point difference of the flow. everything: as it is exported."
 )
-_ISLAND_NOTE = (
-    "px: end-point difference of the flow to fp32, mean and largest. alone: this part in low precision, the "
-    "rest in fp32. switched: the exported model with this part in the type that it does not have there."
+_ISLAND_LEGEND = (
+    "px: of the flow, mean and largest. alone: this part in low precision, the rest in fp32. switched: the "
+    "exported model with this part in the other type."
 )
 
 
@@ -39,11 +38,11 @@ def print_error_tables(weights: tuple[str, str | None, str | None, dict[str, str
     height, width = (inputs.height.min, inputs.width.min) if inputs else DEFAULT_SIZE
     with TerminalProgress() as progress:
         table = measure_errors(ModelSource(*weights).load(), (height, width), progress)
-    typer.echo(error_tables(table))
+    print_parts(error_tables(table))
 
 
-def error_tables(table: "ErrorTable") -> str:
-    """Both tables in Markdown, which also reads well on a terminal."""
+def error_tables(table: "ErrorTable") -> list[Table]:
+    """Blocks, and the parts whose type is a choice of its own."""
     height, width = table.size
     where = f"{table.model}, {height}x{width}, mean flow {table.flow_px:.3g} px"
     blocks = tuple(
@@ -71,12 +70,10 @@ def error_tables(table: "ErrorTable") -> str:
         )
         for island in table.islands
     )
-    return "\n\n".join(
-        (
-            Table(f"blocks: {where}", _block_header(table), blocks, _BLOCK_NOTE).markdown(),
-            Table(f"parts: {where}", _island_header(table), islands, _ISLAND_NOTE).markdown(),
-        )
-    )
+    return [
+        Table(f"blocks: {where}", _block_header(table), blocks, _BLOCK_LEGEND),
+        Table(f"parts: {where}", _island_header(table), islands, _ISLAND_LEGEND),
+    ]
 
 
 def _block_header(table: "ErrorTable") -> tuple[str, ...]:

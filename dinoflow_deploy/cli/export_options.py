@@ -1,11 +1,11 @@
 """Which options of ``dinoflow-deploy export`` go together, and the shapes that they stand for."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 import typer
 
+from dinoflow_deploy.cli.values import refuse_options
 from dinoflow_deploy.engines.input_range import InputRange
 from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.export.options import parse_inputs
@@ -37,9 +37,11 @@ def check_given(context: typer.Context, *, plan: bool, bundle: bool) -> None:
             "builds a plan from it"
         )
     if not plan:
-        _refuse(context, _OF_PLANS, "is for --target tensorrt")
+        refuse_options(context, _OF_PLANS, "is for --target tensorrt")
     if bundle:
-        _refuse(context, _OF_WEIGHTS, "is for exporting weights: the bundle's ONNX file is taken as it is")
+        refuse_options(
+            context, _OF_WEIGHTS, "is for exporting weights: the bundle's ONNX file is taken as it is"
+        )
 
 
 def check_given_for_error_table(context: typer.Context) -> None:
@@ -49,15 +51,7 @@ def check_given_for_error_table(context: typer.Context) -> None:
         typer.BadParameter: An option is for exporting.
     """
     others = (name for name in context.params if name not in _OF_ERROR_TABLE)
-    _refuse(context, others, "has no meaning here: --error-table exports nothing; leave it out")
-
-
-def _refuse(context: typer.Context, names: Iterable[str], why: str) -> None:
-    options = {param.name: param.opts[0] for param in context.command.params}
-    for name in names:
-        source = context.get_parameter_source(name)
-        if source is not None and source.name == "COMMANDLINE":
-            raise typer.BadParameter(f"{options[name]} {why}")
+    refuse_options(context, others, "has no meaning here: --error-table exports nothing; leave it out")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,13 @@
 """What ``dinoflow-deploy export`` prints."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import typer
 
+from dinoflow_deploy.cli.tables import print_labelled
 from dinoflow_deploy.engines.bundle import ONNX_NAME, Manifest, Parity
 from dinoflow_deploy.engines.input_range import InputRange
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from dinoflow_deploy.export.tensorrt.report import PlanReport
 
 _WARNINGS_SHOWN: Final = 5
+_LABEL_WIDTH: Final = 9
 
 
 def print_bundle(
@@ -28,31 +30,38 @@ def print_bundle(
     """Print what a bundle is; ``nodes`` are counted only where the graph was at hand."""
     operator, file = manifest.operator, manifest.files[ONNX_NAME]
     form = "in standard operators" if operator.inline else f"as {operator.domain}::{operator.name}"
-    typer.echo(f"bundle   {folder}{', reused: it was there already' if reused else ''}")
-    typer.echo(f"model    {manifest.model.name}, {manifest.precision}, opset {manifest.opset}")
-    typer.echo(f"shapes   {manifest.inputs}")
     counted = f"{nodes} nodes, " if nodes is not None else ""
-    typer.echo(f"file     {ONNX_NAME}, {file.bytes / 1e6:.1f} MB, {counted}local correlation {form}")
-    _print_parity(manifest.parity, rows, "not verified")
+    lines = [
+        ("bundle", f"{folder}{', reused: it was there already' if reused else ''}"),
+        ("model", f"{manifest.model.name}, {manifest.precision}, opset {manifest.opset}"),
+        ("shapes", str(manifest.inputs)),
+        ("file", f"{ONNX_NAME}, {file.bytes / 1e6:.1f} MB, {counted}local correlation {form}"),
+        *_parity_lines(manifest.parity, rows, "not verified"),
+    ]
+    print_labelled(lines, plain_width=_LABEL_WIDTH)
 
 
 def print_plan(report: "PlanReport") -> None:
     """Print what a plan is."""
-    plan = report.plan
-    built = "reused: it was there already" if report.reused else f"built in {report.seconds:.1f} s"
-    typer.echo(f"plan     {plan.file}, {report.bytes / 1e6:.1f} MB, {built}")
-    typer.echo(f"         {_title(plan.flavour)} {plan.version}, {_machine(report)}")
-    typer.echo(f"         {_shapes(plan.inputs)}")
-    typer.echo(f"         optimization level {plan.optimization_level}")
-    typer.echo(f"plugin   {plan.plugin}: {report.door.reason}")
-    if report.layers:
-        counts = ", ".join(f"{count} {name}" for name, count in report.layers.items())
-        typer.echo(f"layers   {counts} (before TensorRT fuses them; other: integers and Booleans)")
-    _print_parity(plan.parity, report.parity, f"plan not run: {report.not_run}")
+    print_labelled(_plan_lines(report), plain_width=_LABEL_WIDTH)
     for warning in report.warnings[:_WARNINGS_SHOWN]:
         typer.echo(f"warning: TensorRT: {' '.join(warning.split())}", err=True)
     if len(report.warnings) > _WARNINGS_SHOWN:
         typer.echo(f"warning: and {len(report.warnings) - _WARNINGS_SHOWN} more of TensorRT", err=True)
+
+
+def _plan_lines(report: "PlanReport") -> Iterator[tuple[str, str]]:
+    plan = report.plan
+    built = "reused: it was there already" if report.reused else f"built in {report.seconds:.1f} s"
+    yield "plan", f"{plan.file}, {report.bytes / 1e6:.1f} MB, {built}"
+    yield "", f"{_title(plan.flavour)} {plan.version}, {_machine(report)}"
+    yield "", _shapes(plan.inputs)
+    yield "", f"optimization level {plan.optimization_level}"
+    yield "plugin", f"{plan.plugin}: {report.door.reason}"
+    if report.layers:
+        counts = ", ".join(f"{count} {name}" for name, count in report.layers.items())
+        yield "layers", f"{counts} (before TensorRT fuses them; other: integers and Booleans)"
+    yield from _parity_lines(plan.parity, report.parity, f"plan not run: {report.not_run}")
 
 
 def print_next(folder: Path, manifest: Manifest, plan: "PlanReport | None") -> None:
@@ -92,25 +101,25 @@ def _shapes(inputs: InputRange) -> str:
     return f"{inputs}, tuned for batch {inputs.batch.opt}, {inputs.height.opt}x{inputs.width.opt}"
 
 
-def _print_parity(parity: Parity | None, rows: "Sequence[ParityRow]", otherwise: str) -> None:
+def _parity_lines(
+    parity: Parity | None, rows: "Sequence[ParityRow]", otherwise: str
+) -> Iterator[tuple[str, str]]:
     if parity is None:
-        typer.echo(f"parity   {otherwise}")
+        yield "parity", otherwise
         return
-    typer.echo(f"parity   {parity.engine} against {parity.reference}: end-point difference in px")
-    typer.echo(f"         {'batch':>5}  {'size':>9}  {'flow':>7}  {'mean':>8}  {'99%':>8}  {'max':>8}")
+    yield "parity", f"{parity.engine} against {parity.reference}: end-point difference in px"
+    yield "", f"{'batch':>5}  {'size':>9}  {'flow':>7}  {'mean':>8}  {'99%':>8}  {'max':>8}"
     for row in rows:
-        _print_figures(str(row.batch), f"{row.height}x{row.width}", row)
-    _print_figures(f"{parity.pairs}", "all", parity)
+        yield "", _figures(str(row.batch), f"{row.height}x{row.width}", row)
+    yield "", _figures(f"{parity.pairs}", "all", parity)
     if parity.relative is not None:
-        typer.echo(
-            f"         limits: max {parity.tolerance_px:g}, mean {parity.relative_tolerance:g} of the flow; "
-            f"it is {parity.relative:.2g} at most"
-        )
+        limits = f"max {parity.tolerance_px:g}, mean {parity.relative_tolerance:g} of the flow"
+        yield "", f"limits: {limits}; it is {parity.relative:.2g} at most"
 
 
-def _print_figures(batch: str, size: str, figures: "Parity | ParityRow") -> None:
+def _figures(batch: str, size: str, figures: "Parity | ParityRow") -> str:
     flow = "" if figures.flow_px is None else f"{figures.flow_px:.2f}"
-    typer.echo(
-        f"         {batch:>5}  {size:>9}  {flow:>7}  {figures.mean_px:>8.2g}  {figures.p99_px:>8.2g}  "
+    return (
+        f"{batch:>5}  {size:>9}  {flow:>7}  {figures.mean_px:>8.2g}  {figures.p99_px:>8.2g}  "
         f"{figures.max_px:>8.2g}"
     )

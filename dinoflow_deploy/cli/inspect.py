@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dinoflow_deploy.cli.values import parse_reference, printable
+from dinoflow_deploy.cli.values import parse_reference
 
 if TYPE_CHECKING:
     from dinoflow_deploy.inspection import Report
@@ -44,20 +44,13 @@ def inspect(
 
 
 def _show(report: "Report") -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
+    from dinoflow_deploy.cli.tables import print_labelled, print_line
     from dinoflow_deploy.inspection import report_lines
 
-    console, table = Console(highlight=False), Table.grid(padding=(0, 2))
-    for label, line in report_lines(report):
-        # Text, because a table would read the brackets of a shape as styles.
-        table.add_row(Text(printable(label), "bold"), Text(printable(line), overflow="fold"))
-    console.print(table)
+    print_labelled(report_lines(report))
     if report.left_out:
-        console.print(Text("\nLeft out", "bold"))
+        print_line("\nLeft out", "bold")
     for part in report.left_out:
-        console.print(Text(f"  {printable(part.what)}:"))
-        # Never wrapped: it may hold a command to copy.
-        console.print(Text(f"      {printable(part.reason)}"), soft_wrap=True)
+        print_line(f"  {part.what}:")
+        # It may hold a command to copy.
+        print_line(f"      {part.reason}", fold=False)

@@ -65,15 +65,13 @@ def show(flavour: _Flavour = FlavourChoice.AUTO, tensorrt_root: _Root = None) ->
 
     Exits 1 if something is missing.
     """
+    from dinoflow_deploy.cli.tables import print_labelled
     from dinoflow_deploy.export.plugin.status import plugin_status
 
     status = plugin_status(_chosen(flavour), tensorrt_root)
-    for library in status.libraries:
-        typer.echo(f"compiled  {library}")
-    if not status.libraries:
-        typer.echo("compiled  nothing yet")
-    for need in status.needs:
-        typer.echo(f"{need.name:<8}  {need.found or f'MISSING: {need.problem}'}")
+    compiled = [("compiled", str(library)) for library in status.libraries]
+    needs = ((need.name, need.found or f"MISSING: {need.problem}") for need in status.needs)
+    print_labelled([*(compiled or [("compiled", "nothing yet")]), *needs], plain_width=10)
     if any(need.problem for need in status.needs):
         raise typer.Exit(1)
 

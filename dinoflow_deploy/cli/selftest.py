@@ -53,10 +53,11 @@ def selftest(
     """
     from dinoflow_deploy.cli.interrupt import INTERRUPTED, stop_on_interrupt
     from dinoflow_deploy.cli.progress import TerminalProgress
+    from dinoflow_deploy.cli.tables import print_parts
     from dinoflow_deploy.selftest import SelfTestOptions, run_selftest
     from dinoflow_deploy.selftest.cases import BACKENDS, MODELS
     from dinoflow_deploy.selftest.results import SelfTestResult
-    from dinoflow_deploy.selftest.tables import markdown
+    from dinoflow_deploy.selftest.tables import markdown, parts
 
     weights = [Path(name) for name in (head, backbone_weights) if name is not None]
     json_output, table = (
@@ -78,7 +79,7 @@ def selftest(
 
     with TerminalProgress() as progress, stop_on_interrupt("writing what is done") as stop:
         result = run_selftest(options, progress, stop=stop, save=save)
-    typer.echo(markdown(result))
+    print_parts(parts(result))
     write_texts([(json_output, result.to_json()), (table, markdown(result))])
     typer.echo(f"wrote {json_output.path} and {table.path}")
     if result.partial:

@@ -1,5 +1,6 @@
 """What several commands do with the values of their options."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import typer
@@ -56,3 +57,21 @@ def printable(text: str) -> str:
     Line breaks and tabs stay.
     """
     return "".join(each if each.isprintable() or each in "\n\t" else ascii(each)[1:-1] for each in text)
+
+
+def refuse_options(context: typer.Context, names: Iterable[str], why: str) -> None:
+    """Refuse options that have no meaning beside others, in place of ignoring them.
+
+    Args:
+        context: Of the command.
+        names: Names of parameters.
+        why: What follows the option in the message.
+
+    Raises:
+        typer.BadParameter: One of them was given on the command line.
+    """
+    options = {param.name: param.opts[0] for param in context.command.params}
+    for name in names:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise typer.BadParameter(f"{options[name]} {why}")

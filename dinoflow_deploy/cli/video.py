@@ -1,17 +1,16 @@
 """``dinoflow-deploy video``: turn a clip into flow."""
 
 import json
-import shlex
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dinoflow_deploy.atomic import fitting_name
 from dinoflow_deploy.cli.interrupt import INTERRUPTED, stop_on_interrupt
 from dinoflow_deploy.cli.text_output import open_texts, reserve, write_texts
-from dinoflow_deploy.cli.values import parse_path, parse_reference, parse_text_path
+from dinoflow_deploy.cli.values import parse_path, parse_reference, parse_text_path, refuse_options
+from dinoflow_deploy.cli.video_report import print_report
 from dinoflow_deploy.errors import InputError
 
 if TYPE_CHECKING:
@@ -27,12 +26,14 @@ _INPUTS = (
     "rtsp://... Without --output, the last of several is the output, unless all are images."
 )
 
-_OUTPUT_SUFFIXES = (".mp4", ".png")
+_OUTPUT_SUFFIXES = (".mp4", ".webm", ".gif", ".png")
 
 _COMPUTING = {
     *("model", "backend", "device", "cuda_graph"),
     *("max_flow", "max_side", "full_size", "start", "frames", "stride", "fps", "deinterlace"),
+    *("backward", "occlusion"),
 }
+_DRAWING = ("output", "render", "max_flow", "legend", "show")
 
 
 class Render(StrEnum):
@@ -71,7 +72,7 @@ def video(
             parser=parse_path,
             metavar="FILE",
             show_default="INPUT-flow.mp4",
-            help="The mp4; a png for two images.",
+            help=".mp4, .webm or .gif; .png for two images.",
         ),
     ] = None,
     model: Annotated[
@@ -95,14 +96,39 @@ def video(
         typer.Option(
             metavar="PX",
             show_default="99th percentile of the first 2 s",
-            help="Motion drawn in full colour, the same in the whole clip.",
+            help="Motion from which colours are full, the same in the whole clip.",
         ),
     ] = None,
+    legend: Annotated[
+        bool, typer.Option("--legend", help="Draw the colour wheel with its scale in px into a corner.")
+    ] = False,
+    show: Annotated[
+        bool, typer.Option("--show", help="Open a window that shows what is written; q or Esc ends early.")
+    ] = False,
+    backward: Annotated[
+        bool,
+        typer.Option(
+            "--backward",
+            help="Flow from the second frame of each pair to the first too, drawn at the right "
+            "(side-by-side: below) and saved.",
+        ),
+    ] = False,
+    occlusion: Annotated[
+        bool,
+        typer.Option(
+            "--occlusion",
+            help="Cover what the next frame hides with grey stripes, by forward-backward consistency; "
+            "--save-flow writes masks too (255: occluded).",
+        ),
+    ] = False,
     save_flow: Annotated[
         Path | None,
         typer.Option(parser=parse_path, metavar="DIR", help="Also write the flow itself, one file per pair."),
     ] = None,
     flow_format: Annotated[FlowFormat, typer.Option(help="Format of these files.")] = FlowFormat.FLO,
+    no_video: Annotated[
+        bool, typer.Option("--no-video", help="With --save-flow: write these files alone.")
+    ] = False,
     max_side: Annotated[
         int | None,
         typer.Option(metavar="PX", help="Shrink larger frames first; output and flow have the smaller size."),
@@ -139,7 +165,7 @@ def video(
         ),
     ] = None,
 ) -> None:
-    """Compute the optical flow of a clip and write it as an mp4.
+    """Compute the optical flow of a clip and write it as a video, as flow files, or both.
 
     Exit codes: 0 done, 1 error, 2 wrong usage, 3 the input was damaged (what could be read is written),
     130 stopped with Ctrl-C (the file is completed and plays).
@@ -152,14 +178,20 @@ def video(
     from dinoflow_deploy.video.outputs import check_outputs, default_output
 
     check_source(model, backend, device)
-    named, output = _split(inputs, output, overwrite=overwrite)
+    if no_video:
+        refuse_options(context, _DRAWING, "is for a video, and --no-video writes none: leave one of them out")
+    named, output = _split(inputs, output, overwrite=overwrite, no_video=no_video)
     if full_size and max_side is None:
         raise InputError("--full-size is for --max-side: say at which size flow is to be computed")
     options = VideoOptions(
         render=render.value,
         max_flow=max_flow,
+        legend=legend,
+        show=show,
         compute_side=max_side if full_size else None,
         selection=Selection(start, frames, stride),
+        backward=backward,
+        occlusion=occlusion,
         save_flow=save_flow,
         flow_format=flow_format.value,
         overwrite=overwrite,
@@ -169,13 +201,13 @@ def video(
     with open_source(
         named, rate=rate, max_side=None if full_size else max_side, deinterlace=deinterlace.value
     ) as source:
-        output = output or default_output(named)
+        output = None if no_video else output or default_output(named)
         # Everything that can be refused is refused before a model is loaded.
         read = [*source.files, Path(model)]
         (json_output,) = open_texts(json_file, overwrite=overwrite, inputs=read)
         reserve(context, json_output)
         check_outputs(output, options, source, json_file if json_output and json_output.is_file else None)
-        if output.is_fifo():
+        if output is not None and output.is_fifo():
             typer.echo(f"{output} is a pipe: it is written at the end, when something reads it", err=True)
         how = {"cuda_graph": True} if cuda_graph else {}
         with load_engine(model, backend=backend, device=device, **how) as engine:
@@ -183,25 +215,31 @@ def video(
             with TerminalProgress() as progress, stop_on_interrupt("completing the file") as stop:
                 report = flow_video(source, engine, output, options, progress=progress, stop=stop)
     try:
-        _print_report(report, [*named, *_as_given(context)])
+        print_report(report, named, _as_given(context))
     finally:
         write_texts([(json_output, json.dumps(report.to_dict(), indent=2) + "\n")])
     raise typer.Exit(_exit_code(report))
 
 
-def _split(paths: list[str], output: Path | None, *, overwrite: bool) -> tuple[list[str], Path | None]:
+def _split(
+    paths: list[str], output: Path | None, *, overwrite: bool, no_video: bool
+) -> tuple[list[str], Path | None]:
     """Tell inputs from output."""
     from dinoflow_deploy.video.images import is_image
 
     if output is not None or len(paths) == 1:
         return paths, output
     if all(Path(path).is_file() and is_image(Path(path)) for path in paths):
-        if len(paths) == 3:
+        if len(paths) == 3 and not no_video:
             raise typer.BadParameter(
                 "three images are a sequence, or two and an output that exists: pass the output with --output"
             )
         return paths, None
     first, last = Path(paths[0]), Path(paths[-1])
+    if no_video:
+        raise typer.BadParameter(
+            f"{last} would be the video, and --no-video writes none: leave one of them out"
+        )
     replaces = overwrite and last.suffix.lower() in _OUTPUT_SUFFIXES
     if first.is_file() and not is_image(first) and last.is_file() and not replaces:
         raise InputError(
@@ -219,44 +257,17 @@ def _say_if_it_waits(inputs: list[str]) -> None:
 
 
 def _print_engine(model: str, engine: "FlowEngine") -> None:
+    from dinoflow_deploy.engines.builtin import builtin_models
+
     what = engine.describe()
     precision = "precision unknown" if what.precision == "unknown" else what.precision
     typer.echo(
         f"model: {what.model}, {precision}, {what.backend} on {what.device} ({what.provider})", err=True
     )
-    if model == DEFAULT_MODEL:
+    if model in builtin_models():
         typer.echo(
-            f"{model} is the small built-in model, trained on synthetic scenes: --model takes your own",
-            err=True,
+            f"{model} is a built-in model, trained on synthetic scenes: --model takes your own", err=True
         )
-
-
-def _print_report(report: "VideoReport", inputs: list[str]) -> None:
-    for note in report.notes:
-        typer.echo(f"note: {note}", err=True)
-    if report.damage:
-        typer.echo(f"warning: {report.input} is damaged: {report.damage}", err=True)
-    size = Path(report.output).stat().st_size / 1e6
-    what = f"{report.width}x{report.height}"
-    if Path(report.output).suffix.lower() != ".png":
-        frames = "1 frame" if report.pairs == 1 else f"{report.pairs} frames"
-        what = f"{frames}, {what}, {float(report.rate):.4g} fps"
-    computed = (report.computed_width, report.computed_height)
-    if computed != (report.flow_width, report.flow_height):
-        what += f", flow {report.flow_width}x{report.flow_height} computed at {computed[0]}x{computed[1]}"
-    typer.echo(
-        f"{'stopped; ' if report.interrupted else ''}wrote {report.output}: {what}, {size:.2g} MB, "
-        f"full colour is {report.max_flow:g} px"
-    )
-    stages = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in report.stage_seconds.items() if seconds)
-    typer.echo(
-        f"{report.pairs_per_second:.3g} pairs/s, {report.seconds:.1f} s in all; stages overlap: {stages}"
-    )
-    if report.render == Render.FLOW:
-        output = Path(report.output)
-        other = output.with_name(fitting_name(output.stem, f"-side-by-side{output.suffix}"))
-        arguments = [*inputs, "--output", str(other), "--render", "side-by-side"]
-        typer.echo(f"next: dinoflow-deploy video {shlex.join(arguments)}")
 
 
 def _as_given(context: typer.Context) -> list[str]:

@@ -10,11 +10,16 @@ from dinoflow_deploy.engines.published import PublishedModel
 from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.optional import require
 
-OPENCV_DIS: Final = "opencv-dis"
-"""What ``load_engine`` and ``--model`` call OpenCV's DIS."""
+TO_COMPARE: Final = {
+    "opencv-dis": "method",
+    "torchvision-raft-large": "torchvision",
+    "torchvision-raft-small": "torchvision",
+}
+"""What others have made, by the name that ``load_engine`` and ``--model`` take, and which kind of source it
+is. Each has a backend of its own."""
 
 Source = Path | PublishedModel | str
-"""A file or folder, a published model, or the name of a method without weights."""
+"""A file or folder, a published model, or a name of ``TO_COMPARE``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +29,7 @@ class Backend:
     Attributes:
         name: What ``load_engine`` and ``--backend`` take.
         runs: Kinds of source that it runs: ``"bundle"``, ``"planned"`` (a bundle that holds a plan),
-            ``"onnx"``, ``"safetensors"``, ``"plan"``, ``"published"``, ``"method"``.
+            ``"onnx"``, ``"safetensors"``, ``"plan"``, ``"published"``, ``"method"``, ``"torchvision"``.
         package: The package that it needs; ``None`` where the engine itself knows which.
         module: Where its engine is defined; imported only when it is used.
         engine: Name of the class, made with ``(source, device=..., convert_colors=..., **options)``.
@@ -123,6 +128,14 @@ BACKENDS: Final = (
         package=None,
         module="dinoflow_deploy.engines.opencv_dis",
         engine="OpenCVDisEngine",
+        options=(),
+    ),
+    Backend(
+        name="torchvision",
+        runs=("torchvision",),
+        package="torch",
+        module="dinoflow_deploy.engines.pytorch.torchvision_raft",
+        engine="TorchvisionRaftEngine",
         options=(),
     ),
 )

@@ -33,7 +33,8 @@ class EngineDescription:
 
     Attributes:
         model: Name of the model, for instance ``"nano"``.
-        backend: ``"onnxruntime"``, ``"onnxruntime-tensorrt"``, ``"opencv"``, ``"pytorch"`` or ``"tensorrt"``.
+        backend: ``"onnxruntime"``, ``"onnxruntime-tensorrt"``, ``"opencv"``, ``"pytorch"``, ``"tensorrt"`` or
+            ``"torchvision"``.
         device: ``"cpu"``, ``"cuda"`` or ``"cuda:1"``.
         provider: What computes inside the backend, for instance ``"CUDAExecutionProvider"``.
         precision: ``"fp32"``, ``"fp16"`` or ``"bf16"``; ``"unknown"`` of a bare plan or a bare
@@ -146,8 +147,8 @@ class FlowEngine(ABC):
         """Compute the flow of one pair in both directions.
 
         PyTorch computes the features of each frame once, for both directions; only what compares the frames
-        runs twice. An exported model has no such parts: there this is :meth:`batch` of the pair and its
-        reverse, one run where the model's batch allows two, with the memory of two.
+        runs twice. An exported model has no such parts. On a GPU it runs the pair and its reverse at once,
+        where its batch allows two, with the memory of two; on the CPU, one after the other.
 
         Args:
             frame1: ``uint8 [H, W, 3]``, RGB.
@@ -285,6 +286,12 @@ class FlowEngine(ABC):
 
     def _compute_bidirectional(self, frames: Frames) -> Tensor:
         """Flow of the two frames and of their reverse, ``[2, H, W, 2]``."""
+        what = self._description
+        if what.device == "cpu" and what.inputs.batch.min == 1:
+            # Two at once fill a GPU better. A CPU wins a tenth of the time at most, for twice the memory.
+            return np.concatenate(
+                [self._compute(frames[:1], frames[1:]), self._compute(frames[1:], frames[:1])]
+            )
         return self.batch(frames, frames[::-1])
 
     def _prepared(self, frames1: Frames, frames2: Frames) -> PreparedBatch:

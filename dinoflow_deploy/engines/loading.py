@@ -4,7 +4,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
-from dinoflow_deploy.engines.backends import BACKENDS, OPENCV_DIS, Backend, Source
+from dinoflow_deploy.engines.backends import BACKENDS, TO_COMPARE, Backend, Source
 from dinoflow_deploy.engines.base import FlowEngine
 from dinoflow_deploy.engines.builtin import builtin_models
 from dinoflow_deploy.engines.published import PUBLISHED_HEADS, find_published
@@ -28,6 +28,7 @@ _KINDS: Final = {
     "plan": "a TensorRT plan",
     "published": "the published model",
     "method": "no model but a method of OpenCV",
+    "torchvision": "a model of torchvision",
 }
 
 
@@ -44,11 +45,12 @@ def load_engine(
     Args:
         source: Folder of a bundle, an ``.onnx``, ``.plan`` or ``.safetensors`` file, or the name of a
             built-in model. A built-in name wins over a file of that name: write ``./nano`` for the file.
-            Or, where there is no such file, a published model, ``vits16``, or ``opencv-dis``, OpenCV's DIS.
-        backend: ``"tensorrt"``, ``"onnxruntime"``, ``"pytorch"``, ``"opencv"`` or ``"auto"``: the
-            first of these that runs the source; for a bundle, TensorRT if the bundle holds a plan whose
-            TensorRT is installed and there is a GPU, else ONNX Runtime. ``"onnxruntime-tensorrt"``, ONNX
-            Runtime's TensorRT provider, is never chosen by ``"auto"``.
+            Or, where there is no such file, a published model, ``vits16``, or one to compare with:
+            ``opencv-dis``, OpenCV's DIS; ``torchvision-raft-large`` and ``torchvision-raft-small``.
+        backend: ``"tensorrt"``, ``"onnxruntime"``, ``"pytorch"``, ``"opencv"``, ``"torchvision"`` or
+            ``"auto"``: the first of these that runs the source; for a bundle, TensorRT if the bundle holds a
+            plan whose TensorRT is installed and there is a GPU, else ONNX Runtime.
+            ``"onnxruntime-tensorrt"``, ONNX Runtime's TensorRT provider, is never chosen by ``"auto"``.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, or ``"auto"``: CUDA where the backend can use it.
         convert_colors: Take grey ``[H, W]`` or ``[H, W, 1]`` and RGBA ``[H, W, 4]`` frames too.
         options: What one backend takes beyond this: ``intra_op_threads`` for onnxruntime, ``precision`` for
@@ -92,8 +94,8 @@ def _forms(source: str | Path) -> dict[str, Source]:
     if published is not None:
         return {"published": published}
     path = Path(expand_home(str(source)))
-    if source == OPENCV_DIS and not path.exists():
-        return {"method": OPENCV_DIS}
+    if str(source) in TO_COMPARE and not path.exists():
+        return {TO_COMPARE[str(source)]: str(source)}
     if path.is_dir():
         return _bundle_forms(path)
     if not path.exists():
@@ -112,11 +114,11 @@ def _bundle_forms(folder: Path) -> dict[str, Source]:
 
 def _unknown(source: str, builtin: list[str], published: list[str]) -> str:
     message = f"there is no file, folder or built-in model '{source}'"
-    close = get_close_matches(source, [*builtin, *published, OPENCV_DIS], n=1)
+    close = get_close_matches(source, [*builtin, *published, *TO_COMPARE], n=1)
     hint = f"; did you mean '{close[0]}'?" if close else ""
     named = (
         f"built-in: {', '.join(builtin) or 'none'}; published: {', '.join(published)}; "
-        f"without weights: {OPENCV_DIS}"
+        f"to compare with: {', '.join(TO_COMPARE)}"
     )
     return f"{message} ({named}){hint}"
 

@@ -1,4 +1,4 @@
-"""How much memory a model takes for frames of a size, by rules that were measured."""
+"""How much memory a model takes for frames of a size, by rules measured with benchmarks/pair_memory.py."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -12,10 +12,11 @@ _BYTES: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class MemoryRule:
-    """What one pair takes at the peak, in float32: the larger of attention and decoder.
+    """What pairs take at the peak, in float32: the larger of attention and decoder, for each pair of a batch.
 
     Attributes:
-        heads: Matrices of attention scores for each of the two images, tokens x tokens.
+        heads: Matrices of attention scores for each of the two images, tokens x tokens; 0 where they are
+            never held whole.
         beside_scores: Bytes a pixel that are held beside them.
         decoder: Bytes a pixel in the decoder.
     """
@@ -24,22 +25,26 @@ class MemoryRule:
     beside_scores: int
     decoder: int
 
-    def bytes_for(self, height: int, width: int) -> int:
-        """Bytes for frames of a size in multiples of 16."""
+    def bytes_for(self, height: int, width: int, batch: int = 1) -> int:
+        """Bytes for a batch of pairs of frames of a size in multiples of 16."""
         tokens = height // STRIDE * (width // STRIDE) + _PREFIX
         scores = 2 * self.heads * tokens**2 * _BYTES
         pixels = height * width
-        return max(scores + self.beside_scores * pixels, self.decoder * pixels)
+        return batch * max(scores + self.beside_scores * pixels, self.decoder * pixels)
 
 
 RULES: Final = {
-    # Growth of the process over two pairs, ONNX Runtime 1.32, MiB: 256x256 31, 448x1024 209, 544x960 254,
-    # 720x1280 525, 1088x1920 2310.
     ("nano", "onnxruntime"): MemoryRule(heads=4, beside_scores=138, decoder=480),
-    # Likewise: 448x1024 1323, 720x1280 2731. From 4 megapixels on the scores lead, and only they count.
+    ("small", "onnxruntime"): MemoryRule(heads=6, beside_scores=213, decoder=820),
+    # From 4 megapixels on the scores lead, and only they count.
     ("vits16", "onnxruntime"): MemoryRule(heads=6, beside_scores=0, decoder=3024),
+    # Its attention holds no scores. What is freed in pieces is not all given back, most of it of small
+    # frames: these are what large ones take.
+    ("nano", "pytorch"): MemoryRule(heads=0, beside_scores=0, decoder=560),
+    ("small", "pytorch"): MemoryRule(heads=0, beside_scores=0, decoder=1100),
+    ("vits16", "pytorch"): MemoryRule(heads=0, beside_scores=0, decoder=3650),
 }
-"""By model and backend, on the CPU."""
+"""By model and backend, on the CPU; the figures are in ``benchmarks/results/pair_memory*.json``."""
 
 
 def estimated_memory(engine: EngineDescription, height: int, width: int) -> int | None:

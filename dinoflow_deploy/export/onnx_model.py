@@ -9,6 +9,7 @@ from onnx import ModelProto, inliner
 
 from dinoflow_deploy.errors import ExportError
 from dinoflow_deploy.export.cleanup import clean
+from dinoflow_deploy.export.half_weights import store_halves
 from dinoflow_deploy.export.operator import attach_operator, operator_nodes
 from dinoflow_deploy.export.options import ExportOptions
 from dinoflow_deploy.export.precision import prepare_module
@@ -47,6 +48,7 @@ def export_onnx(model: FlowModel, options: ExportOptions, progress: Progress | N
     if options.plain:
         exported = inline_operator(exported)
     clean(exported)
+    store_halves(exported)
     progress.start("checking the graph", None, "")
     onnx.checker.check_model(exported, full_check=True)
     progress.finish()

@@ -6,7 +6,7 @@ blending every optical-flow viewer follows (``flow_vis``, RAFT, torchvision).
 
 import math
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -16,7 +16,8 @@ from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.flow.arrays import BoolArray, FloatArray, as_flow, known_pixels
 
 _EPSILON = 1e-5  # px; keeps a still field white. flow_vis adds the same.
-_BEYOND = 0.75  # how much of its brightness a pixel beyond the maximum keeps
+# How much of its brightness a pixel beyond the maximum keeps.
+_BRIGHTNESS_BEYOND = {"darken": 0.75, "clip": 1.0}
 
 # Steps per turn of the table of hues: the wheel's steepest part changes by 0.5 levels per step.
 _STEPS = 8192
@@ -30,7 +31,11 @@ _TRANSITIONS = ((15, 1, +1), (6, 0, -1), (4, 2, +1), (11, 1, -1), (13, 0, +1), (
 
 
 def flow_to_rgb(
-    flow: npt.NDArray[Any], max_flow: float | None = None, valid: BoolArray | None = None
+    flow: npt.NDArray[Any],
+    max_flow: float | None = None,
+    valid: BoolArray | None = None,
+    *,
+    beyond: Literal["darken", "clip"] = "darken",
 ) -> npt.NDArray[np.uint8]:
     """Draw flow in the Middlebury colour code.
 
@@ -39,20 +44,25 @@ def flow_to_rgb(
 
     Args:
         flow: ``[H, W, 2]`` in pixels.
-        max_flow: Length in pixels that is drawn fully saturated. Longer motion keeps that hue at 75 % of its
-            brightness, as in the original code. Pass one value for all frames of a clip, so that a colour
-            means the same in each. By default the longest valid vector.
+        max_flow: Length in pixels that is drawn fully saturated. Pass one value for all frames of a clip, so
+            that a colour means the same in each. By default the longest valid vector.
         valid: ``[H, W]``; pixels where it is false, and those with a NaN, infinite or unknown (> 1e9)
             component, are drawn black and do not count for the maximum.
+        beyond: What longer motion looks like: ``"darken"`` keeps the saturated hue at 75 % of its
+            brightness, as the original code and ``flow_vis`` do; ``"clip"`` keeps it in full, as fast motion
+            else looks like a dark hole in what moves a little less.
 
     Returns:
         uint8 ``[H, W, 3]``, RGB.
 
     Raises:
-        InputError: An array has the wrong shape or type, or ``max_flow`` is not positive and finite.
+        InputError: An array has the wrong shape or type, ``max_flow`` is not positive and finite, or
+            ``beyond`` is neither.
     """
     if max_flow is not None and not 0 < max_flow < math.inf:
         raise InputError(f"max_flow is {max_flow}: it must be a positive number of pixels")
+    if beyond not in _BRIGHTNESS_BEYOND:
+        raise InputError(f"beyond is '{beyond}': choose one of {', '.join(_BRIGHTNESS_BEYOND)}")
     flow = as_flow(flow)
     known = known_pixels(flow, valid)
     length, angle = _polar(flow, known)
@@ -60,7 +70,7 @@ def flow_to_rgb(
     image = np.empty((*known.shape, 3), np.uint8)
     for top in range(0, len(image), _BAND):
         rows = slice(top, top + _BAND)
-        image[rows] = _blend(radius[rows], angle[rows])
+        image[rows] = _blend(radius[rows], angle[rows], _BRIGHTNESS_BEYOND[beyond])
     image[~known] = 0
     return image
 
@@ -73,15 +83,16 @@ def _polar(flow: FloatArray, known: BoolArray) -> tuple[FloatArray, FloatArray]:
     return np.asarray(length, np.float32), np.asarray(angle, np.float32)
 
 
-def _blend(radius: FloatArray, angle: FloatArray) -> npt.NDArray[np.uint8]:
+def _blend(radius: FloatArray, angle: FloatArray, brightness_beyond: float) -> npt.NDArray[np.uint8]:
     """Colours for lengths (1 is the rim of the wheel) and angles in radians from 0 to 2 pi."""
     step = (angle * np.float32(_STEPS / (2 * math.pi))).astype(np.intp)
-    beyond = radius > 1
     saturation = np.minimum(radius, 1)
     # Channel by channel: several times faster than broadcasting over a last axis of 3.
     channels = [255 - saturation * missing.take(step) for missing in _missing_from_white()]
-    for channel in channels:
-        channel[beyond] *= np.float32(_BEYOND)
+    if brightness_beyond < 1:
+        beyond = radius > 1
+        for channel in channels:
+            channel[beyond] *= np.float32(brightness_beyond)
     return np.asarray(cv2.merge([channel.astype(np.uint8) for channel in channels]), np.uint8)
 
 

@@ -2,22 +2,32 @@
 
 from collections.abc import Iterator
 
-from dinoflow_deploy.bench.tables import Table
 from dinoflow_deploy.selftest.results import CaseResult, SelfTestResult
+from dinoflow_deploy.tables import Listing, Part, Table
+from dinoflow_deploy.tables import markdown as as_markdown
 
 _HEADER = (
     *("case", "outcome", "MB", "build s", "mean px", "99% px", "max px", "limit px"),
     *("p50 ms", "p99 ms", "pairs/s", "graph p50 ms", "GPU MiB"),
 )
-_NOTE = (
-    "px: end-point difference to PyTorch fp32 on the CPU. ms: from frames to flow on the host, one pair. "
-    "graph: with a CUDA graph. build: export, build and comparison together."
+_LEGEND = (
+    "px: end-point difference to PyTorch fp32 on the CPU. ms: from frames to flow on the host. graph: with a "
+    "CUDA graph. build: export and comparison too."
 )
 
 
+def parts(result: SelfTestResult) -> list[Part]:
+    """The whole result, as it is printed."""
+    return [
+        Listing(f"dinoflow-deploy self-test: {summary(result)}", tuple(_environment(result))),
+        *_tried(result),
+        *_reasons_listed(result),
+    ]
+
+
 def markdown(result: SelfTestResult) -> str:
-    """The whole result in Markdown, which also reads well on a terminal."""
-    return "\n\n".join(_parts(result)) + "\n"
+    """The whole result in Markdown."""
+    return as_markdown(parts(result))
 
 
 def summary(result: SelfTestResult) -> str:
@@ -28,19 +38,18 @@ def summary(result: SelfTestResult) -> str:
     return f"interrupted: {counts}" if result.partial else counts
 
 
-def _parts(result: SelfTestResult) -> Iterator[str]:
-    yield f"**dinoflow-deploy self-test: {summary(result)}**"
-    yield "\n".join(f"- {line}" for line in _environment(result))
-    tried = [each for each in result.results if each.outcome != "skipped"]
-    if tried:
-        rows = tuple(_row(each) for each in tried)
-        yield Table(_title(result), _HEADER, rows, _NOTE).markdown()
+def _tried(result: SelfTestResult) -> Iterator[Table]:
+    rows = tuple(_row(each) for each in result.results if each.outcome != "skipped")
+    if rows:
+        yield Table(_title(result), _HEADER, rows, _LEGEND)
+
+
+def _reasons_listed(result: SelfTestResult) -> Iterator[Listing]:
     for outcome in ("failed", "skipped"):
         reasons = _reasons(result, outcome)
         if reasons:
-            yield f"**{outcome}**\n\n" + "\n".join(
-                f"- {', '.join(labels)}: {reason}" for reason, labels in reasons.items()
-            )
+            lines = (f"{', '.join(labels)}: {reason}" for reason, labels in reasons.items())
+            yield Listing(outcome, tuple(lines))
 
 
 def _title(result: SelfTestResult) -> str:

@@ -1,14 +1,36 @@
-"""Flow computed on smaller frames and given back at the size of the frames."""
+"""Flow of pairs, computed on smaller frames where wanted and given back at the size of the frames."""
+
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from dinoflow_deploy.engines import FlowEngine
+from dinoflow_deploy.flow import consistency
 from dinoflow_deploy.progress import NoProgress, Progress
 from dinoflow_deploy.video.expected_memory import check_memory
 from dinoflow_deploy.video.frame_source import Image
 from dinoflow_deploy.video.images import shrunk
-from dinoflow_deploy.video.render import Flow
+from dinoflow_deploy.video.render import Flow, Mask
+
+
+@dataclass(frozen=True, slots=True)
+class PairResult:
+    """What was computed of a pair.
+
+    Attributes:
+        flow: First frame to second, ``float32 [H, W, 2]`` in pixels.
+        backward: Second frame to first, likewise; ``None`` where it was not asked for.
+        occluded: bool ``[H, W]``, true where the first frame is hidden in the second or has left it; ``None``
+            where it was not asked for.
+        backward_occluded: Where the second frame shows what the first one does not; ``None`` unless both
+            backward flow and occlusion were asked for.
+    """
+
+    flow: Flow
+    backward: Flow | None = None
+    occluded: Mask | None = None
+    backward_occluded: Mask | None = None
 
 
 class PairFlow:
@@ -19,19 +41,32 @@ class PairFlow:
         max_side: Most pixels on the longer side of what the engine is given; ``None`` for the frames
             themselves.
         progress: Told once where they take much memory.
+        backward: Give backward flow too.
+        occlusion: Give occlusion too, by forward-backward consistency. It is judged where flow is computed,
+            and only then enlarged: its tolerance of about a pixel is one of those pixels.
 
     Attributes:
         size: Width and height of what the engine was last given.
     """
 
-    def __init__(self, engine: FlowEngine, max_side: int | None, progress: Progress | None = None) -> None:
+    def __init__(
+        self,
+        engine: FlowEngine,
+        max_side: int | None,
+        progress: Progress | None = None,
+        *,
+        backward: bool = False,
+        occlusion: bool = False,
+    ) -> None:
         self.size = (0, 0)
         self._engine = engine
         self._max_side = max_side
         self._progress = progress or NoProgress()
+        self._backward = backward
+        self._occlusion = occlusion
         self._last: tuple[Image, Image] | None = None
 
-    def __call__(self, first: Image, second: Image) -> Flow:
+    def __call__(self, first: Image, second: Image) -> PairResult:
         """Flow of a pair.
 
         Args:
@@ -39,27 +74,42 @@ class PairFlow:
             second: The same size.
 
         Returns:
-            ``float32 [H, W, 2]`` in pixels of these frames.
+            Flow in pixels of these frames, and what else was asked for.
 
         Raises:
             InputError: The frames do not suit the engine, or the memory of this machine.
             EngineError: The engine failed.
         """
+        small1, small2 = self._computed_on(first, second)
+        self._check_size(small1.shape[1], small1.shape[0])
+        height, width = first.shape[:2]
+        if not (self._backward or self._occlusion):
+            return PairResult(resized_flow(self._engine(small1, small2), width, height))
+        forward, backward = self._engine.bidirectional(small1, small2)
+        both = self._backward and self._occlusion
+        return PairResult(
+            resized_flow(forward, width, height),
+            resized_flow(backward, width, height) if self._backward else None,
+            _resized_mask(consistency(forward, backward), width, height) if self._occlusion else None,
+            _resized_mask(consistency(backward, forward), width, height) if both else None,
+        )
+
+    def _computed_on(self, first: Image, second: Image) -> tuple[Image, Image]:
         if self._max_side is None:
-            small1, small2 = first, second
-        else:
-            # The second frame of a pair is the first of the next.
-            known = self._last is not None and self._last[0] is first
-            small1 = self._last[1] if self._last and known else shrunk(first, self._max_side)
-            small2 = shrunk(second, self._max_side)
-            self._last = (second, small2)
-        size = (small1.shape[1], small1.shape[0])
-        if size != self.size:
-            much = check_memory(self._engine.describe(), *size)
+            return first, second
+        # The second frame of a pair is the first of the next.
+        known = self._last is not None and self._last[0] is first
+        small1 = self._last[1] if self._last and known else shrunk(first, self._max_side)
+        small2 = shrunk(second, self._max_side)
+        self._last = (second, small2)
+        return small1, small2
+
+    def _check_size(self, width: int, height: int) -> None:
+        if (width, height) != self.size:
+            much = check_memory(self._engine.describe(), width, height)
             if much:
                 self._progress.note(much)
-        self.size = size
-        return resized_flow(self._engine(small1, small2), first.shape[1], first.shape[0])
+        self.size = (width, height)
 
 
 def resized_flow(flow: Flow, width: int, height: int) -> Flow:
@@ -80,3 +130,11 @@ def resized_flow(flow: Flow, width: int, height: int) -> Flow:
     resized = cv2.resize(flow, (width, height), interpolation=cv2.INTER_LINEAR)
     resized *= np.array([width / old_width, height / old_height], np.float32)
     return np.asarray(resized, np.float32)
+
+
+def _resized_mask(mask: Mask, width: int, height: int) -> Mask:
+    """A mask at another size, true where at least half of what is interpolated is."""
+    if mask.shape == (height, width):
+        return mask
+    levels = cv2.resize(np.uint8(255) * mask, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(levels >= 128, np.bool_)

@@ -1,10 +1,11 @@
 """FFmpeg's filters on decoded frames, through PyAV."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 
 import av
 from av.filter import Graph
+from av.filter.context import FilterContext
 from av.video.frame import VideoFrame
 
 from dinoflow_deploy.errors import InputError, VideoError
@@ -12,12 +13,12 @@ from dinoflow_deploy.errors import InputError, VideoError
 DEINTERLACE = ("auto", "on", "off")
 
 
-class FilterChain:
-    """Filters one after the other, for frames like the first one.
+class FilterGraph:
+    """Filters for frames like the first one.
 
     Args:
         picture: A frame of the kind that will be pushed.
-        filters: Name and arguments of each filter, in FFmpeg's syntax.
+        link: Adds the filters to a graph, between its source and its sink.
         time_base: Seconds per unit of the frames' timestamps.
 
     Raises:
@@ -26,7 +27,10 @@ class FilterChain:
     """
 
     def __init__(
-        self, picture: VideoFrame, filters: Sequence[tuple[str, str]], time_base: Fraction = Fraction(1, 1000)
+        self,
+        picture: VideoFrame,
+        link: Callable[[Graph, FilterContext, FilterContext], object],
+        time_base: Fraction,
     ) -> None:
         self.kind = kind_of(picture)
         self._time_base = time_base
@@ -40,8 +44,8 @@ class FilterChain:
             colorspace=str(int(picture.colorspace)),
             range=str(int(picture.color_range)),
         )
-        nodes = [source, *(self._graph.add(name, arguments) for name, arguments in filters)]
-        self._graph.link_nodes(*nodes, self._graph.add("buffersink")).configure()
+        link(self._graph, source, self._graph.add("buffersink"))
+        self._graph.configure()
 
     def push(self, picture: VideoFrame) -> Iterator[VideoFrame]:
         """Give a frame to the filters and take what they have ready."""
@@ -65,6 +69,27 @@ class FilterChain:
                 picture.pts = round(picture.pts * picture.time_base / self._time_base)
                 picture.time_base = self._time_base
             yield picture
+
+
+class FilterChain(FilterGraph):
+    """Filters one after the other.
+
+    Args:
+        picture: As in :class:`FilterGraph`.
+        filters: Name and arguments of each filter, in FFmpeg's syntax.
+        time_base: Likewise.
+    """
+
+    def __init__(
+        self, picture: VideoFrame, filters: Sequence[tuple[str, str]], time_base: Fraction = Fraction(1, 1000)
+    ) -> None:
+        super().__init__(
+            picture,
+            lambda graph, source, sink: graph.link_nodes(
+                source, *(graph.add(*each) for each in filters), sink
+            ),
+            time_base,
+        )
 
 
 def kind_of(picture: VideoFrame) -> tuple[object, ...]:

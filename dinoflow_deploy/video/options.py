@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.video.frame_source import Selection, check_max_side
-from dinoflow_deploy.video.render import RENDERERS
+from dinoflow_deploy.video.render import COLORED, RENDERERS
 
 FLOW_FORMATS = ("flo", "png", "npy")
 
@@ -22,8 +22,17 @@ class VideoOptions:
         compute_side: Flow is computed on frames of at most this many pixels on the longer side, and given at
             the size of the source's frames, in their pixels; ``None`` to compute at that size.
         selection: Which frames are used.
+        legend: Draw the colour wheel with its scale in px into a corner.
+        show: Open a window that shows each picture as it is made; ``q``, Esc or closing it ends the clip
+            early.
+        backward: Compute flow from the second frame of each pair to the first too; it is drawn beside forward
+            flow, on the second frame.
+        occlusion: Find what of a frame is hidden in the next or has left it, by
+            :func:`~dinoflow_deploy.flow.consistency` at the size at which flow is computed; it is hatched and
+            counted. With ``backward``, likewise what the second frame shows and the first does not.
         save_flow: Folder for the flow of each pair at the size of the frames used, named by the number of its
-            first frame: ``000042.flo``.
+            first frame: ``000042.flo``, ``000042-backward.flo``; and for occlusion, 255 in an 8-bit image:
+            ``000042-occluded.png``.
         flow_format: ``"flo"``, ``"png"`` (KITTI) or ``"npy"``.
         overwrite: Replace outputs that exist.
     """
@@ -32,6 +41,10 @@ class VideoOptions:
     max_flow: float | None = None
     compute_side: int | None = None
     selection: Selection = field(default_factory=Selection)
+    legend: bool = False
+    show: bool = False
+    backward: bool = False
+    occlusion: bool = False
     save_flow: Path | None = None
     flow_format: str = "flo"
     overwrite: bool = False
@@ -40,6 +53,10 @@ class VideoOptions:
         check_max_side(self.compute_side)
         if self.render not in RENDERERS:
             raise InputError(f"render is '{self.render}': choose one of {', '.join(RENDERERS)}")
+        if self.legend and self.render not in COLORED:
+            raise InputError(
+                f"legend is for renderings with colours ({', '.join(COLORED)}), not {self.render}"
+            )
         if self.flow_format not in FLOW_FORMATS:
             raise InputError(f"flow-format is '{self.flow_format}': choose one of {', '.join(FLOW_FORMATS)}")
         if self.max_flow is not None and not 0 < self.max_flow < math.inf:

@@ -1,54 +1,63 @@
 """Where results go: checked before the work starts, complete or absent at the end."""
 
 import glob
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from dinoflow_deploy.atomic import atomic_file, atomic_folder, check_file, check_folder, fitting_name
+from dinoflow_deploy.atomic import atomic_file, check_file, check_folder, fitting_name
 from dinoflow_deploy.errors import InputError
+from dinoflow_deploy.video.flow_folder import check_only_flow
 from dinoflow_deploy.video.frame_source import FrameSource
+from dinoflow_deploy.video.gif_writer import GifWriter
 from dinoflow_deploy.video.options import VideoOptions
-from dinoflow_deploy.video.writer import PictureSink, PngWriter, VideoWriter
+from dinoflow_deploy.video.picture_sink import PictureSink
+from dinoflow_deploy.video.png_writer import PngWriter
+from dinoflow_deploy.video.window import check_window
+from dinoflow_deploy.video.writer import VideoWriter
 
-_FLOW_FILE = re.compile(r"\d{6,}\.(flo|png|npy)")
-_PNG_START = re.compile(rb"\x89PNG\r\n\x1a\n.{4}IHDR.{8}\x10\x02", re.DOTALL)
-"""A PNG of 16-bit RGB, as flow in KITTI's layout is and pictures seldom are."""
+MOVING, STILL = (".mp4", ".webm", ".gif"), ".png"
+"""Suffixes of what takes any number of pictures, and of what takes one."""
 
 
 def check_outputs(
-    output: Path, options: VideoOptions, source: FrameSource, report_file: Path | None = None
+    output: Path | None, options: VideoOptions, source: FrameSource, report_file: Path | None = None
 ) -> None:
-    """Refuse outputs that could not be written at the end.
+    """Refuse outputs that could not be written at the end, and a window that cannot be opened.
 
     Args:
-        output: An mp4 file; or a PNG where the source gives one pair.
+        output: An mp4, WebM or GIF file; or a PNG where the source gives one pair; ``None`` for flow files
+            alone.
         options: The rest.
         source: What is read.
         report_file: What else will be written.
 
     Raises:
-        InputError: A wrong suffix; something exists and may not be replaced; it is what is read; one output
-            would replace another; or this user may not write there.
+        InputError: Nothing would be written; a wrong suffix; something exists and may not be replaced; it is
+            what is read; one output would replace another; this user may not write there; or there is no
+            screen for a window.
+        MissingPackageError: This OpenCV opens no windows, and one is wanted.
     """
-    if output.is_dir():  # asked first, since a folder's name seldom has the suffix
-        raise InputError(f"{output} is a folder: give a file name")
-    one_pair = options.selection.size(source.count) == 2
-    if output.suffix.lower() != ".mp4" and not (one_pair and output.suffix.lower() == ".png"):
-        raise InputError(f"{output}: the output is H.264 in mp4: name it '{output.with_suffix('.mp4').name}'")
-    files = [output] if report_file is None else [output, report_file]
-    if report_file is not None and report_file.resolve() == output.resolve():
-        raise InputError(f"{output} is named twice: give the report another name")
-    for file in files:
-        _check_file(file, options, source)
+    if output is None and options.save_flow is None:
+        raise InputError("without a video nothing is written but flow files: name their folder (save-flow)")
+    if output is not None:
+        _check_kind(output, one_pair=options.selection.size(source.count) == 2)
+        if report_file is not None and report_file.resolve() == output.resolve():
+            raise InputError(f"{output} is named twice: give the report another name")
+    for file in (output, report_file):
+        if file is not None:
+            _check_file(file, options, source)
     if options.save_flow is not None:
         if any(file.parent.resolve() == options.save_flow.resolve() for file in source.files):
             raise InputError(f"{options.save_flow} holds the input: choose another folder for the flow")
         check_folder(options.save_flow, overwrite=options.overwrite)
-        _check_only_flow(options.save_flow)
+        check_only_flow(options.save_flow)
+    if options.show:
+        if output is None:
+            raise InputError("a window shows the video that is written: without one, leave out show")
+        check_window()
 
 
 def default_output(inputs: Sequence[str]) -> Path:
@@ -64,7 +73,16 @@ def default_output(inputs: Sequence[str]) -> Path:
     else:
         path = Path(text).resolve()
         name = path.name if path.is_dir() else path.stem
-    return Path(fitting_name(name, f"-flow{'.png' if len(inputs) == 2 else '.mp4'}"))
+    return Path(fitting_name(name, f"-flow{STILL if len(inputs) == 2 else MOVING[0]}"))
+
+
+def _check_kind(output: Path, *, one_pair: bool) -> None:
+    if output.is_dir():  # asked first, since a folder's name seldom has the suffix
+        raise InputError(f"{output} is a folder: give a file name")
+    taken = [*MOVING, STILL] if one_pair else MOVING
+    if output.suffix.lower() not in taken:
+        named = output.with_suffix(taken[0]).name
+        raise InputError(f"{output}: the output is one of {', '.join(taken)}: name it '{named}'")
 
 
 def _check_file(path: Path, options: VideoOptions, source: FrameSource) -> None:
@@ -79,45 +97,24 @@ def _check_file(path: Path, options: VideoOptions, source: FrameSource) -> None:
         )
 
 
-def _check_only_flow(folder: Path) -> None:
-    """Refuse a folder that holds anything of the user's own: it is replaced as a whole."""
-    files = sorted(folder.iterdir()) if folder.is_dir() else []
-    strangers = [path.name for path in files if not _is_flow(path)]
-    if strangers:
-        raise InputError(f"{folder} holds more than flow files ('{strangers[0]}'): choose another folder")
-
-
-def _is_flow(path: Path) -> bool:
-    if not path.is_file() or not _FLOW_FILE.fullmatch(path.name):
-        return False
-    if path.suffix != ".png":
-        return True
-    with path.open("rb") as file:
-        return _PNG_START.match(file.read(26)) is not None
-
-
 @contextmanager
 def open_picture_sink(output: Path, source: FrameSource, options: VideoOptions) -> Iterator[PictureSink]:
     """A writer for the output's kind; the file appears when the block succeeds."""
-    with atomic_file(output, overwrite=options.overwrite) as partial:
-        if output.suffix.lower() == ".png":
-            yield PngWriter(partial)
-            return
-        with VideoWriter(
-            partial,
-            rate=Fraction(source.rate, options.selection.stride),
-            time_base=source.time_base,
-            pixel_aspect=source.pixel_aspect,
-        ) as writer:
-            yield writer
+    with (
+        atomic_file(output, overwrite=options.overwrite) as partial,
+        _writer(partial, source, options.selection.stride) as writer,
+    ):
+        yield writer
 
 
-@contextmanager
-def open_flow_folder(options: VideoOptions) -> Iterator[Path | None]:
-    """The folder for flow files, which appears when the block succeeds; ``None`` where none is wanted."""
-    if options.save_flow is None:
-        yield None
-        return
-    folder, overwrite = options.save_flow, options.overwrite
-    with atomic_folder(folder, overwrite=overwrite, check_old=_check_only_flow) as partial:
-        yield partial
+def _writer(path: Path, source: FrameSource, stride: int) -> PictureSink:
+    suffix = path.suffix.lower()
+    if suffix == STILL:
+        return PngWriter(path)
+    kind = GifWriter if suffix == ".gif" else VideoWriter
+    return kind(
+        path,
+        rate=Fraction(source.rate, stride),
+        time_base=source.time_base,
+        pixel_aspect=source.pixel_aspect,
+    )

@@ -5,24 +5,26 @@ wait between the stages, so that memory does not grow with the length of the cli
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from itertools import chain
+from contextlib import ExitStack, nullcontext
+from itertools import chain, repeat
 from pathlib import Path
 from threading import Event, Thread
 
 from dinoflow_deploy.engines import FlowEngine
-from dinoflow_deploy.flow import write_flow
 from dinoflow_deploy.progress import NoProgress, Progress
 from dinoflow_deploy.video.channel import Cancelled, Channel
 from dinoflow_deploy.video.compute_size import PairFlow
+from dinoflow_deploy.video.flow_folder import open_flow_folder, write_pair
 from dinoflow_deploy.video.frame_source import Frame, FrameSource
+from dinoflow_deploy.video.legend import Legend
 from dinoflow_deploy.video.options import VideoOptions
-from dinoflow_deploy.video.outputs import check_outputs, open_flow_folder, open_picture_sink
+from dinoflow_deploy.video.outputs import check_outputs, open_picture_sink
+from dinoflow_deploy.video.pair_picture import draw_pair
+from dinoflow_deploy.video.picture_sink import PictureSink
 from dinoflow_deploy.video.read_ahead import QUEUE_LENGTH, ReadAhead, too_few_frames
-from dinoflow_deploy.video.render import RENDERERS
 from dinoflow_deploy.video.report import STAGES, Stopwatch, VideoReport
 from dinoflow_deploy.video.scale import ColorScale, FlowFrame
-from dinoflow_deploy.video.writer import PictureSink
+from dinoflow_deploy.video.window import Window
 
 WORTH_SAYING = 0.1
 """Share of the pairs beyond the colour scale from which the user is told."""
@@ -34,21 +36,24 @@ WORTH_WAITING = 600
 def flow_video(
     source: FrameSource,
     engine: FlowEngine,
-    output: Path,
+    output: Path | None,
     options: VideoOptions | None = None,
     *,
     progress: Progress | None = None,
     stop: Event | None = None,
 ) -> VideoReport:
-    """Compute the flow of a clip and write it as a video.
+    """Compute the flow of a clip and write it as a video, as flow files, or as both.
 
     Each frame used, but for the last, gives one frame of the output, shown from the same time on and as long.
-    The sizes of the output and of saved flow are those of the source's frames.
+    The sizes of the output and of saved flow are those of the source's frames. A window (``options.show``)
+    belongs to the caller's thread, which is to be the program's main one for it, and its keys are read after
+    each pair.
 
     Args:
         source: The clip; it is read to its end and closed.
         engine: Computes the flow.
-        output: The mp4 file to write; a ``.png`` for a source of two images, if that is wanted.
+        output: The file to write: ``.mp4``, ``.webm`` or ``.gif``; or ``.png`` for a source of one pair;
+            ``None`` for the flow files of ``options.save_flow`` alone.
         options: What to draw and to keep.
         progress: Told of every pair.
         stop: Ends the clip early when set; the file is completed and kept.
@@ -58,14 +63,18 @@ def flow_video(
 
     Raises:
         VideoError: The source gives fewer than two frames, or a frame cannot be read or written.
-        InputError: An output exists or has the wrong suffix, or the frames do not suit the engine.
+        InputError: Nothing would be written, an output exists or has the wrong suffix, or the frames do not
+            suit the engine.
+        MissingPackageError: A window is wanted, and this OpenCV opens none.
         OutputElsewhereError: An output's name was taken meanwhile: it is complete, under another name.
         EngineError: The engine failed.
         KeyboardInterrupt: ``stop`` was set before there was anything to keep.
     """
     options = options or VideoOptions()
     check_outputs(output, options, source)
-    return _Run(source, engine, output, options, progress or NoProgress(), stop or Event()).run()
+    run = _Run(source, engine, output, options, progress or NoProgress(), stop or Event())
+    with Window(output.name) if options.show and output else nullcontext() as window:
+        return run.run(window)
 
 
 class _Run:
@@ -75,14 +84,20 @@ class _Run:
         self,
         source: FrameSource,
         engine: FlowEngine,
-        output: Path,
+        output: Path | None,
         options: VideoOptions,
         progress: Progress,
         stop: Event,
     ) -> None:
         self._source = source
         self._engine = engine
-        self._flow_of = PairFlow(engine, options.compute_side, progress)
+        self._flow_of = PairFlow(
+            engine,
+            options.compute_side,
+            progress,
+            backward=options.backward,
+            occlusion=options.occlusion,
+        )
         self._output = output
         self._options = options
         self._progress = progress
@@ -94,11 +109,17 @@ class _Run:
         self._decoded = self._reader.frames
         self._errors: list[BaseException] = []
         self._frames = self._pairs = 0
+        self._occluded = 0.0
         self._interrupted = False
-        self._drawn_size = self._size = self._flow_size = (0, 0)
+        self._size = self._flow_size = (0, 0)
+        self._pictures = 0
+        self._sink_notes: tuple[str, ...] = ()
+        self._legend = Legend() if options.legend else None
+        self._window: Window | None = None
         self._seconds_to_first_flow = 0.0
 
-    def run(self) -> VideoReport:
+    def run(self, window: Window | None) -> VideoReport:
+        self._window = window
         threads = [
             Thread(target=self._guarded, args=(work,), name=work.__name__.strip("_"), daemon=True)
             for work in (self._decode, self._encode)
@@ -156,14 +177,28 @@ class _Run:
 
     def _compute_pair(self, first: Frame, second: Frame) -> None:
         with self._watch.stage("engine"):
-            flow = self._flow_of(first.image, second.image)
+            result = self._flow_of(first.image, second.image)
         if not self._pairs:
             self._seconds_to_first_flow = self._watch.elapsed
             self._say_if_it_takes_long()
         self._pairs += 1
-        self._flow_size = (flow.shape[1], flow.shape[0])
-        self._computed.put(FlowFrame(first, flow, second.pts - first.pts))
+        self._flow_size = (result.flow.shape[1], result.flow.shape[0])
+        if result.occluded is not None:
+            self._occluded += float(result.occluded.mean())
+        self._computed.put(
+            FlowFrame(
+                first,
+                result.flow,
+                second.pts - first.pts,
+                occluded=result.occluded,
+                second=None if result.backward is None else second.image,
+                backward=result.backward,
+                backward_occluded=result.backward_occluded,
+            )
+        )
         self._progress.advance()
+        if self._window is not None and not self._window.refresh():
+            self._stop.set()
 
     def _say_if_it_takes_long(self) -> None:
         total = self._options.selection.size(self._source.count)
@@ -182,46 +217,63 @@ class _Run:
         raise too_few_frames(self._source, self._options.selection, self._frames)
 
     def _encode(self) -> None:
-        pairs = self._scale.apply(self._computed)
+        pairs = self._scaled()
         # Files are begun when there is something to put into them.
         first = next(pairs, None)
         if first is None:
             return
         with ExitStack() as stack:
             flow_folder = stack.enter_context(open_flow_folder(self._options))
-            sink = stack.enter_context(open_picture_sink(self._output, self._source, self._options))
+            sink = None
+            if self._output is not None:
+                sink = stack.enter_context(open_picture_sink(self._output, self._source, self._options))
             for pair, max_flow in chain([first], pairs):
-                self._write(pair, max_flow, sink, flow_folder)
-            with self._watch.stage("encode"):
+                if sink is not None:
+                    self._draw(pair, max_flow, sink)
+                if flow_folder is not None:
+                    with self._watch.stage("save_flow"):
+                        write_pair(flow_folder, pair, self._options.flow_format)
+            with self._watch.stage("encode" if sink else "save_flow"):
                 stack.close()
+            self._sink_notes = () if sink is None else tuple(sink.notes())
 
-    def _write(self, pair: FlowFrame, max_flow: float, sink: PictureSink, flow_folder: Path | None) -> None:
+    def _scaled(self) -> Iterator[tuple[FlowFrame, float]]:
+        """Each pair with the scale of its colours; where nothing is drawn, none is held back for them."""
+        return zip(self._computed, repeat(0.0)) if self._output is None else self._scale.apply(self._computed)
+
+    def _draw(self, pair: FlowFrame, max_flow: float, sink: PictureSink) -> None:
         with self._watch.stage("render"):
-            picture = RENDERERS[self._options.render](pair.frame.image, pair.flow, max_flow)
+            picture = draw_pair(pair, self._options.render, max_flow)
+            if self._legend is not None:
+                self._legend.draw(picture, pair.flow.shape[1], max_flow)
+        if self._window is not None:
+            self._window.picture = picture
         with self._watch.stage("encode"):
             sink.write(picture, pair.frame.pts, pair.duration)
-        self._drawn_size, self._size = (picture.shape[1], picture.shape[0]), sink.size
-        if flow_folder is not None:
-            with self._watch.stage("save_flow"):
-                write_flow(flow_folder / f"{pair.frame.index:06d}.{self._options.flow_format}", pair.flow)
+        self._size, self._pictures = sink.size, sink.count
 
     def _report(self) -> VideoReport:
+        drawn, folder = self._output is not None, self._options.save_flow
         return VideoReport(
             input=self._source.name,
-            output=str(self._output),
+            output=str(self._output) if drawn else None,
+            save_flow=None if folder is None else str(folder),
             engine=self._engine.describe().to_dict(),
-            render=self._options.render,
+            render=self._options.render if drawn else None,
+            backward=self._options.backward,
+            occluded=self._occluded / self._pairs if self._options.occlusion else None,
             frames=self._frames,
             pairs=self._pairs,
-            width=self._size[0],
-            height=self._size[1],
+            pictures=self._pictures,
+            width=self._size[0] if drawn else None,
+            height=self._size[1] if drawn else None,
             flow_width=self._flow_size[0],
             flow_height=self._flow_size[1],
             computed_width=self._flow_of.size[0],
             computed_height=self._flow_of.size[1],
             rate=self._source.rate / self._options.selection.stride,
-            max_flow=self._scale.max_flow or 0.0,
-            beyond_scale=self._scale.beyond,
+            max_flow=self._scale.max_flow if drawn else None,
+            beyond_scale=self._scale.beyond if drawn else None,
             seconds=self._watch.elapsed,
             seconds_to_first_flow=self._seconds_to_first_flow,
             stage_seconds={stage: self._watch.seconds[stage] for stage in STAGES},
@@ -233,9 +285,9 @@ class _Run:
 
     def _notes(self) -> Iterator[str]:
         yield from self._source.notes
-        if self._size != self._drawn_size:
-            drawn, written = ("x".join(map(str, size)) for size in (self._drawn_size, self._size))
-            yield f"H.264 needs even sides: {drawn} grew to {written}"
+        yield from self._sink_notes
+        if self._legend is not None and self._legend.note:
+            yield self._legend.note
         dropped = self._reader.dropped
         if dropped:
             yield f"{dropped} frames of the live source were dropped: the engine is slower than it"

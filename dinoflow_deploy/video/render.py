@@ -1,6 +1,7 @@
 """Pictures of flow: colours, colours over the frame, both side by side, arrows."""
 
 from collections.abc import Callable
+from functools import partial
 
 import cv2
 import numpy as np
@@ -10,6 +11,10 @@ from dinoflow_deploy.flow import flow_to_rgb
 from dinoflow_deploy.video.frame_source import Image
 
 Flow = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
+
+colors = partial(flow_to_rgb, beyond="clip")
+"""The colours of flow in videos: motion beyond the scale stays in full colour, and is no dark hole."""
 
 _STRONGEST = 0.85  # how much of the frame the colour of the fastest motion covers
 _ARROWS_ACROSS = 32  # arrows along the longer side
@@ -20,7 +25,7 @@ _LONGEST_ARROW = 1.5  # in distances between arrows: an arrow of max_flow
 
 def draw_flow(frame: Image, flow: Flow, max_flow: float) -> Image:
     """The Middlebury colours alone."""
-    return flow_to_rgb(flow, max_flow)
+    return colors(flow, max_flow)
 
 
 def draw_overlay(frame: Image, flow: Flow, max_flow: float) -> Image:
@@ -29,12 +34,12 @@ def draw_overlay(frame: Image, flow: Flow, max_flow: float) -> Image:
     length = cv2.magnitude(flow[..., 0], flow[..., 1])
     # The root lets slow motion show.
     cover = _STRONGEST * np.sqrt(np.minimum(length / np.float32(max_flow), 1))
-    return np.asarray(cv2.blendLinear(flow_to_rgb(flow, max_flow), grey, cover, 1 - cover), np.uint8)
+    return np.asarray(cv2.blendLinear(colors(flow, max_flow), grey, cover, 1 - cover), np.uint8)
 
 
 def draw_side_by_side(frame: Image, flow: Flow, max_flow: float) -> Image:
     """The frame on the left, the colours on the right."""
-    return np.hstack([frame, flow_to_rgb(flow, max_flow)])
+    return np.hstack([frame, colors(flow, max_flow)])
 
 
 def draw_arrows(frame: Image, flow: Flow, max_flow: float) -> Image:
@@ -73,3 +78,6 @@ RENDERERS: dict[str, Callable[[Image, Flow, float], Image]] = {
     "arrows": draw_arrows,
 }
 """Ways to draw a frame and its flow: ``(frame, flow, max_flow) -> picture``, by name."""
+
+COLORED = tuple(name for name in RENDERERS if name != "arrows")
+"""Those in which a colour means a motion."""

@@ -39,20 +39,27 @@ class VideoReport:
 
     Attributes:
         input: What was read.
-        output: The file written.
+        output: The video or picture written; ``None`` where flow files are all there is.
+        save_flow: The folder of flow files; ``None`` without them.
         engine: The engine's description.
-        render: How flow was drawn.
+        render: How flow was drawn; ``None`` without a video.
+        backward: Whether backward flow was drawn and saved too.
+        occluded: Mean share of a frame's pixels, from 0 to 1, that are hidden in the next frame or have left
+            it; ``None`` where it was not asked for.
         frames: Frames used.
-        pairs: Pairs of them, each one frame of the output.
-        width: Width of the output in pixels.
+        pairs: Pairs of them.
+        pictures: Frames of the output: one for each pair, but for those too fast for a GIF; 0 without a
+            video.
+        width: Width of the output in pixels; ``None`` without a video.
         height: Its height.
         flow_width: Width in pixels of flow as it was drawn and saved.
         flow_height: Its height.
         computed_width: Width of the frames that it was computed on.
         computed_height: Their height.
-        rate: Its nominal frames per second.
-        max_flow: Motion in pixels that is drawn fully saturated.
-        beyond_scale: Share of the pairs, from 0 to 1, with much motion over 1.5 times ``max_flow``.
+        rate: Nominal frames per second of the frames used.
+        max_flow: Motion in pixels that is drawn fully saturated; ``None`` without a video.
+        beyond_scale: Share of the pairs, from 0 to 1, with much motion over 1.5 times ``max_flow``; ``None``
+            without a video.
         seconds: From the first frame to the finished file.
         seconds_to_first_flow: From the beginning to the first pair's flow.
         stage_seconds: Time spent in each stage; stages overlap, so the sum may exceed ``seconds``.
@@ -63,20 +70,24 @@ class VideoReport:
     """
 
     input: str
-    output: str
+    output: str | None
+    save_flow: str | None
     engine: dict[str, Any]
-    render: str
+    render: str | None
+    backward: bool
+    occluded: float | None
     frames: int
     pairs: int
-    width: int
-    height: int
+    pictures: int
+    width: int | None
+    height: int | None
     flow_width: int
     flow_height: int
     computed_width: int
     computed_height: int
     rate: Fraction
-    max_flow: float
-    beyond_scale: float
+    max_flow: float | None
+    beyond_scale: float | None
     seconds: float
     seconds_to_first_flow: float
     stage_seconds: dict[str, float]

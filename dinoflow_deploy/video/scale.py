@@ -9,8 +9,8 @@ from itertools import chain
 import numpy as np
 import numpy.typing as npt
 
-from dinoflow_deploy.video.frame_source import Frame
-from dinoflow_deploy.video.render import Flow
+from dinoflow_deploy.video.frame_source import Frame, Image
+from dinoflow_deploy.video.render import Flow, Mask
 
 LOOK_AHEAD = Fraction(2)
 """Seconds at the start of a clip that fix the scale."""
@@ -32,11 +32,26 @@ class FlowFrame:
         frame: The first frame of the pair.
         flow: ``float32 [H, W, 2]`` in pixels.
         duration: Time to the next frame used, in units of the source's time base.
+        occluded: bool ``[H, W]``, true where the frame is hidden in the next or has left it; ``None`` where
+            that is not known.
+        second: The next frame's image, where it is needed.
+        backward: Its flow to the first.
+        backward_occluded: Where it shows what the first does not.
     """
 
     frame: Frame
     flow: Flow
     duration: int
+    occluded: Mask | None = None
+    second: Image | None = None
+    backward: Flow | None = None
+    backward_occluded: Mask | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that it takes; the second image is the next one's first."""
+        arrays = (self.frame.image, self.flow, self.occluded, self.backward, self.backward_occluded)
+        return sum(each.nbytes for each in arrays if each is not None)
 
 
 class ColorScale:
@@ -89,8 +104,8 @@ class ColorScale:
     def _seen_enough(self, held: list[FlowFrame]) -> bool:
         if not held:
             return False
-        size = held[0].frame.image.nbytes + held[0].flow.nbytes
-        return held[-1].frame.pts * self._time_base >= LOOK_AHEAD or (len(held) + 1) * size > LOOK_AHEAD_BYTES
+        size = (len(held) + 1) * held[0].nbytes
+        return held[-1].frame.pts * self._time_base >= LOOK_AHEAD or size > LOOK_AHEAD_BYTES
 
 
 def _drain(held: deque[FlowFrame]) -> Iterator[FlowFrame]:

@@ -14,7 +14,7 @@ from dinoflow_deploy.video.channel import Cancelled
 from dinoflow_deploy.video.compute_size import PairFlow
 from dinoflow_deploy.video.frame_source import Frame, FrameSource, Image, Selection, check_max_side
 from dinoflow_deploy.video.read_ahead import ReadAhead, too_few_frames
-from dinoflow_deploy.video.render import Flow
+from dinoflow_deploy.video.render import Flow, Mask
 from dinoflow_deploy.video.report import Stopwatch
 from dinoflow_deploy.video.sources import open_source
 
@@ -30,12 +30,20 @@ class FlowResult:
         frame: ``uint8 [H, W, 3]``, RGB, upright.
         flow: ``float32 [H, W, 2]`` in pixels.
         time: When the frame is shown, in seconds from the first frame used.
+        backward: Flow of the next frame used to this one, like ``flow``; ``None`` unless asked for.
+        occluded: bool ``[H, W]``, true where this frame is hidden in the next or has left it; ``None`` unless
+            asked for.
+        backward_occluded: Where the next frame shows what this one does not; ``None`` unless ``backward`` and
+            ``occlusion`` were both asked for.
     """
 
     index: int
     frame: Image
     flow: Flow
     time: float
+    backward: Flow | None = None
+    occluded: Mask | None = None
+    backward_occluded: Mask | None = None
 
 
 def flow_stream(
@@ -45,6 +53,8 @@ def flow_stream(
     selection: Selection | None = None,
     max_side: int | None = None,
     full_size: bool = False,
+    backward: bool = False,
+    occlusion: bool = False,
 ) -> Generator[FlowResult, None, None]:
     """Compute the flow of a clip pair by pair, in constant memory, from the steps of :func:`flow_video`.
 
@@ -63,6 +73,9 @@ def flow_stream(
             smaller frames.
         full_size: Give frames and flow at the size of the source all the same, flow in pixels of that size:
             only the engine sees the smaller frames.
+        backward: Give backward flow too.
+        occlusion: Give occlusion too, by :func:`~dinoflow_deploy.flow.consistency` at the size at which flow
+            is computed.
 
     Yields:
         One result for each pair, in order.
@@ -81,14 +94,22 @@ def flow_stream(
     with ExitStack() as stack:
         opened = stack.enter_context(_opened(source, None if full_size else max_side))
         engine = model if isinstance(model, FlowEngine) else stack.enter_context(load_engine(model))
-        flow_of = PairFlow(engine, max_side if full_size else None)
+        flow_of = PairFlow(engine, max_side if full_size else None, backward=backward, occlusion=occlusion)
         previous: Frame | None = None
         count = 0
         for frame in stack.enter_context(_decoded(opened, selection)):
             count += 1
             if previous is not None:
-                flow = flow_of(previous.image, frame.image)
-                yield FlowResult(previous.index, previous.image, flow, float(previous.pts * opened.time_base))
+                result = flow_of(previous.image, frame.image)
+                yield FlowResult(
+                    previous.index,
+                    previous.image,
+                    result.flow,
+                    float(previous.pts * opened.time_base),
+                    result.backward,
+                    result.occluded,
+                    result.backward_occluded,
+                )
             previous = frame
         if count < 2:
             raise too_few_frames(opened, selection, count)

@@ -1,65 +1,80 @@
-"""Pictures into a file: H.264 in mp4, or one PNG."""
+"""Pictures into a video: H.264 in mp4, or VP9 in WebM."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Self
 
 import av
-import cv2
 import numpy as np
 from av.codec.context import Flags
 from av.container import OutputContainer
 from av.video.stream import VideoStream
 
-from dinoflow_deploy.errors import VideoError
+from dinoflow_deploy.video.coarse_clock import CoarseClock
 from dinoflow_deploy.video.frame_source import Image
-
-VISUALLY_LOSSLESS = 18
-"""Default quality (x264's constant rate factor; 0 is lossless, 51 the worst)."""
+from dinoflow_deploy.video.picture_sink import PictureSink, named_errors
+from dinoflow_deploy.video.square_pixels import made_square, square_pixels
 
 _BT709 = 1  # the code of ITU-R BT.709 for matrix, primaries and transfer (ISO/IEC 23091-2)
 _LIMITED_RANGE = 1  # AVCOL_RANGE_MPEG
 _LARGEST_TERM = 2**30  # FFmpeg's fractions are of two int32
 
 
-class PictureSink(ABC):
-    """Takes pictures of one size, RGB.
+@dataclass(frozen=True, slots=True)
+class _Coding:
+    """A kind of video file.
 
     Attributes:
-        size: Width and height of what is in the file, in pixels; known after the first picture.
+        container: FFmpeg's name of the format.
+        encoder: FFmpeg's name of the encoder.
+        quality: Its constant rate factor by default: visually lossless on flow.
+        settings: Its other options.
+        container_settings: Those of the format.
+        time_unit: Seconds per unit in which the file counts; ``None`` if it takes any.
+        even: Whether sides must be even.
+        square: Whether pixels must be square: PyAV does not give WebM's muxer another shape.
     """
 
-    size = (0, 0)
+    container: str
+    encoder: str
+    quality: int
+    settings: Mapping[str, str]
+    container_settings: Mapping[str, str] = field(default_factory=dict)
+    time_unit: Fraction | None = None
+    even: bool = False
+    square: bool = False
 
-    @abstractmethod
-    def write(self, picture: Image, pts: int, duration: int | None = None) -> None:
-        """Add a picture.
 
-        Args:
-            picture: ``uint8 [H, W, 3]``.
-            pts: When it is shown, in units of the time base; larger than the last one.
-            duration: How long it is shown if no other follows; ``None`` for the nominal interval.
-
-        Raises:
-            VideoError: It cannot be written.
-        """
+_MP4 = _Coding("mp4", "libx264", 18, {"preset": "veryfast"}, {"movflags": "+faststart"}, even=True)
+_WEBM = _Coding(
+    "webm",
+    "libvpx-vp9",
+    24,
+    # Without a bit rate of 0 the rate factor is only a limit. 0 threads are as many as there are CPUs.
+    {"b": "0", "deadline": "good", "cpu-used": "5", "row-mt": "1", "threads": "0"},
+    time_unit=Fraction(1, 1000),
+    square=True,
+)
 
 
 class VideoWriter(PictureSink):
-    """Writes H.264, yuv420p, with its index in front ("fast start"), which every browser plays.
+    """Writes what every browser plays: VP9 in WebM where the suffix is ``.webm``, else H.264 in mp4.
 
-    yuv420p needs even sides: an odd width or height grows by repeating the last column or row. Use it as a
-    context manager; leaving it completes the file.
+    The pixels are yuv420p, tagged as ITU-R BT.709. H.264 needs even sides there: an odd width or height grows
+    by repeating the last column or row. An mp4 has its index in front ("fast start") and keeps times exactly;
+    WebM counts in milliseconds, and its pixels are made square. Use it as a context manager; leaving it
+    completes the file.
 
     Args:
-        path: The mp4 file.
+        path: The file.
         rate: Nominal frames per second.
         time_base: Seconds per unit of ``pts``.
         pixel_aspect: Width of a pixel divided by its height.
-        quality: x264's constant rate factor.
+        quality: Constant rate factor, of x264 (0 is lossless, 51 the worst, 18 the default) or VP9 (0 to 63,
+            24).
     """
 
     def __init__(
@@ -69,24 +84,33 @@ class VideoWriter(PictureSink):
         rate: Fraction,
         time_base: Fraction,
         pixel_aspect: Fraction = Fraction(1),
-        quality: int = VISUALLY_LOSSLESS,
+        quality: int | None = None,
     ) -> None:
+        super().__init__()
         self._path = path
+        self._coding = _WEBM if path.suffix.lower() == ".webm" else _MP4
         self._rate = _limited(rate)
-        self._time_base = time_base
+        self._time_base = self._coding.time_unit or time_base
+        self._clock = CoarseClock(self._rate, time_base, self._time_base)
         self._pixel_aspect = pixel_aspect
-        self._quality = quality
+        self._quality = self._coding.quality if quality is None else quality
         self._stream: VideoStream | None = None
+        self._drawn_size = (0, 0)
 
-    def __enter__(self) -> "VideoWriter":
-        with self._errors():
+    def __enter__(self) -> Self:
+        with named_errors(self._path):
             self._container: OutputContainer = av.open(
-                str(self._path), "w", format="mp4", options={"movflags": "+faststart"}
+                str(self._path),
+                "w",
+                format=self._coding.container,
+                options=dict(self._coding.container_settings),
             )
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: Any) -> None:
-        with self._errors():
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with named_errors(self._path):
             try:
                 if kind is None and self._stream is not None:
                     self._container.mux(self._stream.encode(None))
@@ -95,18 +119,38 @@ class VideoWriter(PictureSink):
 
     def write(self, picture: Image, pts: int, duration: int | None = None) -> None:
         """Encode a picture."""
-        picture = _even(picture)
-        with self._errors():
+        time = self._clock.time(pts)
+        if time is None:
+            return
+        self._drawn_size = (picture.shape[1], picture.shape[0])
+        if self._coding.square:
+            picture = square_pixels(picture, self._pixel_aspect)
+        if self._coding.even:
+            picture = _even(picture)
+        with named_errors(self._path):
             stream = self._stream = self._stream or self._add_stream(picture)
             rgb = av.VideoFrame.from_ndarray(picture, format="rgb24")
             frame = rgb.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
-            frame.pts, frame.time_base = pts, self._time_base
-            frame.duration = duration or max(1, round(1 / (self._rate * self._time_base)))
+            frame.pts, frame.time_base = time, self._time_base
+            frame.duration = self._clock.rest(pts, duration)
             self._container.mux(stream.encode(frame))
+        self.count += 1
+
+    def notes(self) -> Iterator[str]:
+        """What grew, and what was left out."""
+        if self.size != self._drawn_size and self._coding.square:
+            yield made_square("WebM", self._drawn_size, self.size)
+        elif self.size != self._drawn_size:
+            drawn, written = ("x".join(map(str, size)) for size in (self._drawn_size, self.size))
+            yield f"H.264 needs even sides: {drawn} grew to {written}"
+        left_out = self._clock.left_out
+        if left_out:
+            yield f"WebM counts in milliseconds: frames within the same one are left out, {left_out} here"
 
     def _add_stream(self, picture: Image) -> VideoStream:
-        options = {"crf": str(self._quality), "preset": "veryfast"}
-        stream = self._container.add_stream("libx264", rate=self._rate, options=options)
+        options = {"crf": str(self._quality), **self._coding.settings}
+        stream = self._container.add_stream(self._coding.encoder, rate=self._rate, options=options)
+        assert isinstance(stream, VideoStream)
         stream.height, stream.width = picture.shape[:2]
         self.size = (stream.width, stream.height)
         stream.pix_fmt = "yuv420p"
@@ -116,34 +160,10 @@ class VideoWriter(PictureSink):
         # where this is the order of showing too. On flow this costs 2 % of the file's size.
         context.max_b_frames = 0
         context.flags |= Flags.frame_duration.value
-        context.sample_aspect_ratio = self._pixel_aspect
+        context.sample_aspect_ratio = Fraction(1) if self._coding.square else self._pixel_aspect
         context.colorspace = context.color_primaries = context.color_trc = _BT709
         context.color_range = _LIMITED_RANGE
         return stream
-
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except av.error.FFmpegError as error:
-            raise VideoError(f"{self._path} cannot be written: {error.strerror}") from error
-
-
-class PngWriter(PictureSink):
-    """Writes a single picture.
-
-    Args:
-        path: The PNG file.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def write(self, picture: Image, pts: int, duration: int | None = None) -> None:
-        """Write the picture."""
-        self.size = (picture.shape[1], picture.shape[0])
-        # Not imwrite, which crashes on a path that is no text.
-        self._path.write_bytes(cv2.imencode(".png", picture[..., ::-1])[1].tobytes())
 
 
 def _limited(rate: Fraction) -> Fraction:

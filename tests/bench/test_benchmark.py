@@ -21,11 +21,13 @@ from dinoflow_deploy.bench.engine_process import EngineProcess, EngineSource, pa
 from dinoflow_deploy.bench.report import Report
 from dinoflow_deploy.bench.results import BenchResult
 from dinoflow_deploy.bench.speed import measure_speed
-from dinoflow_deploy.bench.tables import csv_text, markdown, tables
+from dinoflow_deploy.bench.tables import csv_text, markdown, parts, tables
+from dinoflow_deploy.cli.tables import print_parts
 from dinoflow_deploy.datasets.synthetic_tree import write_synthetic_tree
 from dinoflow_deploy.engines.builtin import builtin_models
 from dinoflow_deploy.errors import EngineError, FileFormatError, InputError
 from dinoflow_deploy.progress import NoProgress
+from tests.cli.terminal import check_drawn, printed
 from tests.engines.conftest import difference_model
 from tests.processes import blocks_interrupts
 
@@ -105,7 +107,9 @@ def test_a_synthetic_tree_says_so_and_nothing_published_stands_beside_it(result)
     assert "**sintel-clean (synthetic): 4 of 4 pairs, measured**" in text
     assert "**kitti-2015 (synthetic): end-point difference in px to nano onnxruntime**" in text
     assert "RAFT" not in text
-    assert "published" not in text.replace("as published for KITTI", "")
+    assert "published" not in text
+    # Its legend is that of both data sets' tables.
+    assert text.count("EPE: end-point error in px") == 1
     assert [each["synthetic"] for each in json.loads(result.to_json())["datasets"]] == [True, True]
 
 
@@ -249,6 +253,7 @@ def test_every_table_says_what_failed(with_failures, tmp_path):
     assert "no file, folder or built-in model 'absent'" in text
     for table in tables(with_failures):
         assert {len(row) for row in table.rows} == {len(table.header)}
+    check_drawn(printed(lambda: print_parts(parts(with_failures))), parts(with_failures))
     rows = list(csv.DictReader(io.StringIO(csv_text(with_failures))))
     assert next(row["where"] for row in rows if row["quantity"] == "failed") == "loading"
     assert with_failures.failures[1].reason in html.unescape(Report().html(with_failures))

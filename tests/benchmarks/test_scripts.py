@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from dinoflow_deploy.datasets import SceneConfig, SyntheticScenes
+from dinoflow_deploy.engines.memory_estimate import RULES
 from tests.engines.conftest import difference_model
 
 SCRIPTS = Path(__file__).parents[2] / "benchmarks"
@@ -109,6 +110,14 @@ def test_engine_speed(tmp_path: Path) -> None:
     pytorch, onnxruntime = profiles["pytorch"], profiles["onnxruntime"]
     assert sum(pytorch["parts"].values()) == pytest.approx(pytorch["milliseconds"], abs=0.1)
     assert sum(onnxruntime["operators"].values()) <= onnxruntime["milliseconds"] + 0.1
+
+
+def test_pair_memory(tmp_path: Path) -> None:
+    tiny = ["--models", "nano", "--backends", "onnxruntime", "--sizes", "256x256", "--batches", "2"]
+    (found,) = record_of("pair_memory", tmp_path, *tiny)["results"]
+    assert (found["backend"], found["size"], found["batch"]) == ("onnxruntime", [256, 256], 2)
+    rule = RULES["nano", "onnxruntime"]
+    assert found["growth_bytes"] == pytest.approx(rule.bytes_for(256, 256, batch=2), rel=0.25)
 
 
 def test_scene_rate(tmp_path: Path) -> None:

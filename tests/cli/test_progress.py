@@ -6,6 +6,7 @@ from rich.console import Console
 
 from dinoflow_deploy.cli import progress as progress_module
 from dinoflow_deploy.cli.progress import TerminalProgress
+from dinoflow_deploy.progress import counted
 
 
 @pytest.fixture
@@ -169,3 +170,11 @@ def test_the_bar_ends_when_the_work_raises():
         progress.start("flow", 3, "frames")
         raise ValueError("stop")
     assert "\x1b[?25h" in console.file.getvalue(), "the cursor stays hidden"
+
+
+def test_large_counts_are_written_out() -> None:
+    assert [counted(number, "frames") for number in (1, 2, 1234567)] == [
+        "1 frame",
+        "2 frames",
+        "1234567 frames",
+    ]

@@ -62,7 +62,7 @@ def test_a_clip_gives_a_file_beside_where_you_are(tmp_path, constant_engine):
         "in-flow.mp4",
     ]
     assert "model: constant, fp32, test on cpu (none)" in result.stderr
-    assert "nano is the small built-in model" in result.stderr
+    assert "nano is a built-in model" in result.stderr
     assert "note: the sound track is not copied" in result.stderr
 
 
@@ -106,6 +106,78 @@ def test_flow_of_smaller_frames_at_full_size_says_both_sizes(tmp_path):
     result = video("in.mp4", "other.mp4", "--full-size")
     assert result.exit_code == 1
     assert "--max-side" in result.stderr
+
+
+class HalfEngine(ConstantEngine):
+    """The left half stands still, and the right half goes 3 px to the right both ways, which cannot be."""
+
+    def _run(self, images1, images2):
+        flow = np.zeros((1, 2, *images1.shape[2:]), np.float32)
+        flow[:, 0, :, flow.shape[3] // 2 :] = 3
+        return flow
+
+
+@pytest.fixture
+def half_engine(monkeypatch):
+    monkeypatch.setattr(engines, "load_engine", lambda *_, **__: HalfEngine())
+
+
+def test_both_directions_and_occlusion_are_written_and_counted(tmp_path, half_engine):
+    write_clip(tmp_path / "in.mp4", frames=3)
+    result = video("in.mp4", "--backward", "--occlusion", "--save-flow", "flow", "--json", "r.json")
+    assert result.exit_code == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert lines[0].startswith("wrote in-flow.mp4: 2 frames, 192x64, ")
+    assert lines[1] == "wrote flow: forward and backward flow of 2 pairs, 96x64, masks of what is occluded"
+    assert lines[2] == "50.0% of a frame, on average, is hidden in the next one or has left it"
+    assert "in.mp4 --backward --occlusion --output" in lines[-1]
+    report = json.loads(Path("r.json").read_text())
+    assert (report["backward"], report["occluded"], report["save_flow"]) == (True, 0.5, "flow")
+    assert len(list(Path("flow").iterdir())) == 8
+    assert video("in.mp4", "--overwrite", "--occlusion", "--save-flow", "flow").exit_code == 0
+    assert len(list(Path("flow").iterdir())) == 4
+
+
+def test_flow_files_alone(tmp_path, half_engine):
+    write_clip(tmp_path / "in.mp4", frames=3)
+    given = ("in.mp4", "--max-side", "48", "--full-size")
+    result = video(*given, "--save-flow", "flow", "--no-video", "--json", "r.json")
+    assert result.exit_code == 0, result.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["flow", "in.mp4", "r.json"]
+    lines = result.stdout.splitlines()
+    assert lines[0] == "wrote flow: flow of 2 pairs, 96x64 computed at 48x32"
+    assert "full colour" not in result.stdout
+    assert json.loads(Path("r.json").read_text())["output"] is None
+    assert lines[-1] == f"next: dinoflow-deploy video {' '.join(given)} --output in-flow.mp4"
+    assert video(*lines[-1].split()[3:]).exit_code == 0
+    assert len(decode(tmp_path / "in-flow.mp4")) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ((), 1, "nothing is written but flow files: name their folder"),
+        (("--save-flow", "flow", "--output", "out.mp4"), 2, "--output is for a video"),
+        (("--save-flow", "flow", "--render", "flow"), 2, "--render is for a video"),
+        (("--save-flow", "flow", "--max-flow", "3"), 2, "--max-flow is for a video"),
+        (("out.mp4", "--save-flow", "flow"), 2, "out.mp4 would be the video"),
+    ],
+)
+def test_no_video_and_what_is_for_one_is_refused(tmp_path, constant_engine, arguments, code, message):
+    write_clip(tmp_path / "in.mp4")
+    result = video("in.mp4", *arguments, "--no-video")
+    assert result.exit_code == code
+    # Typer draws a frame around it.
+    assert message in " ".join(result.stderr.replace("\u2502", " ").split())
+    assert constant_engine == []
+    assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
+
+
+def test_three_images_without_a_video_are_a_sequence(tmp_path):
+    write_images(tmp_path, ["a.png", "b.png", "c.png"])
+    result = video("a.png", "b.png", "c.png", "--no-video", "--save-flow", "flow")
+    assert result.exit_code == 0, result.stderr
+    assert sorted(path.name for path in Path("flow").iterdir()) == ["000000.flo", "000001.flo"]
 
 
 def test_a_cuda_graph_is_asked_of_the_engine_and_of_the_next_command(tmp_path, constant_engine):
@@ -210,7 +282,7 @@ def test_a_truncated_clip_exits_3(tmp_path):
     ("arguments", "message"),
     [
         (["missing.mp4"], "missing.mp4 is missing"),
-        (["in.mp4", "out.gif"], "name it 'out.mp4'"),
+        (["in.mp4", "out.mov"], "one of .mp4, .webm, .gif: name it 'out.mp4'"),
         (["in.mp4", "--stride", "0"], "stride is 0"),
         (["in.mp4", "--frames", "1"], "frames is 1"),
         (["in.mp4", "--start", "100"], "flow needs at least two"),
@@ -265,6 +337,35 @@ def test_two_clips_are_told_from_a_clip_and_an_output(tmp_path, constant_engine,
     assert "--overwrite" not in result.stderr
     assert (tmp_path / second).read_bytes() == before
     assert constant_engine == []
+
+
+def test_a_gif_is_an_output_and_an_input(tmp_path):
+    write_clip(tmp_path / "in.mp4")
+    result = video("in.mp4", "out.gif", "--legend")
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.startswith("wrote out.gif: 11 frames, 96x64, 29.97 fps, ")
+    assert "next: dinoflow-deploy video in.mp4 --output out-side-by-side.gif" in result.stdout
+    assert video("out.gif", "again.webm").exit_code == 0
+    assert len(decode(tmp_path / "again.webm")) == 10
+    before = (tmp_path / "out.gif").read_bytes()
+    result = video("in.mp4", "out.gif")
+    assert "error: out.gif exists, and was taken for the output" in result.stderr
+    assert (tmp_path / "out.gif").read_bytes() == before
+    assert video("in.mp4", "out.gif", "--overwrite").exit_code == 0
+    result = video("out.gif", "--output", "out.gif", "--overwrite")
+    assert "out.gif is an input" in result.stderr
+
+
+def test_a_window_that_cannot_be_had_is_said_before_a_model_is_loaded(tmp_path, monkeypatch, constant_engine):
+    write_clip(tmp_path / "in.mp4")
+    monkeypatch.setattr(cv2, "currentUIFramework", str)
+    result = video("in.mp4", "--show")
+    assert result.exit_code == 1
+    assert result.stderr.startswith(
+        "error: show needs windows, and the OpenCV installed is the headless one: "
+    )
+    assert constant_engine == []
+    assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
 
 
 def test_an_output_that_appears_meanwhile_is_kept_and_all_that_was_made_is_too(tmp_path, monkeypatch):

@@ -20,9 +20,14 @@ class FirstChannels(FlowEngine):
     """Flow is red of frame 1 and green of frame 2, in grey levels: it can be read off the frames."""
 
     def __init__(
-        self, inputs: InputRange = DYNAMIC, *, precision: str = "fp32", convert_colors: bool = False
+        self,
+        inputs: InputRange = DYNAMIC,
+        *,
+        precision: str = "fp32",
+        convert_colors: bool = False,
+        device: str = "cpu",
     ) -> None:
-        description = EngineDescription("fake", "fake", "cpu", "none", precision, None, inputs)
+        description = EngineDescription("fake", "fake", device, "none", precision, None, inputs)
         super().__init__(description, convert_colors=convert_colors)
         self.shapes: list[tuple[int, ...]] = []
         self.releases = 0
@@ -152,13 +157,20 @@ def test_grey_and_rgba_are_converted_on_request(frames: MakeFrames) -> None:
 
 
 @pytest.mark.parametrize(
-    ("inputs", "batches"), [(DYNAMIC, [2]), (STATIC, [3]), (InputRange.unlimited(), [2]), (ONE, [1, 1])]
+    ("inputs", "device", "batches"),
+    [
+        (DYNAMIC, "cuda:1", [2]),
+        (InputRange.unlimited(), "cuda", [2]),
+        (ONE, "cuda", [1, 1]),
+        (DYNAMIC, "cpu", [1, 1]),
+        (STATIC, "cpu", [3]),
+    ],
 )
 def test_bidirectional_is_the_pair_and_its_reverse(
-    inputs: InputRange, batches: list[int], frames: MakeFrames
+    inputs: InputRange, device: str, batches: list[int], frames: MakeFrames
 ) -> None:
     frame1, frame2 = frames(2, 50, 60)
-    engine = FirstChannels(inputs)
+    engine = FirstChannels(inputs, device=device)
     forward, backward = engine.bidirectional(frame1, frame2)
     np.testing.assert_array_equal(forward, expected(frame1, frame2))
     np.testing.assert_array_equal(backward, expected(frame2, frame1))

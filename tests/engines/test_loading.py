@@ -77,12 +77,12 @@ def test_an_unknown_name_lists_what_there_is(small: Path) -> None:
     with pytest.raises(
         InputError,
         match=r"no file, folder or built-in model 'smal' \(built-in: small; published: vits16; "
-        r"without weights: opencv-dis\); did you",
+        r"to compare with: opencv-dis, torchvision-raft-large, torchvision-raft-small\); did you",
     ):
         load_engine("smal")
     with pytest.raises(
         InputError,
-        match=r"'missing/model\.onnx' \(built-in: small; published: vits16; without weights: opencv-dis\)$",
+        match=r"'missing/model\.onnx' \(built-in: small; published: vits16; to compare with: opencv-dis",
     ):
         load_engine("missing/model.onnx")
 

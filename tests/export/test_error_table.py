@@ -88,7 +88,7 @@ def test_an_overflow_is_infinite(trained: FlowModel) -> None:
     assert block.largest > 65504
     assert block.flow["fp16"].mean_px == math.inf
     assert block.flow["bf16"].mean_px < math.inf
-    assert "inf" in error_tables(found)
+    assert any("inf" in row for table in error_tables(found) for row in table.rows)
 
 
 def test_a_switched_flow_is_the_low_precision_convolution(trained: FlowModel) -> None:

@@ -61,6 +61,22 @@ def test_known_directions() -> None:
     assert_within_one_level(image[None].astype(np.uint8), oracle(flow, 4.0))
 
 
+@pytest.mark.parametrize("length", [4.0, 4.2, 40.0])
+def test_clipped_motion_beyond_the_maximum_looks_like_the_maximum(length: float) -> None:
+    angle = np.linspace(0, 2 * np.pi, 1000)
+    rim = np.stack([np.cos(angle), np.sin(angle)], -1)[None].astype(np.float32)
+    clipped = flow_to_rgb(rim * np.float32(length), 4.0, beyond="clip")
+    assert_within_one_level(clipped, oracle(rim * np.float32(3.9999), 4.0))
+    assert (clipped.max(axis=2) >= 254).all(), "as bright as full colour is"
+    inside = smooth_flow(scale=3.9)
+    np.testing.assert_array_equal(flow_to_rgb(inside, 4.0, beyond="clip"), flow_to_rgb(inside, 4.0))
+
+
+def test_another_way_to_draw_what_is_beyond_is_refused() -> None:
+    with pytest.raises(InputError, match="beyond is 'fade': choose one of darken, clip"):
+        flow_to_rgb(smooth_flow(), 4.0, beyond="fade")
+
+
 def test_still_field_is_white() -> None:
     assert (flow_to_rgb(np.zeros((4, 5, 2), np.float32)) == 255).all()
 

@@ -84,7 +84,8 @@ def test_what_is_not_known_is_refused_with_what_is(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"clip\.mp4 is nothing that is known.* \.onnx, .*, \.plan"):
         inspect_artifact(tmp_path / "clip.mp4")
     with pytest.raises(
-        InputError, match=r"no file, folder or built-in model 'nanno' \(built-in: nano; published: vits16\)"
+        InputError,
+        match=r"no file, folder or built-in model 'nanno' \(built-in: nano, small; published: vits16\)",
     ):
         inspect_artifact("nanno")
 

@@ -1,6 +1,7 @@
 """Counts and rates of a run, on full-size file lists that no disk holds."""
 
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -70,10 +71,18 @@ def folders(names) -> file_tree._Entries:
     return file_tree._Entries(folders=frozenset(names))
 
 
+@pytest.fixture(scope="module")
+def data(full_size) -> DataFolder:
+    """Opens each data set once for all tests."""
+    folder = DataFolder(str(full_size))
+    folder.open = cache(folder.open)
+    return folder
+
+
 @pytest.fixture
-def plans(full_size, monkeypatch):
+def plans(data, monkeypatch):
     monkeypatch.setattr(file_tree, "_list", listing)
-    return lambda name: plan_training(load_recipe(name), DataFolder(str(full_size)))
+    return lambda name: plan_training(load_recipe(name), data)
 
 
 def test_chairs_things_is_the_cards_figures(plans) -> None:

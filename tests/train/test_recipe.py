@@ -136,7 +136,7 @@ MISTAKES = [
     (_set("stages.0.synthetic.seed", -1), r"stages\[0\]\.synthetic: seed is -1: it must be 0 or more"),
     (_set("validation.every", 0), "validation: every is 0: it must be 1 or more"),
     (_set("validation.pairs", 0), "validation: pairs is 0: it must be 1 or more"),
-    (_set("model.backbone", "vits14"), "backbone is 'vits14': choose one of nano, vits16"),
+    (_set("model.backbone", "vits14"), "backbone is 'vits14': choose one of nano, small, vits16"),
     (_set("optimizer.learning_rate", 0), "optimizer: learning_rate is 0: it must be above 0"),
     (_set("optimizer.warmup_steps", -1), "optimizer: warmup_steps is -1: it must be 0 or more"),
     (_set("optimizer.weight_decay", -0.1), "optimizer: weight_decay is -0.1: it must be 0 or more"),

@@ -15,7 +15,13 @@ from safetensors.torch import load_file
 from tests.processes import descendants
 from tests.train.tiny_recipe import write_tiny_recipe
 
-ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
+
+@pytest.fixture
+def temporary(tmp_path_factory, monkeypatch) -> Path:
+    """For temporary files, which what is killed leaves; near the root, for its sockets."""
+    folder = tmp_path_factory.mktemp("t")
+    monkeypatch.setenv("TMPDIR", str(folder))
+    return folder
 
 
 def start(recipe: Path, output: Path, processes: int) -> "subprocess.Popen[bytes]":
@@ -30,10 +36,7 @@ def start(recipe: Path, output: Path, processes: int) -> "subprocess.Popen[bytes
         str(output),
     ]
     command += ["--device", "cpu", "--resume", "--nproc", str(processes)]
-    # What is killed leaves temporary files.
-    temporary = output.parent / "temporary"
-    temporary.mkdir(exist_ok=True)
-    environment = ENVIRONMENT | {"TMPDIR": str(temporary)}
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
     return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
@@ -63,10 +66,10 @@ def stamp(path: Path) -> int:
 
 
 @pytest.mark.parametrize(("processes", "workers"), [(1, 1), (2, 0)])
-def test_killed_and_resumed_equals_uninterrupted(tmp_path, processes, workers):
+def test_killed_and_resumed_equals_uninterrupted(tmp_path, temporary, processes, workers):
     recipe = write_tiny_recipe(tmp_path, workers=workers)
     finish(start(recipe, tmp_path / "whole", processes))
-    left = {path.name.partition("_")[0] for path in (tmp_path / "temporary").iterdir()}
+    left = {path.name.partition("_")[0] for path in temporary.iterdir()}
     assert left <= {"torchinductor"}, "left over from a run that ended, but for torch's own cache"
     output = tmp_path / "killed"
     checkpoint = output / "checkpoint.safetensors"

@@ -43,7 +43,7 @@ def test_frames_are_shrunk_once_and_flow_is_in_pixels_of_the_frames():
     flow_of = PairFlow(engine, 48)
     frames = np.random.default_rng(0).integers(0, 256, (3, 64, 96, 3), dtype=np.uint8)
     for first, second in itertools.pairwise(frames):
-        flow = flow_of(first, second)
+        flow = flow_of(first, second).flow
         assert flow.shape == (64, 96, 2)
         np.testing.assert_allclose(flow[..., 0], 6)
         np.testing.assert_allclose(flow[..., 1], 4)
@@ -55,7 +55,7 @@ def test_without_a_limit_or_below_it_flow_is_the_engines():
     frames = np.zeros((2, 32, 48, 3), np.uint8)
     for max_side in (None, 48, 480):
         engine = SizedEngine()
-        np.testing.assert_array_equal(PairFlow(engine, max_side)(*frames)[0, 0], [3, 2])
+        np.testing.assert_array_equal(PairFlow(engine, max_side)(*frames).flow[0, 0], [3, 2])
         assert engine.sizes == [(48, 32)]
 
 

@@ -4,25 +4,27 @@ import cv2
 import numpy as np
 import pytest
 
-from dinoflow_deploy.errors import InputError, OutputElsewhereError
+from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.flow import write_flow
 from dinoflow_deploy.video import open_source
 from dinoflow_deploy.video.options import VideoOptions
-from dinoflow_deploy.video.outputs import check_outputs, default_output, open_flow_folder
+from dinoflow_deploy.video.outputs import check_outputs, default_output
 from tests.video.clips import NumberedSource, picture, write_clip
 
 CLIP, PAIR = NumberedSource(10), NumberedSource(2)
 
 
-@pytest.mark.parametrize("name", ["out.mkv", "out.gif", "out", "out.png"])
+@pytest.mark.parametrize("name", ["out.mkv", "out.avi", "out", "out.png"])
 def test_other_suffixes_are_refused(tmp_path, name):
-    with pytest.raises(InputError, match=r"H\.264 in mp4: name it 'out\.mp4'"):
+    with pytest.raises(InputError, match=r"the output is one of \.mp4, \.webm, \.gif: name it 'out\.mp4'"):
         check_outputs(tmp_path / name, VideoOptions(), CLIP)
 
 
-def test_a_pair_may_be_a_picture(tmp_path):
-    check_outputs(tmp_path / "out.png", VideoOptions(), PAIR)
-    check_outputs(tmp_path / "out.MP4", VideoOptions(), PAIR)
+@pytest.mark.parametrize("name", ["out.png", "out.MP4", "out.gif", "out.webm"])
+def test_a_pair_may_be_a_picture(tmp_path, name):
+    check_outputs(tmp_path / name, VideoOptions(), PAIR)
+    with pytest.raises(InputError, match=r"one of \.mp4, \.webm, \.gif, \.png: name it"):
+        check_outputs(tmp_path / "out.jpg", VideoOptions(), PAIR)
 
 
 def test_what_exists_is_kept_unless_asked(tmp_path):
@@ -32,6 +34,15 @@ def test_what_exists_is_kept_unless_asked(tmp_path):
         check_outputs(output, VideoOptions(), CLIP)
     check_outputs(output, VideoOptions(overwrite=True), CLIP)
     assert output.read_bytes() == b"precious"
+
+
+def test_without_a_video_there_must_be_a_folder_for_flow_files(tmp_path):
+    with pytest.raises(InputError, match=r"nothing is written but flow files: .* \(save-flow\)"):
+        check_outputs(None, VideoOptions(), CLIP)
+    options = VideoOptions(save_flow=tmp_path / "flow")
+    check_outputs(None, options, CLIP, tmp_path / "report.json")
+    with pytest.raises(InputError, match=r"report\.json lies in .*flow, which holds nothing but flow files"):
+        check_outputs(None, options, CLIP, tmp_path / "flow/report.json")
 
 
 def test_a_folder_is_no_output(tmp_path):
@@ -63,18 +74,6 @@ def test_a_flow_folder_is_replaced_only_if_it_holds_flow_alone(tmp_path):
     (folder / "thesis.tex").touch()
     with pytest.raises(InputError, match=r"holds more than flow files \('thesis\.tex'\)"):
         check_outputs(output, VideoOptions(save_flow=folder, overwrite=True), CLIP)
-
-
-def test_what_was_put_into_the_flow_folder_meanwhile_is_kept_and_so_is_the_flow(tmp_path):
-    folder = tmp_path / "flow"
-    write_flow(folder / "000000.flo", np.zeros((8, 9, 2), np.float32))
-    opened = open_flow_folder(VideoOptions(save_flow=folder, overwrite=True))
-    (opened.__enter__() / "000001.flo").touch()
-    (folder / "thesis.tex").touch()
-    with pytest.raises(OutputElsewhereError, match=r"thesis\.tex.*what was made is .*flow-2"):
-        opened.__exit__(None, None, None)
-    assert sorted(path.name for path in folder.iterdir()) == ["000000.flo", "thesis.tex"]
-    assert [path.name for path in (tmp_path / "flow-2").iterdir()] == ["000001.flo"]
 
 
 def test_a_file_is_no_flow_folder(tmp_path):
@@ -113,6 +112,10 @@ def test_a_folder_names_its_output(tmp_path, monkeypatch):
         ({"render": "hsv"}, "render is 'hsv': choose one of flow, overlay, side-by-side, arrows"),
         ({"flow_format": "exr"}, "flow-format is 'exr': choose one of flo, png, npy"),
         ({"max_flow": 0}, "max-flow is 0"),
+        (
+            {"render": "arrows", "legend": True},
+            r"legend is for renderings with colours \(flow, overlay, side-by-side\), not arrows",
+        ),
         ({"max_flow": float("nan")}, "max-flow is nan"),
     ],
 )

@@ -14,7 +14,7 @@ import pytest
 
 from dinoflow_deploy.errors import EngineError, InputError, VideoError
 from dinoflow_deploy.flow import read_flow
-from dinoflow_deploy.video import Selection, VideoOptions, flow_video, open_source, pipeline
+from dinoflow_deploy.video import Selection, VideoOptions, flow_video, open_source, pipeline, render
 from dinoflow_deploy.video.frame_source import Frame
 from dinoflow_deploy.video.pipeline import QUEUE_LENGTH
 from tests.video.clips import (
@@ -32,7 +32,7 @@ from tests.video.clips import (
 pytestmark = pytest.mark.usefixtures("no_thread_is_left")
 
 
-def run(source, output: Path, engine=None, progress=None, stop=None, **options):
+def run(source, output: Path | None, engine=None, progress=None, stop=None, **options):
     with source, engine or ConstantEngine() as running:
         return flow_video(source, running, output, VideoOptions(**options), progress=progress, stop=stop)
 
@@ -128,18 +128,20 @@ def test_saved_flow_is_the_engines(tmp_path, clip, flow_format, error):
 
 
 def test_colours_never_change_scale(tmp_path):
-    """Motion doubles after three seconds; frames of equal motion look alike whenever they come."""
+    """Motion changes after three seconds; frames of equal motion look alike whenever they come."""
     engine = ConstantEngine()
 
     def speed(pair):
-        engine._flow = np.array([3.0 if pair < 75 or pair >= 90 else 6.0, 0], np.float32)
+        motion = 6.0 if 75 <= pair < 90 else 1.5 if 90 <= pair < 95 else 3.0
+        engine._flow = np.array([motion, 0], np.float32)
 
     engine._before = speed
     report = run(NumberedSource(101), tmp_path / "flow.mp4", engine)
     assert report.max_flow == 3.0
     frames = [frame[16, 16].astype(int) for frame in decode(tmp_path / "flow.mp4")]
-    assert np.abs(frames[10] - frames[95]).max() <= 2
-    assert np.abs(frames[10] - frames[80]).max() > 30
+    assert np.abs(frames[10] - frames[98]).max() <= 2
+    assert np.abs(frames[10] - frames[92]).max() > 100
+    assert np.abs(frames[10] - frames[80]).max() <= 2, "beyond the scale colours stay full"
     assert report.beyond_scale == pytest.approx(0.15)
     assert report.notes == (
         "in 15% of the pairs, motion is far beyond the colour scale of 3 px, the 99th percentile of the "
@@ -150,6 +152,45 @@ def test_colours_never_change_scale(tmp_path):
 def test_a_given_scale_is_kept_and_not_commented(tmp_path, clip):
     report = run(open_source([str(clip)]), tmp_path / "flow.mp4", max_flow=1.0)
     assert (report.max_flow, report.notes) == (1.0, ())
+
+
+@pytest.mark.parametrize("kind", ["webm", "gif"])
+def test_other_kinds_of_file_have_the_same_frames(tmp_path, clip, kind):
+    output = tmp_path / f"flow.{kind}"
+    report = run(open_source([str(clip)]), output, render="side-by-side", max_flow=4.0)
+    assert (report.pairs, report.pictures, report.width, report.height) == (11, 11, 192, 64)
+    unit = 1000 if kind == "webm" else 100
+    assert times(output) == [Fraction(round(unit * number / NTSC), unit) for number in range(11)]
+    with av.open(str(output)) as container:
+        assert container.duration / 1e6 == pytest.approx(11 / NTSC, abs=0.5 / unit)
+    with open_source([str(clip)]) as source:
+        first = next(source.frames(Selection())).image
+    got = cv2.GaussianBlur(decode(output)[0], (0, 0), 2).astype(int)
+    assert np.abs(got[:, :90] - cv2.GaussianBlur(first, (0, 0), 2)[:, :90]).mean() < 6
+    assert sorted(tmp_path.iterdir()) == sorted([clip, output])
+
+
+def test_frames_too_fast_for_a_gif_are_left_out_of_it_alone(tmp_path):
+    path = write_clip(tmp_path / "fast.mp4", frames=31, rate=Fraction(60), size=(32, 32))
+    report = run(open_source([str(path)]), tmp_path / "flow.gif", save_flow=tmp_path / "flow")
+    assert report.pairs == len(list((tmp_path / "flow").iterdir())) == 30
+    assert report.pictures == len(decode(tmp_path / "flow.gif")) < 30
+    assert any(note.startswith("GIF shows no picture for less than 0.02 s") for note in report.notes)
+
+
+@pytest.mark.parametrize("render", ["flow", "side-by-side"])
+def test_a_legend_is_drawn_over_the_flow_or_its_absence_said(tmp_path, render):
+    plain, keyed = tmp_path / "plain.mp4", tmp_path / "keyed.mp4"
+    for output, legend in ((plain, False), (keyed, True)):
+        report = run(NumberedSource(3, (128, 96)), output, render=render, max_flow=4.0, legend=legend)
+    assert report.notes == ()
+    changed = np.abs(decode(plain)[0].astype(int) - decode(keyed)[0]).max(axis=2) > 60
+    rows, columns = np.nonzero(changed)
+    width = changed.shape[1]
+    assert rows.min() > 96 * 0.4
+    assert width - 128 * 0.6 < columns.min() < columns.max() < width
+    report = run(NumberedSource(3), tmp_path / "small.mp4", legend=True)
+    assert report.notes == ("there is no room for the legend in 32x32",)
 
 
 def test_two_images_give_a_picture(tmp_path):
@@ -228,7 +269,7 @@ def test_an_error_while_drawing_surfaces_once_and_leaves_nothing(tmp_path, monke
     def fail(frame, flow, max_flow):
         raise ValueError("no ink")
 
-    monkeypatch.setitem(pipeline.RENDERERS, "flow", fail)
+    monkeypatch.setitem(render.RENDERERS, "flow", fail)
     with pytest.raises(ValueError, match="no ink"):
         run(NumberedSource(200), tmp_path / "flow.mp4", max_flow=3.0)
     assert list(tmp_path.iterdir()) == []
@@ -279,9 +320,9 @@ def test_memory_does_not_grow_with_the_clip(tmp_path, slow, monkeypatch):
     engine = ConstantEngine()
     if slow == "encoder":
         # The first picture waits until the engine can go no further.
-        draw, blocked = pipeline.RENDERERS["flow"], threading.Event()
+        draw, blocked = render.RENDERERS["flow"], threading.Event()
         engine._before = lambda pair: blocked.set() if pair == QUEUE_LENGTH else None
-        monkeypatch.setitem(pipeline.RENDERERS, "flow", lambda *values: (blocked.wait(20), draw(*values))[1])
+        monkeypatch.setitem(render.RENDERERS, "flow", lambda *values: (blocked.wait(20), draw(*values))[1])
     else:
         # The first pair waits until the decoder has filled its queue.
         engine._before = lambda pair: decoded_all_it_may.acquire(timeout=20) if pair == 0 else None
@@ -351,3 +392,37 @@ def test_progress_counts_pairs(tmp_path, clip):
     progress = Recorder()
     run(open_source([str(clip)]), tmp_path / "flow.mp4", progress=progress)
     assert progress.events == [("start", 11, "frames"), *["advance"] * 11, "finish"]
+
+
+def test_flow_files_alone_begin_at_once_and_nothing_is_drawn(tmp_path, monkeypatch):
+    """Two seconds of frames would be held back for colours: the least memory of a run shows they are not."""
+
+    def draw(*_):
+        raise AssertionError("drawn")
+
+    monkeypatch.setattr(pipeline, "draw_pair", draw)
+    monkeypatch.setattr(pipeline, "open_picture_sink", draw)
+    source = Watched(100)
+    report = run(source, None, save_flow=tmp_path / "flow", flow_format="npy")
+    assert source.most_alive <= 2 * QUEUE_LENGTH + 6 < 50
+    assert [path.name for path in tmp_path.iterdir()] == ["flow"]
+    assert len(list((tmp_path / "flow").iterdir())) == report.pairs == 99
+    nothing = ("output", "render", "width", "height", "max_flow", "beyond_scale")
+    assert [getattr(report, name) for name in nothing] == [None] * 6
+    assert report.stage_seconds["render"] == report.stage_seconds["encode"] == 0
+    assert report.notes == ()
+    values = json.loads(json.dumps(report.to_dict()))
+    assert (values["output"], values["save_flow"]) == (None, str(tmp_path / "flow"))
+
+
+def test_flow_files_alone_of_a_run_that_is_stopped_are_kept_and_of_one_that_fails_are_not(tmp_path):
+    stop = Event()
+    engine = ConstantEngine(before=lambda pair: stop.set() if pair == 4 else None)
+    report = run(NumberedSource(200), None, engine, stop=stop, save_flow=tmp_path / "flow")
+    assert (report.interrupted, report.pairs) == (True, 5)
+    assert len(list((tmp_path / "flow").iterdir())) == 5
+    with pytest.raises(VideoError, match="frame 10 is on fire"):
+        run(FailingSource(200), None, save_flow=tmp_path / "other")
+    assert [path.name for path in tmp_path.iterdir()] == ["flow"]
+    with pytest.raises(InputError, match="nothing is written but flow files"):
+        run(NumberedSource(3), None)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dinoflow_deploy.engines import EngineDescription, FlowEngine, InputRange
-from dinoflow_deploy.video import Selection, VideoOptions, flow_video, open_source
+from dinoflow_deploy.video import Selection, VideoOptions, flow_stream, flow_video, open_source
 from tests.video.clips import decode, times
 
 FOLDER = Path("/usr/share/doc/opencv-doc/examples/data")
@@ -48,6 +48,25 @@ def test_a_whole_clip_is_read(name):
     assert all(later.pts > earlier.pts for earlier, later in itertools.pairwise(frames))
     duration = frames[-1].pts * source.time_base
     assert abs(duration - slots / rate) < 1
+
+
+def test_people_walking_hide_little_and_what_they_hide_is_found_by_another_count_too():
+    """Consistency with the nearest pixel in place of interpolation."""
+    y, x = np.mgrid[:576, :768]
+    with ClassicalEngine() as engine:
+        results = flow_stream(
+            FOLDER / "vtest.avi", engine, selection=Selection(100, 3), backward=True, occlusion=True
+        )
+        for result in results:
+            u, v = result.flow[..., 0], result.flow[..., 1]
+            column, row = np.rint(x + u).astype(int), np.rint(y + v).astype(int)
+            inside = (x + u >= 0) & (x + u <= 767) & (y + v >= 0) & (y + v <= 575)
+            back = result.backward[row.clip(0, 575), column.clip(0, 767)]
+            squares = (result.flow**2).sum(axis=-1) + (back**2).sum(axis=-1)
+            occluded = ~inside | (((result.flow + back) ** 2).sum(axis=-1) >= 0.01 * squares + 0.5)
+            assert (occluded == result.occluded).mean() > 0.99
+            assert 0.002 < result.occluded.mean() < 0.1
+            assert np.logical_and(occluded, result.occluded).sum() > 0.8 * result.occluded.sum()
 
 
 @pytest.mark.parametrize("name", CLIPS)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from dinoflow_deploy.flow import flow_to_rgb
-from dinoflow_deploy.video.render import RENDERERS
+from dinoflow_deploy.video.render import COLORED, RENDERERS
 from tests.video.clips import picture
 
 FRAME = picture(0, 96, 64)
@@ -28,6 +28,13 @@ def test_flow_is_the_colour_code():
     np.testing.assert_array_equal(
         RENDERERS["flow"](FRAME, flow_of(5, 0), 6.0), flow_to_rgb(flow_of(5, 0), 6.0)
     )
+
+
+@pytest.mark.parametrize("name", COLORED)
+def test_what_is_beyond_the_scale_is_no_dark_hole(name):
+    """Motion over twice the scale looks as bright as that at the scale, and just as colourful."""
+    at_it, beyond = (RENDERERS[name](FRAME, flow_of(u, 0), 6.0).astype(int) for u in (6, 15))
+    np.testing.assert_allclose(beyond, at_it, atol=1)
 
 
 def test_side_by_side_is_frame_then_flow():

@@ -3,12 +3,11 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-import cv2
 import numpy as np
 import pytest
 
 from dinoflow_deploy.errors import VideoError
-from dinoflow_deploy.video.writer import PngWriter, VideoWriter
+from dinoflow_deploy.video.writer import VideoWriter
 from tests.video.clips import NTSC, boxes, decode, picture, times
 
 
@@ -114,14 +113,6 @@ def test_a_full_disk_is_named():
         write(Path("/dev/full"), [picture(number, 640, 480) for number in range(30)])
 
 
-def test_a_picture_is_exact(tmp_path):
-    image = picture(0, 97, 65)
-    writer = PngWriter(tmp_path / "a.png")
-    writer.write(image, 0)
-    assert writer.size == (97, 65)
-    np.testing.assert_array_equal(cv2.imread(str(tmp_path / "a.png"))[..., ::-1], image)
-
-
 @pytest.mark.parametrize(
     "rate",
     [
@@ -134,3 +125,53 @@ def test_a_picture_is_exact(tmp_path):
 def test_odd_rates_are_rounded_to_what_ffmpeg_holds(tmp_path, rate):
     path = write(tmp_path / "a.mp4", [picture(0, 32, 32)] * 2, rate=rate, time_base=Fraction(1, 1000))
     assert times(path) == [0, Fraction(1, 1000)]
+
+
+def test_webm_is_what_a_browser_plays(tmp_path):
+    pictures = [picture(number, 97, 65) for number in range(30)]
+    path = write(tmp_path / "a.WEBM", pictures)
+    with av.open(str(path)) as container:
+        (stream,) = container.streams
+        assert container.format.name == "matroska,webm"
+        assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ("vp9", "yuv420p")
+        assert (stream.colorspace, stream.color_primaries, stream.color_trc) == (1, 1, 1)
+        assert stream.color_range == 1
+        assert (stream.width, stream.height, stream.average_rate) == (97, 65, NTSC)
+    assert b"webm" in path.read_bytes()[:64], "the document type, without which browsers refuse it"
+    for got, image in zip(decode(path), pictures, strict=True):
+        assert np.abs(got.astype(int) - image).mean() < 3
+        assert np.abs(got[-1].astype(int) - image[-1]).mean() < 5, "odd sides stay"
+        assert np.abs(got[:, -1].astype(int) - image[:, -1]).mean() < 5
+    assert times(path) == [Fraction(round(1000 * number / NTSC), 1000) for number in range(30)]
+
+
+@pytest.mark.parametrize("last", [None, 5000])
+def test_webm_shows_the_last_picture_as_long_as_asked(tmp_path, last):
+    pts = [0, 3000, 9000, 10000, 40000, 43001]
+    with VideoWriter(tmp_path / "a.webm", rate=Fraction(25), time_base=Fraction(1, 90000)) as writer:
+        for number, time in enumerate(pts):
+            writer.write(picture(number, 96, 64), time, last if time == pts[-1] else None)
+    assert times(tmp_path / "a.webm") == [Fraction(round(time / 90), 1000) for time in pts]
+    with av.open(str(tmp_path / "a.webm")) as container:
+        assert container.duration == 1000 * round((pts[-1] + (last or 3600)) / 90)
+
+
+def test_webm_leaves_out_what_comes_within_a_millisecond_and_says_so(tmp_path):
+    with VideoWriter(tmp_path / "a.webm", rate=Fraction(3000), time_base=Fraction(1, 3000)) as writer:
+        for number in range(30):
+            writer.write(picture(number, 96, 64), number)
+    assert times(tmp_path / "a.webm") == [Fraction(number, 1000) for number in range(writer.count)]
+    assert 10 <= writer.count <= 11
+    (note,) = writer.notes()
+    assert note == (
+        f"WebM counts in milliseconds: frames within the same one are left out, {30 - writer.count} here"
+    )
+
+
+@pytest.mark.parametrize(("aspect", "size"), [(Fraction(4, 3), (128, 64)), (Fraction(1, 2), (96, 128))])
+def test_webm_has_square_pixels(tmp_path, aspect, size):
+    with VideoWriter(tmp_path / "a.webm", rate=NTSC, time_base=1 / NTSC, pixel_aspect=aspect) as writer:
+        writer.write(picture(0, 96, 64), 0)
+    (frame,) = decode(tmp_path / "a.webm")
+    assert frame.shape == (size[1], size[0], 3)
+    assert list(writer.notes()) == [f"WebM is written with square pixels: 96x64 became {size[0]}x{size[1]}"]

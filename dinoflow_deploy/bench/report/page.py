@@ -10,7 +10,8 @@ from dinoflow_deploy.bench.report.charts import Axis, even_axis, line_chart
 from dinoflow_deploy.bench.report.pictures import PairPictures, draw_pair, error_colors
 from dinoflow_deploy.bench.report.style import STYLE
 from dinoflow_deploy.bench.results import BenchResult, DatasetResult, Failure, SpeedResult
-from dinoflow_deploy.bench.tables import Table, dataset_tables, failures_table, speed_table
+from dinoflow_deploy.bench.tables import dataset_tables, failures_table, speed_table
+from dinoflow_deploy.tables import Table
 
 PAGE_NAME: Final = "index.html"
 """Of the page, in the folder of a report."""
@@ -89,7 +90,7 @@ def _table(table: Table) -> str:
     rows = "".join(
         "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in table.rows
     )
-    note = f'<p class="note">{escape(table.note)}</p>' if table.note else ""
+    note = f'<p class="note">{escape(table.legend)}</p>' if table.legend else ""
     return (
         f"<h3>{escape(table.title)}</h3>"
         f'<div class="wide"><table><thead><tr>{header}</tr></thead><tbody>{rows}</tbody></table></div>{note}'

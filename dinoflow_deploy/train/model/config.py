@@ -78,7 +78,7 @@ BACKBONES: dict[str, BackboneConfig] = {
     "vitb16": BackboneConfig(width=768, depth=12, heads=12),
     "vitl16": BackboneConfig(width=1024, depth=24, heads=16),
 }
-"""Backbones by name: the project's own ``nano`` and ``small``, and three sizes of DINOv3 (arXiv:2508.10104)."""
+"""Backbones by name: our own ``nano`` and ``small``, and three sizes of DINOv3 (arXiv:2508.10104)."""
 
 _HEADS: dict[str, HeadConfig] = {
     "nano": HeadConfig(width=32, output_widths=(16, 16)),

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
@@ -17,12 +18,20 @@ CONFIG_KEY = "dinoflow_config"
 CHECKPOINT_KEY = "dinoflow_checkpoint"
 
 
-def save_model(model: FlowModel, path: Path) -> None:
-    """Write a model whole: weights in float32 as they are, configuration as JSON in the metadata.
+def save_model(model: FlowModel, path: Path, dtype: torch.dtype | None = None) -> None:
+    """Write a model whole, with its configuration as JSON in the metadata.
 
     A file that exists is replaced.
+
+    Args:
+        model: What to write.
+        path: Where to.
+        dtype: Type to round its floating-point weights to; by default they stay as they are.
     """
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    tensors = {
+        name: tensor.detach().cpu().to(dtype if tensor.is_floating_point() else None).contiguous()
+        for name, tensor in model.state_dict().items()
+    }
     with atomic_file(path, overwrite=True) as partial:
         save_file(tensors, partial, metadata={CONFIG_KEY: json.dumps(model.config.to_dict(), sort_keys=True)})
 
