@@ -120,7 +120,7 @@ PARTS: Final = (
         "scene_rate",
         ("--renderers", "torch", "--pairs", "1024", "--batch", "256"),
         60,
-        tiny=("--pairs", "1", "--batch", "1"),
+        tiny=("--sizes", "128x128", "--pairs", "1", "--batch", "1"),
     ),
     Part(
         "speed 1088x1920",

@@ -1,8 +1,8 @@
 """How many synthetic frame pairs a second are rendered by NumPy and by torch, and how far they move.
 
 NumPy: CPU time of one process, in which OpenCV uses one thread. Torch: on a CPU the same, with one thread of
-its own; on a GPU the time that passes until all pairs are there. Medians of three repeats. Of torch also the host's
-time for drawing the parameters, the operations of a batch and the bytes that they read and write, counted.
+its own; on a GPU the time that passes until all pairs are there. Medians of three repeats. Of torch also
+the CPU time of drawing the parameters, and the operations of a batch and their bytes, counted.
 
 Run: python benchmarks/scene_rate.py --device cuda
 """
@@ -26,7 +26,10 @@ from dinoflow_deploy.train.scenes.parameters import random_scenes
 from operation_count import OperationCount
 from recording import Found, Record, argument_parser, missing, print_table, row, size_text
 
-CONFIGS: Final = (SceneConfig(128, 128, 24), SceneConfig(256, 256, 32), SceneConfig(384, 512, 48))
+CONFIGS: Final = {
+    size_text((config.height, config.width)): config
+    for config in (SceneConfig(128, 128, 24), SceneConfig(256, 256, 32), SceneConfig(384, 512, 48))
+}
 SEED: Final = 1
 REPEATS: Final = 3
 RENDERERS: Final = ("numpy", "torch")
@@ -37,6 +40,7 @@ LENGTHS: Final = ("mean", "median", "p95", "p99", "max")
 
 def main() -> None:
     parser = argument_parser(__file__, __doc__)
+    parser.add_argument("--sizes", nargs="+", choices=CONFIGS, default=CONFIGS)
     parser.add_argument("--pairs", type=int, default=200, help="pairs per size and repeat")
     parser.add_argument("--batch", type=int, default=64, help="pairs that torch draws at once")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where torch draws")
@@ -48,7 +52,7 @@ def main() -> None:
     print(f"texture pool, once per process and seed: {pool_seconds:.1f} s")
     start = {"seed": SEED, "batch": arguments.batch, "texture_pool_seconds": pool_seconds, "results": []}
     with Record(arguments, show, figures, **start) as record:
-        for config in CONFIGS:
+        for config in map(CONFIGS.__getitem__, arguments.sizes):
             for renderer in arguments.renderers:
                 found: Found = {"size": [config.height, config.width], "max_motion": config.max_motion}
                 found["renderer"] = "numpy" if renderer == "numpy" else f"torch {arguments.device}"

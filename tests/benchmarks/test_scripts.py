@@ -121,15 +121,13 @@ def test_pair_memory(tmp_path: Path) -> None:
 
 
 def test_scene_rate(tmp_path: Path) -> None:
-    record = record_of("scene_rate", tmp_path, "--pairs", "1", "--batch", "1")
-    numpy, torch_ = record["results"][::2], record["results"][1::2]
-    for renderer, results in (("numpy", numpy), ("torch cpu", torch_)):
-        assert [result["size"] for result in results] == [[128, 128], [256, 256], [384, 512]]
-        assert {result["renderer"] for result in results} == {renderer}
-        assert all(result["pairs_per_second"]["median"] > 0 for result in results)
-    # What is not the pixels' is little.
-    work = [result["megabytes_per_pair"] for result in torch_]
-    assert work[2] / work[1] == pytest.approx(384 * 512 / 256**2, rel=0.1)
+    record = record_of("scene_rate", tmp_path, "--sizes", "128x128", "--pairs", "1", "--batch", "1")
+    numpy, by_torch = record["results"]
+    assert [result["renderer"] for result in (numpy, by_torch)] == ["numpy", "torch cpu"]
+    assert all(result["pairs_per_second"]["median"] > 0 for result in (numpy, by_torch))
+    # At least two frames of three bytes are written, and a flow.
+    assert by_torch["megabytes_per_pair"] > 128**2 * (2 * 3 + 2 * 4) / 1e6
+    assert by_torch["operations"] > 100
 
 
 def test_loader_rate(tmp_path: Path) -> None:

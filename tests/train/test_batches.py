@@ -1,5 +1,6 @@
 """What a step trains on depends on the recipe and the step alone."""
 
+import dataclasses
 import multiprocessing
 import os
 import random
@@ -14,6 +15,7 @@ from dinoflow_deploy.datasets import SyntheticScenes
 from dinoflow_deploy.train.batches import Batch, training_batches, validation_samples
 from dinoflow_deploy.train.plan import plan_training
 from dinoflow_deploy.train.recipe import Recipe, Stage
+from dinoflow_deploy.train.scenes import SceneRenderer
 from tests.train.micro import micro_recipe
 
 Step = tuple[Stage, Batch]
@@ -139,6 +141,47 @@ def test_validation_pairs_are_shared_out_once_each(recipe, world_size, shares):
     assert [len(part) for part in parts] == shares
     names = sorted(sample.name for part in parts for _, sample in part)
     assert names == [f"synthetic/seed=3/index={index}" for index in range(3)]
+
+
+@pytest.fixture
+def by_torch(recipe, monkeypatch) -> Recipe:
+    """Stages of scenes that torch draws, of few textures."""
+    assert SceneRenderer.__init__.__kwdefaults__ is not None
+    monkeypatch.setitem(SceneRenderer.__init__.__kwdefaults__, "patterns", 2)
+    scenes = [dataclasses.replace(stage.synthetic, renderer="torch") for stage in recipe.stages]
+    return dataclasses.replace(
+        recipe,
+        stages=tuple(
+            dataclasses.replace(stage, synthetic=each)
+            for stage, each in zip(recipe.stages, scenes, strict=True)
+        ),
+    )
+
+
+def test_scenes_of_torch_are_shared_out_and_resumed_like_others(by_torch):
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    whole = _steps(by_torch)
+    names = [f"synthetic-torch/seed=2/index={4 + pair}" for pair in range(4)]
+    assert whole[5][1].names == tuple(names)
+    parts = [_steps(by_torch, 3, rank, 2) for rank in range(2)]
+    for (stage, batch), (_, first), (_, second) in zip(whole[3:], *parts, strict=True):
+        assert first.names + second.names == batch.names
+        height, width = stage.synthetic.scenes.height, stage.synthetic.scenes.width
+        assert batch.valid.all()
+        assert batch.valid.shape == (len(batch.names), height, width)
+        for name in ("image1", "image2", "flow", "valid"):
+            assert torch.equal(torch.cat([getattr(first, name), getattr(second, name)]), getattr(batch, name))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_torch_draws_where_it_is_asked_to_and_on_a_gpu_unless_asked_not_to(recipe, by_torch):
+    section = recipe.stages[0].synthetic
+    assert [section.drawn_by_torch(device) for device in ("cpu", "cuda")] == [False, True]
+    section = dataclasses.replace(section, renderer="numpy")
+    assert not section.drawn_by_torch("cuda")
+    assert by_torch.stages[0].synthetic.drawn_by_torch("cpu")
+    assert all(isinstance(each.pairs, SyntheticScenes) for each in plan_training(by_torch).held_out)
 
 
 def test_images_become_floats_from_0_to_1_on_the_device(recipe):
