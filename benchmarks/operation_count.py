@@ -11,7 +11,7 @@ _MAKES_ROOM = {torch.ops.aten.empty.memory_format, torch.ops.aten.empty_like.def
 _READS_AS_MUCH_AS_IT_WRITES = {torch.ops.aten.index.Tensor, torch.ops.aten.gather.default}
 
 
-class OperationCount(TorchDispatchMode):
+class OperationCount(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """A context that counts; on the device ``meta`` nothing is computed.
 
     Attributes:
@@ -21,7 +21,7 @@ class OperationCount(TorchDispatchMode):
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.operations = 0
         self.bytes = 0
 

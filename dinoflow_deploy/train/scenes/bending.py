@@ -51,7 +51,7 @@ def bend_fields(bends: Bends, height: int, width: int, device: torch.device) -> 
 def bent_flow(flow: Tensor, bend: Tensor) -> Tensor:
     """The flow ``[n, 2, H, W]`` when the second frame is bent, searched as ``datasets.bending`` does."""
     height, width = bend.shape[2:]
-    last = flow.new_tensor([width - 1, height - 1])
+    last = on_device(np.array([width - 1.0, height - 1.0]), flow.device)
     start = torch.stack(
         torch.meshgrid(
             torch.arange(width, dtype=torch.float32, device=flow.device),

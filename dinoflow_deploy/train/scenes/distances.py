@@ -23,7 +23,8 @@ _FAR: Final = 1e4
 def half_sizes(outlines: Outlines, rim: Numbers | float = RIM) -> Numbers:
     """Half of the sides of the grids, px, ``[..., L, 2]``; ``rim`` as ``distances`` takes it."""
     # A blob may be a little larger than at the angles that were looked at.
-    return outlines.extent * 1.03 + np.asarray(rim)[..., None]
+    half: Numbers = outlines.extent * 1.03 + np.asarray(rim)[..., None]
+    return half
 
 
 def distances(outlines: Outlines, device: torch.device, rim: Numbers | float = RIM) -> Tensor:
@@ -48,8 +49,9 @@ def distances(outlines: Outlines, device: torch.device, rim: Numbers | float = R
     is_rod = on_device(outlines.kind == ROD, device)[..., None, None, None]
     both = torch.where(is_rod, _rod(outlines, x, y), _around(outlines, x, y))
     beyond = -on_device(np.broadcast_to(rim, outlines.kind.shape), device)[..., None, None]
-    both[..., [0, -1], :] = beyond[..., None, :, :]
-    both[..., :, [0, -1]] = beyond[..., None, :, :]
+    for end in (0, -1):
+        both[..., end, :] = beyond
+        both[..., end] = beyond
     return both
 
 
@@ -65,7 +67,7 @@ def _around(outlines: Outlines, x: Tensor, y: Tensor) -> Tensor:
     angle = torch.atan2(y, x).flatten(0, 1)
     position = torch.stack([torch.remainder(angle, 2 * math.pi) / math.pi - 1, torch.zeros_like(angle)], -1)
     found = functional.grid_sample(both, position, padding_mode="border", align_corners=True)
-    radius, nearness = found.unflatten(0, outlines.kind.shape).unbind(dim=2)
+    radius, nearness = found.view(*outlines.kind.shape, *found.shape[1:]).unbind(dim=2)
     hole = on_device(outlines.hole, device)[..., None, None]
     length = torch.hypot(x, y)
     to_hole = torch.where(hole > 0, (length - hole * radius) * nearness, _FAR)

@@ -49,7 +49,7 @@ class Draws:
 
     def integers(self, low: int | NDArray[np.int64], end: int | NDArray[np.int64]) -> NDArray[np.int64]:
         """The next whole numbers from ``low`` to below ``end``."""
-        return np.floor(self.uniform(low, end)).astype(np.int64)
+        return np.floor(low + (end - low) * self.take()).astype(np.int64)
 
     def happens(self, probability: float) -> NDArray[np.bool_]:
         """Whether something does, by its probability."""

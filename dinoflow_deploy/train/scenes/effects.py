@@ -36,8 +36,9 @@ def apply_effects(frames: tuple[Tensor, Tensor], effects: CameraEffects) -> None
     chosen = effects.noise > 0
     if (noisy := where_true(chosen, device)) is not None:
         keys, strength = on_device(effects.keys[chosen], device), on_device(effects.noise[chosen], device)
+        height, width = frames[0].shape[2:]
         for place, frame in enumerate(frames):
-            noise = normal_noise(keys, frame.shape[0], *frame.shape[2:], stream=place)
+            noise = normal_noise(keys, (3, height, width), place)
             frame[:, noisy] = frame[:, noisy].clamp_(0, 255) + noise * strength[:, None, None]
 
 

@@ -12,24 +12,23 @@ _SHIFTS: Final = (16, 13, 16)
 _STEP: Final = 0x9E3779B1
 
 
-def normal_noise(keys: Tensor, channels: int, height: int, width: int, stream: int) -> Tensor:
+def normal_noise(keys: Tensor, shape: tuple[int, int, int], stream: int) -> Tensor:
     """Independent standard normal numbers.
 
     Args:
         keys: ``int32 [B, 2]``; a pair of them gives the same numbers in every batch, and on every device up
             to rounding.
-        channels: C.
-        height: H.
-        width: W.
+        shape: C, H, W.
         stream: Another one gives other numbers; the numbers of all streams together, times C * H * W, must
-            stay below 2^32.
+            stay below 2^31.
 
     Returns:
         ``float32 [C, B, H, W]``.
     """
+    channels, height, width = shape
     count = channels * height * width
-    place = torch.arange(stream * count, (stream + 1) * count, dtype=torch.int64, device=keys.device)
-    bits = _wrapped(place).view(channels, 1, height, width) * _signed(_STEP)
+    place = torch.arange(stream * count, (stream + 1) * count, dtype=torch.int32, device=keys.device)
+    bits = place.view(channels, 1, height, width) * _signed(_STEP)
     for key in keys.unbind(dim=1):
         bits = _mixed(bits + key[:, None, None])
     # 24 bits, the middle of each step, in (-1, 1).
@@ -48,8 +47,3 @@ def _mixed(bits: Tensor) -> Tensor:
 
 def _signed(number: int) -> int:
     return number - 2**32 if number >= 2**31 else number
-
-
-def _wrapped(numbers: Tensor) -> Tensor:
-    """The lower 32 bits of whole numbers."""
-    return numbers.to(torch.int32)

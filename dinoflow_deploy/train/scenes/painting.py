@@ -119,10 +119,9 @@ class Painter:
         table = on_device(_with_pose(self._to_tiles, self._layers.from_frames[frame]), numbers.device)
         pairs, layers, columns = table.shape
         first = torch.arange(pairs, device=numbers.device)[:, None, None] * layers
-        chosen = table.reshape(-1, columns).T[:, (numbers + first).flatten()]
-        values = chosen.unflatten(1, numbers.shape)
+        values = table.reshape(-1, columns).T[:, numbers + first]
         grey = self._tile(positions, *values[:10])
-        mix = values[10:].unflatten(0, (3, 4))
+        mix = values[10:].view(3, 4, *numbers.shape)
         return torch.stack([_mixed(row, grey) for row in mix])
 
     def _tile(self, positions: Positions, *numbers: Tensor) -> Tensor:

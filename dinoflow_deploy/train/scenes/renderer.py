@@ -22,7 +22,7 @@ from dinoflow_deploy.train.scenes.parameters import FIRST_OBJECT, SceneParameter
 from dinoflow_deploy.train.scenes.textures import PHOTOGRAPH_TILES, Atlas, pattern_tiles, photograph_tiles
 
 MOST_PIXELS: Final = 2**24
-"""Pixels of a frame that are computed at once, over all pairs: 256 of 256x256, in about 3 GB."""
+"""Pixels that are computed at once, over all pairs: those of 256 frames of 256x256."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +139,7 @@ def _flow(drawn: SceneParameters, numbers: Tensor, positions: Positions) -> Tens
     motions = on_device(drawn.layers.motions, numbers.device)
     pairs, layers = motions.shape[:2]
     first = torch.arange(pairs, device=numbers.device)[:, None, None] * layers
-    chosen = motions.reshape(-1, 6).T[:, (numbers + first).flatten()].unflatten(1, numbers.shape)
-    a, b, c, d, e, f = chosen
+    a, b, c, d, e, f = motions.reshape(-1, 6).T[:, numbers + first]
     x, y = positions.x, positions.y
     return torch.stack([a * x + (b * y + c), d * x + (e * y + f)], dim=1)
 

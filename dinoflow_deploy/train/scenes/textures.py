@@ -70,7 +70,7 @@ class Atlas:
         ]
         grid = torch.stack(placed, dim=-1).flatten(0, 1)[None]
         found = functional.grid_sample(self.image, grid, padding_mode="border", align_corners=True)
-        return found[0].unflatten(1, x.shape[:2])
+        return found.view(3, *x.shape)
 
 
 def pattern_tiles(seed: int, count: int = POOL_SIZE) -> list[NDArray[np.uint8]]:
