@@ -273,8 +273,8 @@ def _check_batch_sizes(recipe: Recipe, processes: int) -> None:
 def _renderers(plan: TrainingPlan, process: Process) -> Iterator[str]:
     """Which stages' scenes torch draws, and where."""
     for index, stage in enumerate(plan.stages):
-        if stage.drawn_by_torch(process.device):
-            yield f"stage {index}: scenes drawn by torch on {process.device}, without loader processes"
+        if described := stage.describe_device(process.device):
+            yield f"stage {index}: {described}"
 
 
 def _shares(recipe: Recipe, process: Process) -> Iterator[str]:

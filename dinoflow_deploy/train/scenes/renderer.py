@@ -59,7 +59,7 @@ class SceneRenderer:
         device: Where the frames are made and stay.
         photographs: A folder of photographs for textures, in the share of scenes that ``config`` says.
         patterns: Number of drawn textures.
-        photograph_cuts: Number of textures that are cut of photographs.
+        photograph_cuts: Least number of textures that are cut of photographs.
 
     Raises:
         InputError: The seed is negative, or the photographs are not there, damaged or tiny.

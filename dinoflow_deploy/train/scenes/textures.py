@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
@@ -17,6 +17,8 @@ from dinoflow_deploy.datasets.textures import PATTERN_SIDE, POOL_SIZE, texture_p
 
 PHOTOGRAPH_TILES: Final = 256
 """Cuts of photographs that are kept, unless there are more photographs."""
+MOST_PHOTOGRAPHS: Final = 1024
+"""Photographs that are cut from: each takes 3 MB of the device's memory."""
 
 # Grey patterns are seen together in threes, as colours are mixed of them; in each tile with other ones.
 _APART: Final = (0, 1, 5)
@@ -82,17 +84,26 @@ def pattern_tiles(seed: int, count: int = POOL_SIZE) -> list[NDArray[np.uint8]]:
 
 
 def photograph_tiles(
-    photographs: PhotographPool, seed: int, count: int = PHOTOGRAPH_TILES
+    photographs: PhotographPool, seed: int, least: int = PHOTOGRAPH_TILES, most: int = MOST_PHOTOGRAPHS
 ) -> list[NDArray[np.uint8]]:
-    """Cuts of photographs, each of them at least once, at their size or shrunk, in their own colours."""
+    """Cuts of photographs, at their size or shrunk, in their own colours.
 
-    def cut(number: int) -> NDArray[Any]:
-        rng = generator(seed, Stream.DEVICE_PHOTOGRAPH, number)
+    Args:
+        photographs: Each is cut from once at least, or ``most`` of them once, which the seed tells.
+        seed: Of the order and the cuts.
+        least: Number of cuts where there are fewer photographs.
+        most: Number of cuts where there are more.
+    """
+    files = len(photographs.files)
+    order = generator(seed, Stream.DEVICE_PHOTOGRAPH).permutation(files)
+
+    def cut(number: int) -> NDArray[np.uint8]:
+        rng = generator(seed, Stream.DEVICE_PHOTOGRAPH, number + 1)
         # The smaller, the more a photograph may be shrunk.
         side = int(rng.integers(PATTERN_SIDE // 2, PATTERN_SIDE + 1))
-        return photographs.cut(rng, number % len(photographs.files), side, side)
+        return photographs.cut(rng, int(order[number % files]), side, side)
 
-    return [cut(number) for number in range(max(count, len(photographs.files)))]
+    return [cut(number) for number in range(min(max(least, files), most))]
 
 
 def _corner(tiles: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
