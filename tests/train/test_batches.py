@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from dinoflow_deploy.datasets import SyntheticScenes
+from dinoflow_deploy.train import plan
 from dinoflow_deploy.train.batches import Batch, training_batches, validation_samples
 from dinoflow_deploy.train.plan import plan_training
 from dinoflow_deploy.train.recipe import Recipe, Stage
@@ -182,6 +183,26 @@ def test_torch_draws_where_it_is_asked_to_and_on_a_gpu_unless_asked_not_to(recip
     assert not section.drawn_by_torch("cuda")
     assert by_torch.stages[0].synthetic.drawn_by_torch("cpu")
     assert all(isinstance(each.pairs, SyntheticScenes) for each in plan_training(by_torch).held_out)
+
+
+def test_that_torch_draws_is_said_and_of_how_many_photographs(by_torch, tmp_path, monkeypatch):
+    for number in range(3):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), np.full((40, 40), 90, np.uint8))
+    stage = by_torch.stages[0]
+    section = dataclasses.replace(stage.synthetic, textures=str(tmp_path))
+    changed = dataclasses.replace(by_torch, stages=(dataclasses.replace(stage, synthetic=section),))
+    (planned,) = plan_training(changed).stages
+    said = "scenes drawn by torch on cpu, without loader processes"
+    assert planned.describe_device(torch.device("cpu")) == said
+    monkeypatch.setattr(plan, "MOST_PHOTOGRAPHS", 2)
+    assert planned.describe_device(torch.device("cpu")) == f"{said}, from 2 of the 3 photographs"
+    numpy = dataclasses.replace(section, renderer="numpy")
+    assert (
+        dataclasses.replace(
+            planned, stage=dataclasses.replace(planned.stage, synthetic=numpy)
+        ).describe_device(torch.device("cuda"))
+        is None
+    )
 
 
 def test_images_become_floats_from_0_to_1_on_the_device(recipe):
