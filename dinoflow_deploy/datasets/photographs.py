@@ -49,7 +49,12 @@ class PhotographPool:
 
     def texture(self, rng: np.random.Generator, height: int, width: int) -> NDArray[np.uint8]:
         """A texture `uint8 [h, w, 3]` with h and w at most the size asked for and that of a photograph."""
-        photograph = self._read(self.files[int(rng.integers(len(self.files)))])
+        shrunk = self.cut(rng, int(rng.integers(len(self.files))), height, width)
+        return np.asarray(cv2.transform(shrunk, _tint(rng)), np.uint8)
+
+    def cut(self, rng: np.random.Generator, index: int, height: int, width: int) -> NDArray[np.uint8]:
+        """The same of one photograph, in its own colours."""
+        photograph = self._read(self.files[index])
         if rng.random() < 0.5:
             photograph = photograph.transpose(1, 0, 2)
         down, right = (int(step) for step in rng.choice([-1, 1], 2))
@@ -60,8 +65,9 @@ class PhotographPool:
         top, left = (int(rng.integers(side - part + 1)) for side, part in zip((high, wide), cut, strict=True))
         part = photograph[top : top + cut[0], left : left + cut[1]][::down, ::right]
         size = min(width, cut[1]), min(height, cut[0])
-        shrunk = cv2.resize(np.ascontiguousarray(part), size, interpolation=cv2.INTER_AREA)
-        return np.asarray(cv2.transform(shrunk, _tint(rng)), np.uint8)
+        return np.asarray(
+            cv2.resize(np.ascontiguousarray(part), size, interpolation=cv2.INTER_AREA), np.uint8
+        )
 
     def background(self, rng: np.random.Generator, height: int, width: int) -> NDArray[np.uint8]:
         """A texture for what lies behind everything: a photograph as any other."""

@@ -123,9 +123,13 @@ def test_pair_memory(tmp_path: Path) -> None:
 
 
 def test_scene_rate(tmp_path: Path) -> None:
-    record = record_of("scene_rate", tmp_path, "--pairs", "1")
-    assert [result["size"] for result in record["results"]] == [[128, 128], [256, 256], [384, 512]]
-    assert all(result["pairs_per_second"]["median"] > 0 for result in record["results"])
+    record = record_of("scene_rate", tmp_path, "--sizes", "128x128", "--pairs", "1", "--batch", "1")
+    numpy, by_torch = record["results"]
+    assert [result["renderer"] for result in (numpy, by_torch)] == ["numpy", "torch cpu"]
+    assert all(result["pairs_per_second"]["median"] > 0 for result in (numpy, by_torch))
+    # At least two frames of three bytes are written, and a flow.
+    assert by_torch["megabytes_per_pair"] > 128**2 * (2 * 3 + 2 * 4) / 1e6
+    assert by_torch["operations"] > 100
 
 
 def test_loader_rate(tmp_path: Path) -> None:
