@@ -81,8 +81,8 @@ def test_an_overflow_is_infinite(trained: FlowModel) -> None:
     model = copy.deepcopy(trained)
     with torch.no_grad():
         # Scores beyond 65504 in the first block alone.
-        model.backbone.blocks[0].attention.query.weight *= 3e3
-        model.backbone.blocks[0].attention.query.bias *= 3e3
+        model.backbone.blocks[0].attention.query.weight *= 6e3
+        model.backbone.blocks[0].attention.query.bias *= 6e3
     found = measure_errors(model, (64, 64))
     block = next(block for block in found.blocks if block.name == "transformer block 0")
     assert block.score is not None
