@@ -20,7 +20,7 @@ from dinoflow_deploy.system_errors import explain
 SMALLEST_SIDE: Final = 32
 """Pixels: what is smaller, mirrored at its borders, is a pattern and no longer a photograph."""
 LARGEST_SIDE: Final = 1024
-"""Pixels: larger photographs are shrunk to this, since a texture is never as large."""
+"""Pixels: larger photographs are shrunk to this, as far as their shorter side allows."""
 
 _KEPT_BYTES: Final = 256 * 2**20
 _MOST_SHRINKING: Final = 3.0
@@ -127,13 +127,17 @@ def _checked_pool(stamped: tuple[tuple[Path, int, int], ...]) -> PhotographPool:
     return PhotographPool(files)
 
 
-def _images(folder: Path) -> list[Path]:
+def _images(folder: Path, above: frozenset[Path] = frozenset()) -> list[Path]:
     found: list[Path] = []
+    # A link to a folder that holds it would be followed for ever.
+    real = folder.resolve()
+    if real in above:
+        return found
     for path in folder.iterdir():
         if path.name.startswith("."):
             continue
         if path.is_dir():
-            found += _images(path)
+            found += _images(path, above | {real})
         elif path.suffix.lower() in IMAGE_SUFFIXES:
             found.append(path)
     return found
@@ -151,11 +155,13 @@ def _fault(file: Path) -> str | None:
 
 def _read(file: Path) -> NDArray[np.uint8]:
     (photograph,) = read_frames(file)
-    shrinking = LARGEST_SIDE / max(photograph.shape)
+    height, width = photograph.shape[:2]
+    # A panorama is not made too narrow for a texture.
+    shrinking = max(LARGEST_SIDE / max(height, width), SMALLEST_SIDE / min(height, width))
     if shrinking >= 1:
         return photograph
-    height, width = (max(1, round(side * shrinking)) for side in photograph.shape[:2])
-    return np.asarray(cv2.resize(photograph, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+    size = round(width * shrinking), round(height * shrinking)
+    return np.asarray(cv2.resize(photograph, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _tint(rng: np.random.Generator) -> NDArray[np.float64]:
