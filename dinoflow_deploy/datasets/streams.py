@@ -12,6 +12,8 @@ class Stream(IntEnum):
     PATTERN = 1
     CLIP = 2
     TRUTH = 3
+    DEVICE_PAIR = 4
+    DEVICE_PHOTOGRAPH = 5
 
 
 def generator(seed: int, stream: Stream, index: int = 0) -> np.random.Generator:

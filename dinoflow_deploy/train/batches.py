@@ -19,8 +19,10 @@ from torch.utils.data import DataLoader
 from dinoflow_deploy.datasets import FlowSample
 from dinoflow_deploy.errors import DinoFlowError
 from dinoflow_deploy.interrupts import no_interrupts_for_children
+from dinoflow_deploy.train.data_sections import SyntheticSection
 from dinoflow_deploy.train.plan import HeldOut, StagePlan, TrainingPlan
 from dinoflow_deploy.train.recipe import Stage
+from dinoflow_deploy.train.scenes import SceneRenderer
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +93,19 @@ class _HeldOutSamples:
 
 
 def training_batches(
-    plan: TrainingPlan, first_step: int, rank: int, world_size: int, *, pin: bool
+    plan: TrainingPlan, first_step: int, rank: int, world_size: int, device: torch.device
 ) -> Iterator[tuple[Stage, Batch]]:
     """Stage and this process's share of the batch, for every step from ``first_step`` to the last.
 
     Rank r takes the r-th part of the samples of a step. A resumed run sees what the first would have seen.
+
+    Args:
+        plan: What is trained on.
+        first_step: Where to begin.
+        rank: Number of this process.
+        world_size: How many there are.
+        device: Where training computes. Scenes that torch draws are made there; all other batches are in the
+            host's memory, for a GPU page-locked.
 
     Raises:
         FileFormatError: A file is damaged; names it.
@@ -104,7 +114,11 @@ def training_batches(
         start = max(first_step - stage.first_step, 0)
         if start < stage.steps:
             keys = _shares(stage, start, rank, world_size)
-            batches = _load(stage.samples, keys, _collate, plan.recipe.workers, pin=pin)
+            if stage.drawn_by_torch(device):
+                batches = _drawn(stage.stage.synthetic, keys, device)
+            else:
+                pin = device.type == "cuda"
+                batches = _load(stage.samples, keys, _collate, plan.recipe.workers, pin=pin)
             yield from ((stage.stage, batch) for batch in batches)
 
 
@@ -128,6 +142,17 @@ def _shares(stage: StagePlan, start: int, rank: int, world_size: int) -> Iterato
     share = stage.stage.batch_size // world_size
     for step in range(start, stage.steps):
         yield stage.samples.keys(step)[rank * share : (rank + 1) * share]
+
+
+def _drawn(
+    section: SyntheticSection | None, keys: Iterable[Sequence[int]], device: torch.device
+) -> Iterator[Batch]:
+    assert section is not None, "only scenes are drawn"
+    renderer = SceneRenderer(section.scenes, section.seed, device, section.photographs)
+    for indices in keys:
+        drawn = renderer.batch(indices)
+        valid = torch.ones(drawn.depth1.shape, dtype=torch.bool, device=device)
+        yield Batch(drawn.frame1, drawn.frame2, drawn.flow, valid, tuple(map(renderer.name, indices)))
 
 
 def _load(

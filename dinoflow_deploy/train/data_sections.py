@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from dinoflow_deploy.datasets import SceneConfig, SyntheticScenes
 from dinoflow_deploy.datasets.registry import find_entry
@@ -10,6 +10,8 @@ from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.home import expand_home
 from dinoflow_deploy.train.augmentation import Augmentation, read_augmentation
 from dinoflow_deploy.train.tables import check_least, list_of_tables, read_section
+
+RENDERERS: Final = ("auto", "numpy", "torch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +22,14 @@ class SyntheticSection:
         seed: Of the textures and the scenes.
         scenes: Size, motion and content; in the file its keys stand beside ``seed``.
         textures: A folder of photographs that textures are cut from; by default they are drawn.
+        renderer: ``numpy``, in the loader processes; ``torch``, on the training device, other scenes of the
+            same kinds; or ``auto``: ``torch`` on a GPU. Scenes to validate on are NumPy's everywhere.
     """
 
     seed: int
     scenes: SceneConfig
     textures: str | None = None
+    renderer: str = "auto"
 
     def open(self, length: int) -> SyntheticScenes:
         """The scenes, as many as are asked for.
@@ -32,12 +37,22 @@ class SyntheticSection:
         Raises:
             InputError: The photographs are not there, damaged or tiny.
         """
-        folder = None if self.textures is None else Path(expand_home(self.textures))
-        return SyntheticScenes(self.scenes, self.seed, length, folder)
+        return SyntheticScenes(self.scenes, self.seed, length, self.photographs)
+
+    @property
+    def photographs(self) -> Path | None:
+        """The folder of photographs."""
+        return None if self.textures is None else Path(expand_home(self.textures))
+
+    def drawn_by_torch(self, device_type: str) -> bool:
+        """Whether torch draws the scenes that are trained on, on a device such as ``cpu`` or ``cuda``."""
+        return self.renderer == "torch" or (self.renderer == "auto" and device_type == "cuda")
 
     def __post_init__(self) -> None:
         """Check that the model takes the size."""
         check_least(self, seed=0)
+        if self.renderer not in RENDERERS:
+            raise InputError(f"renderer is '{self.renderer}': choose one of {', '.join(RENDERERS)}")
         _check_multiples("scenes", self.scenes.height, self.scenes.width)
 
 
@@ -135,7 +150,7 @@ def _read_synthetic(values: Any, where: str) -> SyntheticSection:
     table = dict(values)
     # As to_dict nests it, or as a person writes it: beside the seed.
     scenes = table.pop("scenes", {})
-    own = {name: table.pop(name) for name in ("seed", "textures") if name in table}
+    own = {name: table.pop(name) for name in ("seed", "textures", "renderer") if name in table}
     if isinstance(scenes, dict):
         scenes = {**scenes, **table}
     scenes = read_section(SceneConfig, scenes, where)

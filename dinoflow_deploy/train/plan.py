@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import torch
+
 from dinoflow_deploy.datasets import FlowDataset, SyntheticScenes
 from dinoflow_deploy.datasets.subset import spread_evenly
 from dinoflow_deploy.errors import InputError
@@ -10,6 +12,7 @@ from dinoflow_deploy.progress import counted
 from dinoflow_deploy.train.data_folder import DataFolder
 from dinoflow_deploy.train.recipe import Recipe, Stage
 from dinoflow_deploy.train.samples import AugmentedPairs, SceneSamples, Source
+from dinoflow_deploy.train.scenes import MOST_PHOTOGRAPHS
 from dinoflow_deploy.train.schedule import LearningRate
 
 
@@ -30,6 +33,20 @@ class StagePlan:
     steps: int
     samples: SceneSamples | AugmentedPairs
     rate: LearningRate
+
+    def drawn_by_torch(self, device: torch.device) -> bool:
+        """Whether these are scenes that torch draws, where training computes."""
+        scenes = self.stage.synthetic
+        return scenes is not None and scenes.drawn_by_torch(device.type)
+
+    def describe_device(self, device: torch.device) -> str | None:
+        """That torch draws the scenes, if it does, and which of the photographs it leaves out."""
+        if not self.drawn_by_torch(device):
+            return None
+        photographs = self.samples.scenes.photographs if isinstance(self.samples, SceneSamples) else None
+        files = len(photographs.files) if photographs else 0
+        some = f", from {MOST_PHOTOGRAPHS} of the {files} photographs" if files > MOST_PHOTOGRAPHS else ""
+        return f"scenes drawn by torch on {device}, without loader processes{some}"
 
     def describe(self) -> str:
         """Samples, steps and warm-up in a line."""

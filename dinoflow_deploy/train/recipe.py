@@ -163,6 +163,8 @@ class ValidationSection:
     def __post_init__(self) -> None:
         """Check ranges."""
         check_one_kind(self.synthetic, self.data)
+        if self.synthetic and self.synthetic.renderer == "torch":
+            raise InputError("renderer is 'torch': held-out scenes are rendered by NumPy, take it out")
         check_least(self, every=1, pairs=0 if self.data else 1)
 
 

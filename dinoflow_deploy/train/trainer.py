@@ -106,7 +106,7 @@ def train(
     _check_batch_sizes(recipe, process.world_size)
     progress = progress or NoProgress()
     plan = plan_training(recipe, data)
-    for line in [*plan.describe(), *_shares(recipe, process)]:
+    for line in [*plan.describe(), *_renderers(plan, process), *_shares(recipe, process)]:
         progress.note(line)
     with folder.locked() if process.is_main else nullcontext():
         resuming = resume and folder.checkpoint.exists()
@@ -148,7 +148,7 @@ class _Trainer:
             state.step,
             self.process.rank,
             self.process.world_size,
-            pin=self.process.device.type == "cuda",
+            self.process.device,
         )
         with self._report() as report, _interruption(self.process) as interrupted:
             if validate_start:
@@ -268,6 +268,13 @@ def _check_batch_sizes(recipe: Recipe, processes: int) -> None:
                 f"micro_batch {stage.micro_batch} of stage {index} does not divide the {share} pairs of each "
                 f"process ({stage.batch_size} shared by {processes}): choose a divisor"
             )
+
+
+def _renderers(plan: TrainingPlan, process: Process) -> Iterator[str]:
+    """Which stages' scenes torch draws, and where."""
+    for index, stage in enumerate(plan.stages):
+        if described := stage.describe_device(process.device):
+            yield f"stage {index}: {described}"
 
 
 def _shares(recipe: Recipe, process: Process) -> Iterator[str]:

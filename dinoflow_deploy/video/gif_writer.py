@@ -14,6 +14,7 @@ from av.filter.context import FilterContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from dinoflow_deploy.progress import counted
 from dinoflow_deploy.video.coarse_clock import CoarseClock
 from dinoflow_deploy.video.filters import FilterGraph
 from dinoflow_deploy.video.frame_source import Image
@@ -52,6 +53,8 @@ class GifWriter(PictureSink):
         self._pixel_aspect = pixel_aspect
         self._drawn_size = (0, 0)
         self._rest = 0
+        self._begun = 0
+        self._pauses_cut = 0
         self._palette: FilterGraph | None = None
         self._stream: VideoStream | None = None
 
@@ -71,6 +74,7 @@ class GifWriter(PictureSink):
                 if kind is None and self._palette is not None:
                     self._encode(self._palette.finish())
                     last = self._path.stat().st_size
+                    self._pauses_cut += self.count > 1 and self._rest > _LONGEST
             finally:
                 self._container.close()
         if last:
@@ -82,6 +86,8 @@ class GifWriter(PictureSink):
         self._rest = self._clock.rest(pts, duration)
         if time is None:
             return
+        self._pauses_cut += time - self._begun > _LONGEST
+        self._begun = time
         self._drawn_size = (picture.shape[1], picture.shape[0])
         picture = square_pixels(picture, self._pixel_aspect)
         self.size = (picture.shape[1], picture.shape[0])
@@ -101,6 +107,11 @@ class GifWriter(PictureSink):
             yield (
                 "GIF shows no picture for less than 0.02 s: to keep the clip's speed, some are left out, "
                 f"{left_out} of {self.count + left_out}"
+            )
+        if self._pauses_cut:
+            yield (
+                f"GIF shows no picture for longer than {float(_LONGEST * _UNIT):.0f} s: the clip runs faster "
+                f"there, {counted(self._pauses_cut, 'times')}"
             )
         if max(self.size) > _LARGE:
             yield f"GIFs of {self.size[0]}x{self.size[1]} are slow to show: set max-side, or name it .webm"

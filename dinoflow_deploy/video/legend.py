@@ -55,7 +55,7 @@ class Legend:
 @lru_cache(maxsize=4)
 def _panel(side: int, max_flow: float) -> Image:
     """Wheel and text on white, for a picture with this shorter side."""
-    wheel = _wheel(max(_SMALLEST_WHEEL, round(_SHARE * side)), max_flow)
+    wheel = _wheel(max(_SMALLEST_WHEEL, round(_SHARE * side)))
     lines = [f"{max_flow:g} px", *(["ring: more"] if len(wheel) >= _WHEEL_WITH_KEY else [])]
     height = max(_SMALLEST_TEXT, round(len(wheel) * 0.15))
     parts = [wheel, *(_text(line, height) for line in lines)]
@@ -70,13 +70,13 @@ def _panel(side: int, max_flow: float) -> Image:
     return np.asarray(cv2.rectangle(panel, (0, 0), (width - 1, len(panel) - 1), _INK, 1), np.uint8)
 
 
-def _wheel(diameter: int, max_flow: float) -> Image:
+def _wheel(diameter: int) -> Image:
     """The colours of all motions up to 1.25 times the scale, on white, with a circle at the scale."""
     count = diameter * _SAMPLES
     axis = (2 * np.arange(count, dtype=np.float32) + 1) / count - 1
     u, v = np.meshgrid(axis, axis)
     length = np.hypot(u, v) * _BEYOND
-    image = colors(np.stack([u, v], axis=2) * np.float32(_BEYOND * max_flow), max_flow)
+    image = colors(np.stack([u, v], axis=2) * np.float32(_BEYOND), 1.0)
     image[length > _BEYOND] = 255
     thickness = max(1, diameter // 60) * _BEYOND * 2 / diameter
     image[abs(length - 1) < thickness / 2] = _INK

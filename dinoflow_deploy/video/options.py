@@ -1,14 +1,16 @@
 """What the user can choose about a flow video."""
 
-import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from dinoflow_deploy.errors import InputError
+from dinoflow_deploy.flow.arrays import UNKNOWN_ABOVE
 from dinoflow_deploy.video.frame_source import Selection, check_max_side
 from dinoflow_deploy.video.render import COLORED, RENDERERS
 
 FLOW_FORMATS = ("flo", "png", "npy")
+MAX_FLOW_RANGE = (1e-3, UNKNOWN_ABOVE)
+"""Pixels: smallest and largest scale of colours. Longer motion marks an unknown pixel in files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,5 +61,6 @@ class VideoOptions:
             )
         if self.flow_format not in FLOW_FORMATS:
             raise InputError(f"flow-format is '{self.flow_format}': choose one of {', '.join(FLOW_FORMATS)}")
-        if self.max_flow is not None and not 0 < self.max_flow < math.inf:
-            raise InputError(f"max-flow is {self.max_flow}: it must be a positive number of pixels")
+        low, high = MAX_FLOW_RANGE
+        if self.max_flow is not None and not low <= self.max_flow <= high:
+            raise InputError(f"max-flow is {self.max_flow}: it must be {low:g} to {high:g} px")

@@ -6,9 +6,10 @@ wait between the stages, so that memory does not grow with the length of the cli
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, nullcontext
+from functools import partial
 from itertools import chain, repeat
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event
 
 from dinoflow_deploy.engines import FlowEngine
 from dinoflow_deploy.progress import NoProgress, Progress
@@ -24,6 +25,7 @@ from dinoflow_deploy.video.picture_sink import PictureSink
 from dinoflow_deploy.video.read_ahead import QUEUE_LENGTH, ReadAhead, too_few_frames
 from dinoflow_deploy.video.report import STAGES, Stopwatch, VideoReport
 from dinoflow_deploy.video.scale import ColorScale, FlowFrame
+from dinoflow_deploy.video.stage_thread import StageThread
 from dinoflow_deploy.video.window import Window
 
 WORTH_SAYING = 0.1
@@ -120,20 +122,21 @@ class _Run:
 
     def run(self, window: Window | None) -> VideoReport:
         self._window = window
-        threads = [
-            Thread(target=self._guarded, args=(work,), name=work.__name__.strip("_"), daemon=True)
+        decoder, encoder = (
+            StageThread(partial(self._guarded, work), work.__name__.strip("_"))
             for work in (self._decode, self._encode)
-        ]
-        for thread in threads:
-            thread.start()
-        self._guarded(self._compute)
+        )
+        decoder.start()
+        encoder.start()
         try:
-            for thread in threads:
-                thread.join()
+            self._guarded(self._compute)
+            decoder.wait()
+            encoder.wait()
         except BaseException:
             self._cancel()
-            for thread in threads:
-                thread.join()
+            # Files are cleaned up there. A source that hangs may be left, by another Ctrl-C.
+            encoder.wait_out()
+            decoder.wait()
             raise
         if self._errors:
             raise self._errors[0]

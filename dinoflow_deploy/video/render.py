@@ -21,6 +21,7 @@ _ARROWS_ACROSS = 32  # arrows along the longer side
 _CLOSEST_ARROWS = 12  # px
 _SHORTEST_ARROW = 4  # px; shorter ones are dots
 _LONGEST_ARROW = 1.5  # in distances between arrows: an arrow of max_flow
+_FARTHEST_HEAD = 1e6  # px; OpenCV's coordinates are of 32 bits
 
 
 def draw_flow(frame: Image, flow: Flow, max_flow: float) -> Image:
@@ -53,7 +54,7 @@ def draw_arrows(frame: Image, flow: Flow, max_flow: float) -> Image:
     rows = np.arange(distance // 2, height, distance)
     columns = np.arange(distance // 2, width, distance)
     mean = cv2.blur(flow, (distance, distance))[np.ix_(rows, columns)]
-    arrows = _LONGEST_ARROW * distance * mean / np.float32(max_flow)
+    arrows = np.clip(_LONGEST_ARROW * distance * mean / np.float32(max_flow), -_FARTHEST_HEAD, _FARTHEST_HEAD)
     feet = np.stack(np.meshgrid(columns, rows), axis=-1)
     picture = np.ascontiguousarray(frame).copy()
     for foot, arrow in zip(feet.reshape(-1, 2), arrows.reshape(-1, 2), strict=True):

@@ -31,6 +31,8 @@ from tests.cli.terminal import check_drawn, printed
 from tests.engines.conftest import difference_model
 from tests.processes import blocks_interrupts
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def options(tmp_path_factory):

@@ -39,7 +39,7 @@ def test_it_takes_the_time_that_there_is(seconds):
     assert seconds - sum(known["seconds_per_step"]) <= takes <= seconds
     shares = np.divide(steps, [stage.steps for stage in recipe.stages])
     assert shares == pytest.approx([shares[2]] * 4, abs=1 / 500)
-    assert fitted.optimizer.warmup_steps == pytest.approx(100 * shares[2], abs=1)
+    assert fitted.optimizer.warmup_steps == pytest.approx(recipe.optimizer.warmup_steps * shares[2], abs=1)
     assert -(-sum(steps) // fitted.validation.every) <= 8
 
 

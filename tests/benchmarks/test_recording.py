@@ -13,6 +13,8 @@ import pytest
 from dinoflow_deploy.errors import EngineError, InputError
 from tests.benchmarks.test_scripts import SCRIPTS
 
+pytestmark = pytest.mark.slow
+
 
 def read(path: Path) -> dict:
     return json.loads(path.read_text())

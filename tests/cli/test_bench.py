@@ -11,6 +11,8 @@ from typer.testing import CliRunner, Result
 from dinoflow_deploy.cli.app import app
 from dinoflow_deploy.datasets.synthetic_tree import write_synthetic_tree
 
+pytestmark = pytest.mark.slow
+
 QUICK = ("--size", "64x64", "--rounds", "1", "--seconds", "0.05", "--device", "cpu")
 
 

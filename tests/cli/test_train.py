@@ -23,6 +23,8 @@ from tests.processes import descendants
 from tests.train.micro import Recorder, micro
 from tests.train.tiny_recipe import write_tiny_recipe
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["micro"]
 
 

@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 
 from dinoflow_deploy.datasets import SceneConfig, SyntheticScenes, render_clip
-from dinoflow_deploy.datasets.photographs import LARGEST_SIDE, PhotographPool, photograph_pool
+from dinoflow_deploy.datasets.photographs import (
+    LARGEST_SIDE,
+    SMALLEST_SIDE,
+    PhotographPool,
+    photograph_pool,
+)
 from dinoflow_deploy.errors import InputError
 from tests.datasets.warping import assert_same, plain_config, warp_errors
 
@@ -92,6 +97,21 @@ def test_large_photographs_are_shrunk(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "large.jpg"), np.full((300, 2 * LARGEST_SIDE, 3), 90, np.uint8))
     pool = photograph_pool(tmp_path)
     assert max(pool.texture(np.random.default_rng(0), 4000, 4000).shape) == LARGEST_SIDE
+
+
+def test_a_panorama_stays_wide_enough(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "wide.jpg"), np.full((40, 3 * LARGEST_SIDE, 3), 90, np.uint8))
+    texture = photograph_pool(tmp_path).texture(np.random.default_rng(0), 4000, 4000)
+    assert sorted(texture.shape[:2]) == [SMALLEST_SIDE, round(3 * LARGEST_SIDE * SMALLEST_SIDE / 40)]
+
+
+def test_links_are_followed_but_not_in_circles(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name, target in (("in/photographs", folder), ("in/up", tmp_path), ("in/itself", tmp_path / "in")):
+        (tmp_path / name).symlink_to(target)
+    found = [path.relative_to(tmp_path).as_posix() for path in photograph_pool(tmp_path).files]
+    below = "in/photographs"
+    assert found == [f"{below}/more/green.jpg", f"{below}/more/grey.png", f"{below}/red.png"]
 
 
 def test_only_so_many_are_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,8 @@ import pytest
 from dinoflow_deploy.engines import load_engine
 from dinoflow_deploy.engines.memory_estimate import RULES
 
+pytestmark = pytest.mark.slow
+
 HEIGHT, WIDTH = 544, 960
 # Float32 scores of four heads for two images: the largest value of "nano".
 SCORES = 2 * 4 * (HEIGHT // 16 * WIDTH // 16 + 5) ** 2 * 4

@@ -14,6 +14,8 @@ from dinoflow_deploy.engines import Bundle
 from dinoflow_deploy.train.model import save_model
 from tests.export.conftest import Exported, GetExport
 
+pytestmark = pytest.mark.slow
+
 COMMAND = [sys.executable, "-m", "dinoflow_deploy", "export"]
 
 

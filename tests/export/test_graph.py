@@ -14,6 +14,8 @@ import dinoflow_deploy
 from dinoflow_deploy.export.operator import OPERATOR_ATTRIBUTES, operator_nodes
 from tests.export.conftest import STATIC_SHAPE, Exported
 
+pytestmark = pytest.mark.slow
+
 CONTROL_FLOW = {"If", "Loop", "Scan"}
 FLOAT32_LAYERS = ("head.output_conv.4.",)
 # Of images and flow, of the softmax of the fusion, and four for each of the four samplings.

@@ -21,6 +21,8 @@ from dinoflow_deploy.progress import NoProgress
 from tests.export.conftest import STATIC_SHAPE, Exported, GetExport
 from tests.train.micro import Recorder
 
+pytestmark = pytest.mark.slow
+
 # Other batches, sides and aspect ratios than the traced 2 x 96 x 160; the smallest that is allowed.
 SHAPES = ((1, 64, 64), (3, 64, 112), (1, 144, 64))
 
@@ -103,8 +105,7 @@ def test_no_flow_and_half_the_flow_are_refused(
 def test_the_trained_model_s_flow_is_longer_than_the_limits(trained: FlowEngine) -> None:
     parity, rows = verify(trained, trained, "fp32", NoProgress())
     assert (parity.max_px, parity.relative) == (0, 0)
-    # The last are frames of 4x4 cells.
-    assert [row.flow_px > 10 for row in rows] == [True, True, False]
+    assert [row.flow_px > 10 for row in rows] == [True, True, True]
     assert rows[2].flow_px > 3
     assert parity.flow_px is not None
     assert parity.flow_px > max(tolerance.max_px for tolerance in TOLERANCES.values())
@@ -155,7 +156,7 @@ def test_the_pairs_move_and_are_the_same_each_time() -> None:
 
 def test_progress_ends_with_the_figure_of_the_table(trained: FlowEngine) -> None:
     recorder = Recorder()
-    parity, rows = verify(Scaled(trained, 1 + 1e-5), trained, "fp32", recorder)
+    parity, rows = verify(Scaled(trained, 1 + 5e-6), trained, "fp32", recorder)
     said = [figures["max"] for figures in recorder.figures]
     assert said == sorted(said)
     assert said[-1] == float(f"{parity.max_px:.2g}") == float(f"{max(row.max_px for row in rows):.2g}")

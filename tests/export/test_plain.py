@@ -12,6 +12,8 @@ from dinoflow_deploy.export.onnx_model import inline_operator
 from dinoflow_deploy.export.operator import operator_nodes
 from tests.export.conftest import STATIC_SHAPE, Exported, GetExport
 
+pytestmark = pytest.mark.slow
+
 openvino = pytest.importorskip("openvino")
 
 

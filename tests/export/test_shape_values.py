@@ -10,6 +10,8 @@ from onnx import TensorProto
 
 from tests.export.conftest import GetExport
 
+pytestmark = pytest.mark.slow
+
 FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16)
 # Positions of rows and columns: numbered, moved to the middles of cells, for the rotary embedding scaled by
 # 2 / count, and spread out to its angles.

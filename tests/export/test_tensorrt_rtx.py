@@ -15,6 +15,8 @@ from tests.export.conftest import Exported, GetExport
 from tests.export.old_operator import with_old_operator
 from tests.export.test_operator import operator_model
 
+pytestmark = pytest.mark.slow
+
 trt = pytest.importorskip("tensorrt_rtx_bindings")
 
 PROFILE = tuple(

@@ -16,6 +16,8 @@ from dinoflow_deploy.export.trace import trace
 from dinoflow_deploy.train.model import FlowModel
 from dinoflow_deploy.train.model.backbone import RotaryEmbedding
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def model(get_model: Callable[[str], FlowModel]) -> FlowModel:

@@ -8,6 +8,8 @@ from dinoflow_deploy.selftest import export_command
 from dinoflow_deploy.selftest.cases import Case
 from dinoflow_deploy.selftest.export_command import ExportCommand
 
+pytestmark = pytest.mark.slow
+
 SIZE = (448, 1024)
 
 

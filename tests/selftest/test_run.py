@@ -18,6 +18,8 @@ from dinoflow_deploy.selftest.export_command import ExportCommand
 from dinoflow_deploy.selftest.tables import markdown, summary
 from tests.engines.tensorrt.conftest import plan_info
 
+pytestmark = pytest.mark.slow
+
 NANO = builtin_models()["nano"]
 
 

@@ -29,6 +29,8 @@ from tests.tensorrt_api.source_names import (
     uses_in,
 )
 
+pytestmark = pytest.mark.slow
+
 SOURCES = read_sources(Path(dinoflow_deploy.__file__).parent)
 OURS = names_of_ours(SOURCES.values())
 FOLDERS = ("engines/tensorrt/", "export/tensorrt/", "export/plugin/", "inspection/plan_")

@@ -1,10 +1,13 @@
 import dataclasses
 
+import pytest
 import torch
 
 from dinoflow_deploy.train.model import FlowModel, FlowModelConfig, load_model, save_model
 from dinoflow_deploy.train.trainer import train
 from tests.train.micro import CPU, micro_recipe
+
+pytestmark = pytest.mark.slow
 
 
 def test_frozen_statistics_stay_and_weights_learn(tmp_path, micro):

@@ -1,5 +1,6 @@
 """What a step trains on depends on the recipe and the step alone."""
 
+import dataclasses
 import multiprocessing
 import os
 import random
@@ -11,16 +12,20 @@ import pytest
 import torch
 
 from dinoflow_deploy.datasets import SyntheticScenes
+from dinoflow_deploy.train import plan
 from dinoflow_deploy.train.batches import Batch, training_batches, validation_samples
 from dinoflow_deploy.train.plan import plan_training
 from dinoflow_deploy.train.recipe import Recipe, Stage
+from dinoflow_deploy.train.scenes import SceneRenderer
 from tests.train.micro import micro_recipe
+
+pytestmark = pytest.mark.slow
 
 Step = tuple[Stage, Batch]
 
 
 def _steps(recipe: Recipe, first: int = 0, rank: int = 0, world_size: int = 1) -> list[Step]:
-    return list(training_batches(plan_training(recipe), first, rank, world_size, pin=False))
+    return list(training_batches(plan_training(recipe), first, rank, world_size, torch.device("cpu")))
 
 
 def _assert_same(first: Batch, second: Batch) -> None:
@@ -123,7 +128,7 @@ def test_the_global_generator_does_not_change_the_data(recipe):
 
 def test_ctrl_c_leaves_loader_processes_at_work(tmp_path, micro, at_a_terminal):
     """It is sent to the whole process group, while the training process wants to finish its step."""
-    batches = training_batches(plan_training(micro_recipe(tmp_path, workers=1)), 0, 0, 1, pin=False)
+    batches = training_batches(plan_training(micro_recipe(tmp_path, workers=1)), 0, 0, 1, torch.device("cpu"))
     received = [next(batches)]
     for worker in multiprocessing.active_children():
         assert worker.pid is not None
@@ -139,6 +144,67 @@ def test_validation_pairs_are_shared_out_once_each(recipe, world_size, shares):
     assert [len(part) for part in parts] == shares
     names = sorted(sample.name for part in parts for _, sample in part)
     assert names == [f"synthetic/seed=3/index={index}" for index in range(3)]
+
+
+@pytest.fixture
+def by_torch(recipe, monkeypatch) -> Recipe:
+    """Stages of scenes that torch draws, of few textures."""
+    assert SceneRenderer.__init__.__kwdefaults__ is not None
+    monkeypatch.setitem(SceneRenderer.__init__.__kwdefaults__, "patterns", 2)
+    scenes = [dataclasses.replace(stage.synthetic, renderer="torch") for stage in recipe.stages]
+    return dataclasses.replace(
+        recipe,
+        stages=tuple(
+            dataclasses.replace(stage, synthetic=each)
+            for stage, each in zip(recipe.stages, scenes, strict=True)
+        ),
+    )
+
+
+def test_scenes_of_torch_are_shared_out_and_resumed_like_others(by_torch):
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    whole = _steps(by_torch)
+    names = [f"synthetic-torch/seed=2/index={4 + pair}" for pair in range(4)]
+    assert whole[5][1].names == tuple(names)
+    parts = [_steps(by_torch, 3, rank, 2) for rank in range(2)]
+    for (stage, batch), (_, first), (_, second) in zip(whole[3:], *parts, strict=True):
+        assert first.names + second.names == batch.names
+        height, width = stage.synthetic.scenes.height, stage.synthetic.scenes.width
+        assert batch.valid.all()
+        assert batch.valid.shape == (len(batch.names), height, width)
+        for name in ("image1", "image2", "flow", "valid"):
+            assert torch.equal(torch.cat([getattr(first, name), getattr(second, name)]), getattr(batch, name))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_torch_draws_where_it_is_asked_to_and_on_a_gpu_unless_asked_not_to(recipe, by_torch):
+    section = recipe.stages[0].synthetic
+    assert [section.drawn_by_torch(device) for device in ("cpu", "cuda")] == [False, True]
+    section = dataclasses.replace(section, renderer="numpy")
+    assert not section.drawn_by_torch("cuda")
+    assert by_torch.stages[0].synthetic.drawn_by_torch("cpu")
+    assert all(isinstance(each.pairs, SyntheticScenes) for each in plan_training(by_torch).held_out)
+
+
+def test_that_torch_draws_is_said_and_of_how_many_photographs(by_torch, tmp_path, monkeypatch):
+    for number in range(3):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), np.full((40, 40), 90, np.uint8))
+    stage = by_torch.stages[0]
+    section = dataclasses.replace(stage.synthetic, textures=str(tmp_path))
+    changed = dataclasses.replace(by_torch, stages=(dataclasses.replace(stage, synthetic=section),))
+    (planned,) = plan_training(changed).stages
+    said = "scenes drawn by torch on cpu, without loader processes"
+    assert planned.describe_device(torch.device("cpu")) == said
+    monkeypatch.setattr(plan, "MOST_PHOTOGRAPHS", 2)
+    assert planned.describe_device(torch.device("cpu")) == f"{said}, from 2 of the 3 photographs"
+    numpy = dataclasses.replace(section, renderer="numpy")
+    assert (
+        dataclasses.replace(
+            planned, stage=dataclasses.replace(planned.stage, synthetic=numpy)
+        ).describe_device(torch.device("cuda"))
+        is None
+    )
 
 
 def test_images_become_floats_from_0_to_1_on_the_device(recipe):

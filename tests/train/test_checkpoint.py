@@ -21,6 +21,8 @@ from dinoflow_deploy.train.recipe import Recipe
 from dinoflow_deploy.train.weight_average import WeightAverage
 from tests.train.micro import CPU, assert_equal, micro_recipe
 
+pytestmark = pytest.mark.slow
+
 
 def _state(seed: int) -> TrainingState:
     torch.manual_seed(seed)

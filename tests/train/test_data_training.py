@@ -20,6 +20,8 @@ from tests.train.data_recipe import data_recipe, data_tables, write_trees
 from tests.train.micro import CPU, Recorder, assert_equal
 from tests.train.test_trainer import _InterruptedAt
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def data(tmp_path) -> DataFolder:
@@ -52,10 +54,10 @@ def test_a_run_interrupted_within_an_epoch_resumes_exactly(tmp_path, data, micro
 
 
 def test_processes_and_loaders_share_the_same_samples_out(data, micro) -> None:
-    alone = [batch for _, batch in training_batches(plan_training(data_recipe(), data), 4, 0, 1, pin=False)]
+    alone = [batch for _, batch in training_batches(plan_training(data_recipe(), data), 4, 0, 1, CPU.device)]
     loading = dataclasses.replace(data_recipe(), workers=2)
     parts = [
-        [batch for _, batch in training_batches(plan_training(loading, data), 4, rank, 2, pin=False)]
+        [batch for _, batch in training_batches(plan_training(loading, data), 4, rank, 2, CPU.device)]
         for rank in range(2)
     ]
     assert len(alone) == 7
@@ -67,7 +69,7 @@ def test_processes_and_loaders_share_the_same_samples_out(data, micro) -> None:
 
 
 def test_parts_are_the_batch(data, micro) -> None:
-    _, batch = next(training_batches(plan_training(data_recipe(), data), 0, 0, 1, pin=False))
+    _, batch = next(training_batches(plan_training(data_recipe(), data), 0, 0, 1, CPU.device))
     assert batch.parts(0)[0].names == batch.names
     assert [len(part.names) for part in batch.parts(3)] == [3, 1]
     assert torch.equal(torch.cat([part.flow for part in batch.parts(2)]), batch.flow)

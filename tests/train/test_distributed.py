@@ -26,6 +26,8 @@ from dinoflow_deploy.train.plan import plan_training
 from dinoflow_deploy.train.validation import Validation, validate
 from tests.train.micro import CPU, micro_recipe, register_micro
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def pool() -> Iterator[ProcessPoolExecutor]:

@@ -17,6 +17,8 @@ from tests.train.data_recipe import data_tables, write_trees
 from tests.train.micro import micro_recipe
 from tests.train.tiny_recipe import TINY
 
+pytestmark = pytest.mark.slow
+
 PAIRS, VALIDATION = 22872, 640
 # 2239 and 437 scenes, shared out somehow among the three parts.
 SCENES = {"TRAIN": {"A": 750, "B": 745, "C": 744}, "TEST": {"A": 150, "B": 150, "C": 137}}

@@ -127,6 +127,8 @@ MISTAKES = [
     (_set("stages.0.batch_size", 0), r"stages\[0\]: batch_size is 0: it must be 1 or more"),
     (_set("stages.1.flow_weight", -1.0), r"stages\[1\]: .*-1\.0"),
     (_set("stages.1.flow_weight", 0), r"stages\[1\]: .*one must be above"),
+    (_set("stages.0.synthetic.renderer", "gpu"), "renderer is 'gpu': choose one of auto, numpy, torch"),
+    (_set("validation.synthetic.renderer", "torch"), "validation: renderer is 'torch': held-out scenes"),
     (_set("stages.0.synthetic.textures", 3), "textures is 3: it must be text in quotes"),
     (_set("stages.0.flow_exponent", 0.0), r"flow_exponent is 0.0: it must be above 0, up to 1"),
     (_set("stages.0.flow_exponent", 1.5), r"flow_exponent is 1.5"),

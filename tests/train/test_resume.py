@@ -15,6 +15,8 @@ from safetensors.torch import load_file
 from tests.processes import descendants
 from tests.train.tiny_recipe import write_tiny_recipe
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def temporary(tmp_path_factory, monkeypatch) -> Path:
@@ -67,7 +69,7 @@ def stamp(path: Path) -> int:
 
 @pytest.mark.parametrize(("processes", "workers"), [(1, 1), (2, 0)])
 def test_killed_and_resumed_equals_uninterrupted(tmp_path, temporary, processes, workers):
-    recipe = write_tiny_recipe(tmp_path, workers=workers)
+    recipe = write_tiny_recipe(tmp_path, workers=workers, batch_size="2")
     finish(start(recipe, tmp_path / "whole", processes))
     left = {path.name.partition("_")[0] for path in temporary.iterdir()}
     assert left <= {"torchinductor"}, "left over from a run that ended, but for torch's own cache"

@@ -29,6 +29,8 @@ from dinoflow_deploy.train.trainer import TrainingResult, train
 from dinoflow_deploy.train.validation import Validation, validate
 from tests.train.micro import CPU, Recorder, assert_equal, micro_recipe
 
+pytestmark = pytest.mark.slow
+
 FILES = ("checkpoint.safetensors", "best.safetensors", "last.safetensors")
 
 
@@ -66,8 +68,8 @@ def _changed_batch(monkeypatch: pytest.MonkeyPatch, step: int, change: Callable[
     """Change the batch of one step of every run."""
     original = trainer.training_batches
 
-    def batches(plan: TrainingPlan, first: int, *place: int, pin: bool) -> Iterator[tuple[Stage, Batch]]:
-        for index, (stage, batch) in enumerate(original(plan, first, *place, pin=pin), first):
+    def batches(plan: TrainingPlan, first: int, *place: Any) -> Iterator[tuple[Stage, Batch]]:
+        for index, (stage, batch) in enumerate(original(plan, first, *place), first):
             if index == step:
                 change(batch)
             yield stage, batch
@@ -97,7 +99,7 @@ def test_the_same_run_twice_gives_the_same_weights(tmp_path, recipe, whole):
 
 def test_loss_falls_on_a_problem_that_stays_the_same(tmp_path, micro, monkeypatch):
     recipe = micro_recipe(tmp_path, steps="40", learning_rate="1e-2", every="1000", checkpoint_every="1000")
-    stage, batch = next(trainer.training_batches(plan_training(recipe), 40, 0, 1, pin=False))
+    stage, batch = next(trainer.training_batches(plan_training(recipe), 40, 0, 1, CPU.device))
     assert stage.flow_weight == 1.0
     monkeypatch.setattr(trainer, "training_batches", lambda *_, **__: iter([(stage, batch)] * 80))
     recorder = Recorder()

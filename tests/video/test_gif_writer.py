@@ -116,10 +116,15 @@ def test_no_frame_is_held_back(tmp_path):
     assert all(grown[2:]), sizes
 
 
-def test_a_pause_is_as_long_as_the_format_allows(tmp_path):
-    write(tmp_path / "a.gif", [picture(n, 32, 32) for n in range(2)], [0, 1000], 10**7)
-    (first, last) = delays(tmp_path / "a.gif")
-    assert (first, last) == (1000, 10 * struct.unpack("<H", b"\xff\xff")[0])
+def test_a_pause_is_as_long_as_the_format_allows_and_a_shorter_one_is_said(tmp_path):
+    pictures, longest = [picture(n, 32, 32) for n in range(3)], 10 * struct.unpack("<H", b"\xff\xff")[0]
+    writer = write(tmp_path / "a.gif", pictures, [0, 700_000, 701_000], 10**7)
+    assert delays(tmp_path / "a.gif") == [longest, 1000, longest]
+    said = "GIF shows no picture for longer than 655 s: the clip runs faster there, "
+    assert list(writer.notes()) == [f"{said}2 times"]
+    writer = write(tmp_path / "b.gif", pictures[:2], [0, longest], longest)
+    assert (delays(tmp_path / "b.gif"), list(writer.notes())) == ([longest, longest], [])
+    assert list(write(tmp_path / "c.gif", pictures[:1], [0], 10**7).notes()) == []
 
 
 def test_errors_name_the_file(tmp_path):

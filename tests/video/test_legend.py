@@ -3,6 +3,7 @@ import pytest
 
 from dinoflow_deploy.flow import flow_to_rgb
 from dinoflow_deploy.video.legend import Legend
+from dinoflow_deploy.video.options import MAX_FLOW_RANGE
 
 
 def drawn(width: int, height: int, max_flow: float = 20.0) -> tuple[np.ndarray, Legend]:
@@ -59,6 +60,12 @@ def test_the_text_is_the_scale():
     wheel = np.nonzero(saturated(one))
     assert rows.min() > wheel[0].max()
     assert np.ptp(rows) >= 8
+
+
+@pytest.mark.parametrize("max_flow", MAX_FLOW_RANGE)
+def test_the_wheel_is_there_at_the_ends_of_the_scale(max_flow):
+    (usual, _), (extreme, _) = drawn(640, 480), drawn(640, 480, max_flow)
+    assert saturated(extreme).sum() == saturated(usual).sum() > 0
 
 
 @pytest.mark.parametrize(("width", "height"), [(64, 48), (40, 300)])

@@ -1,10 +1,13 @@
 import gc
 import itertools
 import json
+import signal
 import threading
 import weakref
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from threading import Event
 
 import av
@@ -14,7 +17,15 @@ import pytest
 
 from dinoflow_deploy.errors import EngineError, InputError, VideoError
 from dinoflow_deploy.flow import read_flow
-from dinoflow_deploy.video import Selection, VideoOptions, flow_video, open_source, pipeline, render
+from dinoflow_deploy.video import (
+    Selection,
+    VideoOptions,
+    flow_video,
+    open_source,
+    pipeline,
+    render,
+    stage_thread,
+)
 from dinoflow_deploy.video.frame_source import Frame
 from dinoflow_deploy.video.pipeline import QUEUE_LENGTH
 from tests.video.clips import (
@@ -263,6 +274,46 @@ def test_an_error_in_the_engine_surfaces_once_and_leaves_nothing(tmp_path, error
     with pytest.raises(type(error)):
         run(NumberedSource(200), tmp_path / "flow.mp4", ConstantEngine(before=fail))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("presses", [1, 2])
+def test_ctrl_c_while_the_file_is_completed_waits_for_what_is_at_work(tmp_path, monkeypatch, presses):
+    """One that is drawing must not be left behind, which the first press, or another, could do."""
+    waits, main, left = SimpleQueue(), threading.get_ident(), Event()
+
+    class Announced(Event):
+        def wait(self, timeout=None):
+            waits.put(None)
+            return super().wait(timeout)
+
+    monkeypatch.setattr(stage_thread, "Event", Announced)
+
+    def wake_by_ctrl_c():
+        """Until it waits again: Python does not notice one that comes just before a wait begins."""
+        for _ in range(100):
+            signal.pthread_kill(main, signal.SIGINT)
+            with suppress(Empty):
+                return waits.get(timeout=0.2)
+        raise AssertionError("it does not wait again")
+
+    def draw(frame, flow, max_flow):
+        # For the decoder, which has ended, and for this thread.
+        for _ in range(2):
+            waits.get(timeout=20)
+        for _ in range(presses):
+            wake_by_ctrl_c()
+        assert not left.wait(0.1), "it was not waited for"
+        return frame
+
+    monkeypatch.setitem(render.RENDERERS, "flow", draw)
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run(NumberedSource(2), tmp_path / "flow.mp4", max_flow=3.0)
+        left.set()
+        assert list(tmp_path.iterdir()) == []
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 def test_an_error_while_drawing_surfaces_once_and_leaves_nothing(tmp_path, monkeypatch):

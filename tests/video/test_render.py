@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
+from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.flow import flow_to_rgb
+from dinoflow_deploy.video.options import MAX_FLOW_RANGE, VideoOptions
 from dinoflow_deploy.video.render import COLORED, RENDERERS
 from tests.video.clips import picture
 
@@ -22,6 +24,20 @@ def test_every_kind_gives_a_picture_and_leaves_its_input(name):
     assert drawn.shape == (64, 192 if name == "side-by-side" else 96, 3)
     np.testing.assert_array_equal(frame, FRAME)
     np.testing.assert_array_equal(flow, flow_of(5, -3))
+
+
+@pytest.mark.parametrize("name", RENDERERS)
+@pytest.mark.parametrize("max_flow", MAX_FLOW_RANGE)
+def test_no_motion_is_too_long_nor_a_scale_too_small_or_large(name, max_flow):
+    drawn = RENDERERS[name](FRAME, flow_of(1e9, -1e9), max_flow)
+    assert drawn.shape[0] == 64
+    assert not np.array_equal(drawn, RENDERERS[name](FRAME, flow_of(0, 0), max_flow))
+
+
+@pytest.mark.parametrize("max_flow", [0.0, -3.0, 1e-4, 2e9, np.nan, np.inf])
+def test_a_scale_that_says_nothing_is_refused(max_flow):
+    with pytest.raises(InputError, match=rf"max-flow is {max_flow}: it must be 0\.001 to 1e\+09 px"):
+        VideoOptions(max_flow=max_flow)
 
 
 def test_flow_is_the_colour_code():

@@ -6,6 +6,8 @@ import pytest
 
 from dinoflow_deploy.video import Selection, open_source, rgb
 
+pytestmark = pytest.mark.slow
+
 SIDE = 16  # of a patch, in pixels
 PQ, HLG, BT2020 = 16, 18, 9
 LUMA = np.array([0.2627, 0.6780, 0.0593])  # BT.2020

@@ -21,7 +21,10 @@ TYPES = {torch.float32: 4, torch.float16: 2, torch.bfloat16: 3}
 SHAPES = [(1, 1, 1, 1), (2, 3, 2, 5), (3, 7, 5, 1), (1, 33, 3, 34), (2, 64, 1, 9), (1, 70, 4, 65)]
 """B, C, H, W: one cell; sides below the radius; channels and columns around the multiples of 32 of a tile."""
 
-pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not installed")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not installed"),
+]
 
 
 @pytest.fixture(scope="session")

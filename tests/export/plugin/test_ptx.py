@@ -8,6 +8,8 @@ from dinoflow_deploy.export.plugin import launch, ptx
 from dinoflow_deploy.export.plugin.files import KERNEL_HEADER, KERNEL_SOURCE
 from dinoflow_deploy.export.plugin.nvcc import Nvcc
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_shipped_ptx_is_what_the_sources_make(real_nvcc: Nvcc) -> None:
     assert ptx.compile_ptx(real_nvcc) == ptx.load_ptx()

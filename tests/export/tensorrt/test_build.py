@@ -26,6 +26,8 @@ from tests.export.tensorrt import fake
 from tests.export.tensorrt.conftest import RTX_OPTIONS, Recorder
 from tests.export.tensorrt.fake import FakeTensorRT
 
+pytestmark = pytest.mark.slow
+
 SMALL = PlanShapes.of(InputRange(DEFAULT_SHAPES.batch, *parse_inputs("64x128", "1").sides.values()))
 
 OPTIONS = PlanOptions(plugin="none", verify=False)

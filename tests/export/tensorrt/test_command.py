@@ -15,6 +15,8 @@ from dinoflow_deploy.engines.input_range import AxisRange, InputRange
 from dinoflow_deploy.export.options import parse_inputs
 from tests.export.tensorrt.fake import FakeTensorRT
 
+pytestmark = pytest.mark.slow
+
 RTX = ["--plugin", "none", "--flavour", "rtx", "--compute-capability", "89", "--optimization-level", "0"]
 COMMAND = [sys.executable, "-m", "dinoflow_deploy", "export", "--target", "tensorrt"]
 

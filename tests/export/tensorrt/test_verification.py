@@ -18,6 +18,8 @@ from dinoflow_deploy.export.tensorrt.options import PlanOptions
 from tests.export.conftest import Exported, GetExport
 from tests.export.tensorrt.fake import FakeTensorRT
 
+pytestmark = pytest.mark.slow
+
 OPTIONS = PlanOptions(plugin="none")
 
 
