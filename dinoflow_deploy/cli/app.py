@@ -11,10 +11,10 @@ import traceback
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperArgument, TyperCommand, TyperGroup
 
 import dinoflow_deploy
 from dinoflow_deploy.cli.bench import bench
+from dinoflow_deploy.cli.commands import Command, Group
 from dinoflow_deploy.cli.data import data
 from dinoflow_deploy.cli.doctor import doctor
 from dinoflow_deploy.cli.export import export
@@ -29,7 +29,7 @@ from dinoflow_deploy.errors import DinoFlowError
 from dinoflow_deploy.system_errors import explain
 
 
-class _ErrorPrinter(TyperGroup):
+class _ErrorPrinter(Group):
     """Turns what a subcommand raises into one or two lines and an exit code."""
 
     def invoke(self, ctx: Any) -> Any:
@@ -44,8 +44,7 @@ class _ErrorPrinter(TyperGroup):
         except BrokenPipeError:
             raise
         except typer.BadParameter as error:
-            # Typer's own checks are pydantic's, which says first of which of Python's classes an error is.
-            error.message = error.message.removeprefix("Value error, ")
+            error.message = _of_value(error)
             raise
         except DinoFlowError as error:
             _fail(f"error: {error}", debug=ctx.params["debug"])
@@ -55,6 +54,16 @@ class _ErrorPrinter(TyperGroup):
             _fail("error: out of memory", debug=ctx.params["debug"])
 
 
+def _of_value(error: typer.BadParameter) -> str:
+    """What is wrong with a value: Typer's own checks are pydantic's, which do not name it."""
+    message = error.message.removeprefix("Value error, ")
+    of_pydantic = getattr(error.__cause__, "errors", None)
+    if of_pydantic is None or not message.startswith("Input should be "):
+        return message
+    wanted = message.removeprefix("Input should be ").split(", unable to")[0]
+    return f"{of_pydantic()[0]['input']!r} is not {wanted}"
+
+
 def _fail(message: str, *, debug: bool) -> None:
     if debug:
         traceback.print_exc()
@@ -62,25 +71,13 @@ def _fail(message: str, *, debug: bool) -> None:
     raise typer.Exit(1)
 
 
-class _JsonPrinter(TyperCommand):
+class _JsonPrinter(Command):
     """A command whose ``--json`` prints, and takes the ``-`` of those whose ``--json`` names a file."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         args = ["--json" if word == "--json=-" else word for word in args]
         pairs = zip([None, *args], args, strict=False)
         return super().parse_args(ctx, [word for before, word in pairs if (before, word) != ("--json", "-")])
-
-
-class _ListCommand(TyperCommand):
-    """A command whose argument is a list, which is shown without the name that the list has in Python."""
-
-    def get_params(self, ctx: Any) -> list[Any]:
-        params = super().get_params(ctx)
-        for param in params:
-            if isinstance(param, TyperArgument):
-                # Set on the object, since Typer makes it of its own class.
-                vars(param)["display_type_rich"] = lambda ctx: None
-        return params
 
 
 app = typer.Typer(
@@ -110,15 +107,15 @@ def _options(
     """Options that stand before the command."""
 
 
-app.command()(bench)
+app.command(cls=Command)(bench)
 app.add_typer(data, name="data")
 app.command(cls=_JsonPrinter)(doctor)
-app.command()(export)
+app.command(cls=Command)(export)
 app.command(cls=_JsonPrinter)(inspect)
 app.add_typer(plugin, name="plugin")
-app.command()(selftest)
-app.command()(train)
-app.command(cls=_ListCommand)(video)
+app.command(cls=Command)(selftest)
+app.command(cls=Command)(train)
+app.command(cls=Command)(video)
 
 
 def main() -> None:

@@ -25,13 +25,13 @@ def bench(
         typer.Option(
             parser=parse_reference,
             metavar="MODEL",
-            help="Built-in name, vits16, bundle, .onnx, .plan, .safetensors, opencv-dis, "
+            help="nano, small (built in), vits16, bundle, .onnx, .plan, .safetensors, opencv-dis, "
             "torchvision-raft-large or -small; may be repeated.",
             show_default="nano",
         ),
     ] = None,
     backend: Annotated[str, typer.Option(metavar="NAME,...", help=_BACKEND)] = "auto",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N.")] = "auto",
     cuda_graph: Annotated[
         bool, typer.Option("--cuda-graph", help="Replay a recorded CUDA graph: TensorRT, one fixed size.")
     ] = False,

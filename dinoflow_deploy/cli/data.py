@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dinoflow_deploy.cli.commands import Command, Group
 from dinoflow_deploy.cli.text_output import open_texts, reserve, write_texts
 from dinoflow_deploy.cli.values import parse_path, parse_size, parse_text_path
 from dinoflow_deploy.progress import counted
@@ -24,7 +25,7 @@ NAMES = (
 SHEET_SAMPLES = 6
 SHOWN_FAULTS = 10
 
-data = typer.Typer(help="Check a data set, or write a synthetic one.", no_args_is_help=True)
+data = typer.Typer(help="Check a data set, or write a synthetic one.", no_args_is_help=True, cls=Group)
 
 
 class Layout(StrEnum):
@@ -36,7 +37,7 @@ class Layout(StrEnum):
     KITTI = "kitti"
 
 
-@data.command()
+@data.command(cls=Command)
 def check(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help=f"One of {NAMES} (a table of your own).")],
@@ -112,7 +113,7 @@ def check(
         raise typer.Exit(1)
 
 
-@data.command()
+@data.command(cls=Command)
 def synth(
     output: Annotated[
         Path,
@@ -132,7 +133,7 @@ def synth(
             metavar="HxW", show_default="that of the real data set", help="Height and width of frames."
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed of everything random.")] = 0,
     textures: Annotated[
         Path | None,
         typer.Option(

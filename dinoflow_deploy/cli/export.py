@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from dinoflow_deploy.export import ExportOptions, PlanOptions
 
 _MODEL = (
-    "nano, vits16, or a complete .safetensors file such as RUN/best.safetensors; with --target tensorrt also "
-    "the folder of a bundle, for which torch is not needed."
+    "nano, small, vits16, or a complete .safetensors file such as RUN/best.safetensors; with --target "
+    "tensorrt also the folder of a bundle, for which torch is not needed."
 )
 _SIZE = "Height and width in px, multiples of 16, fixed in the file."
 _CORNER = "HxW[,BATCH]"
@@ -159,7 +159,9 @@ def export(
     hardware_compatibility: Annotated[
         HardwareCompatibility,
         typer.Option(
-            help="GPUs that run it beside those like the building one; not for rtx.",
+            metavar="NAME",
+            help="none, same-cc or ampere-plus: GPUs that run it beside those like the building one; not for "
+            "rtx.",
             rich_help_panel=_TENSORRT,
         ),
     ] = HardwareCompatibility.NONE,

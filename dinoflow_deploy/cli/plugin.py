@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dinoflow_deploy.cli.commands import Command, Group
 from dinoflow_deploy.cli.values import parse_path
 
 if TYPE_CHECKING:
     from dinoflow_deploy.engines.tensorrt.flavours import Flavour
 
-plugin = typer.Typer(help="TensorRT's plugin for the local correlation.", no_args_is_help=True)
+plugin = typer.Typer(help="TensorRT's plugin for the local correlation.", no_args_is_help=True, cls=Group)
 
 
 class FlavourChoice(StrEnum):
@@ -36,7 +37,7 @@ _Root = Annotated[
 ]
 
 
-@plugin.command()
+@plugin.command(cls=Command)
 def build(
     flavour: _Flavour = FlavourChoice.AUTO,
     tensorrt_root: _Root = None,
@@ -59,7 +60,7 @@ def build(
     typer.echo(library)
 
 
-@plugin.command()
+@plugin.command(cls=Command)
 def show(flavour: _Flavour = FlavourChoice.AUTO, tensorrt_root: _Root = None) -> None:
     """Show the compiled plugins, the shipped PTX, and what compiling would use.
 

@@ -32,7 +32,7 @@ def selftest(
     backbone_weights: Annotated[
         str | None, typer.Option(parser=parse_reference, metavar="FILE", help=_BACKBONE)
     ] = None,
-    seconds: Annotated[float, typer.Option(help="Length of each measurement of speed.")] = 2.0,
+    seconds: Annotated[float, typer.Option(metavar="S", help="Length of each measurement of speed.")] = 2.0,
     output: Annotated[
         Path,
         typer.Option(

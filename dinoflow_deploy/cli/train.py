@@ -8,6 +8,7 @@ import typer
 from dinoflow_deploy.cli.interrupt import INTERRUPTED
 from dinoflow_deploy.cli.progress import TerminalProgress
 from dinoflow_deploy.cli.values import parse_path, parse_reference
+from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.optional import require
 from dinoflow_deploy.progress import NoProgress, Progress
 
@@ -44,8 +45,10 @@ def train(
             help="Folder that holds the data sets, or their repository on the hub.",
         ),
     ] = None,
-    nproc: Annotated[int, typer.Option(min=1, help="Training processes on this machine, joined by DDP.")] = 1,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    nproc: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Training processes on this machine, joined by DDP.")
+    ] = 1,
+    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu or cuda.")] = "auto",
     show: Annotated[
         bool, typer.Option("--show", help="Print the recipe, to copy and change, and stop.")
     ] = False,
@@ -65,13 +68,11 @@ def train(
     if output is None:
         raise typer.BadParameter("--output RUN is needed: the folder of the run")
     checked = load_recipe(recipe)
-    from dinoflow_deploy.engines.builtin import builtin_models
     from dinoflow_deploy.train.data_folder import DataFolder
     from dinoflow_deploy.train.trainer import check_run
     from dinoflow_deploy.train.trainer import train as run
 
-    builtin = builtin_models().get(init_from or "")
-    weights = builtin.weights if builtin else Path(init_from) if init_from else None
+    weights = _weights(init_from) if init_from else None
     data = DataFolder(dataset)
     if nproc > 1 and not launched_by_torchrun():
         choose_device(device)
@@ -86,6 +87,18 @@ def train(
         _print(result, init_from)
     if not result.finished:
         raise typer.Exit(INTERRUPTED)
+
+
+def _weights(name: str) -> Path:
+    """The file of the model that a run starts from, refused here before data sets are read."""
+    from dinoflow_deploy.engines.builtin import builtin_models
+    from dinoflow_deploy.engines.unknown_model import unknown_model
+
+    models = builtin_models()
+    path = models[name].weights if name in models else Path(name)
+    if not path.is_file():
+        raise InputError(f"--init-from {name}: {unknown_model(name, {'built-in': models})}")
+    return path
 
 
 def _print(result: "TrainingResult", started_from: str | None) -> None:

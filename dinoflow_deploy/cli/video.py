@@ -80,13 +80,14 @@ def video(
         typer.Option(
             parser=parse_reference,
             metavar="MODEL",
-            help="Built-in name, vits16, bundle, .onnx, .plan or .safetensors file.",
+            help="nano, small (built in), vits16, bundle, .onnx, .plan, .safetensors or opencv-dis.",
         ),
     ] = DEFAULT_MODEL,
     backend: Annotated[
-        str, typer.Option(help="auto, tensorrt, onnxruntime, pytorch or onnxruntime-tensorrt.")
+        str,
+        typer.Option(metavar="NAME", help="auto, tensorrt, onnxruntime, pytorch or onnxruntime-tensorrt."),
     ] = "auto",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N.")] = "auto",
     cuda_graph: Annotated[
         bool, typer.Option("--cuda-graph", help="Replay a recorded CUDA graph: TensorRT, one fixed size.")
     ] = False,
@@ -147,6 +148,7 @@ def video(
     fps: Annotated[
         float | None,
         typer.Option(
+            metavar="RATE",
             show_default="25, or FFmpeg's guess",
             help="Frame rate of images and bare streams (.h264, ...), which hold no times.",
         ),

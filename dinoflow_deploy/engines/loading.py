@@ -1,6 +1,6 @@
 """From what a user names to an engine."""
 
-from difflib import get_close_matches
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,6 +9,7 @@ from dinoflow_deploy.engines.base import FlowEngine
 from dinoflow_deploy.engines.builtin import builtin_models
 from dinoflow_deploy.engines.published import PUBLISHED_HEADS, find_published
 from dinoflow_deploy.engines.tensorrt.choice import planned_flavours
+from dinoflow_deploy.engines.unknown_model import unknown_model
 from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.home import expand_home
 
@@ -99,7 +100,12 @@ def _forms(source: str | Path) -> dict[str, Source]:
     if path.is_dir():
         return _bundle_forms(path)
     if not path.exists():
-        raise InputError(_unknown(str(source), list(models), list(PUBLISHED_HEADS)))
+        known: dict[str, Iterable[str]] = {
+            "built-in": models,
+            "published": PUBLISHED_HEADS,
+            "to compare with": TO_COMPARE,
+        }
+        raise InputError(unknown_model(str(source), known))
     if path.suffix.lower() not in _SUFFIXES:
         raise InputError(
             f"{path} is not a model: it must be the folder of a bundle, or a file that ends in "
@@ -110,17 +116,6 @@ def _forms(source: str | Path) -> dict[str, Source]:
 
 def _bundle_forms(folder: Path) -> dict[str, Source]:
     return {"planned": folder, "bundle": folder} if planned_flavours(folder) else {"bundle": folder}
-
-
-def _unknown(source: str, builtin: list[str], published: list[str]) -> str:
-    message = f"there is no file, folder or built-in model '{source}'"
-    close = get_close_matches(source, [*builtin, *published, *TO_COMPARE], n=1)
-    hint = f"; did you mean '{close[0]}'?" if close else ""
-    named = (
-        f"built-in: {', '.join(builtin) or 'none'}; published: {', '.join(published)}; "
-        f"to compare with: {', '.join(TO_COMPARE)}"
-    )
-    return f"{message} ({named}){hint}"
 
 
 def _choose_backend(

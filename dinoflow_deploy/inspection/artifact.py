@@ -8,6 +8,7 @@ from dinoflow_deploy.engines.builtin import builtin_models
 from dinoflow_deploy.engines.bundle import MANIFEST_NAME, FileInfo
 from dinoflow_deploy.engines.onnx_packages import require_onnx
 from dinoflow_deploy.engines.published import PUBLISHED_HEADS, PublishedModel, find_published
+from dinoflow_deploy.engines.unknown_model import unknown_model
 from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.home import expand_home
 from dinoflow_deploy.inspection.bundle import inspect_bundle
@@ -54,10 +55,7 @@ def _locate(source: str | Path) -> Path:
         return models[source].bundle
     path = Path(expand_home(str(source)))
     if not path.exists():
-        raise InputError(
-            f"there is no file, folder or built-in model '{source}' (built-in: {', '.join(models)}; "
-            f"published: {', '.join(PUBLISHED_HEADS)})"
-        )
+        raise InputError(unknown_model(str(source), {"built-in": models, "published": PUBLISHED_HEADS}))
     if not (path.is_file() or path.is_dir()):
         # A pipe would be waited for, and a device may have no end.
         raise InputError(f"{path} is neither a file nor a folder: copy what it gives to a file")

@@ -1,7 +1,9 @@
 import os
+import re
 import signal
 import subprocess
 import sys
+from itertools import pairwise
 
 import pytest
 import typer
@@ -104,12 +106,34 @@ def test_wrong_usage_speaks_of_no_class_of_python(arguments):
 
 
 @pytest.mark.parametrize(
-    "command", [["bench"], ["data", "check"], ["export"], ["inspect"], ["selftest"], ["train"], ["video"]]
+    ("given", "wrong"),
+    [("abc", "'abc' is not a valid integer"), ("0", "'0' is not greater than or equal to 1")],
 )
-def test_help_shows_no_type_of_python(command):
-    done = CliRunner().invoke(app, [*command, "--help"])
+def test_a_wrong_number_is_named(given, wrong):
+    done = CliRunner().invoke(app, ["data", "synth", "-o", "a", "--layout", "sintel", "--pairs", given])
+    assert done.exit_code == 2
+    assert f"Invalid value for '--pairs': {wrong} │" in " ".join(done.stderr.split())
+
+
+def every_command():
+    """The words that name each command and group, the program itself first."""
+    root = typer.main.get_command(app)
+    groups = {name: command for name, command in root.commands.items() if hasattr(command, "commands")}
+    parts = [[name, part] for name, group in groups.items() for part in group.commands]
+    return [[], *([name] for name in root.commands), *parts]
+
+
+@pytest.mark.parametrize("command", every_command(), ids=" ".join)
+def test_help_shows_no_type_of_python_and_fits_80_columns(command):
+    done = CliRunner().invoke(app, [*command, "--help"], env={"COLUMNS": "80"}, color=False)
     assert done.exit_code == 0
-    assert "list[" not in done.stdout
+    assert not re.findall(r"list\[|<(?:bool|str|int|float)\b", done.stdout)
+    assert "…" not in done.stdout  # an option's name cut off
+    # A paragraph breaks where the next word has no room, not where a line of the source ends.
+    text, _, _ = done.stdout.partition("╭")
+    lines = [line.strip() for line in text.splitlines()]
+    broken = [(a, b) for a, b in pairwise(lines) if a and b and len(a) + 1 + len(b.split()[0]) <= 78]
+    assert broken == []
 
 
 def test_opencv_does_not_speak_beside_the_error(tmp_path):

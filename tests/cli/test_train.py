@@ -72,7 +72,8 @@ def test_mistakes_are_one_line_and_exit_1(processes, tmp_path, recipe, monkeypat
         (["--recipe", broken], f"error: recipe {broken}: optimizer has unknown keys warmup: known are"),
         (["--recipe", recipe, "--device", "tpu"], "error: --device tpu: choose auto, cpu or cuda"),
         (["--recipe", recipe, "--init-from", "no.safetensors", "--device", "cpu"], "no.safetensors"),
-        (["--recipe", recipe, "--init-from", "x", "--resume", "--device", "cpu"], "pass one of them"),
+        (["--recipe", recipe, "--init-from", "smal", "--device", "cpu"], "did you mean 'small'?"),
+        (["--recipe", recipe, "--init-from", "small", "--resume", "--device", "cpu"], "pass one of them"),
         (
             ["--recipe", recipe, "--init-from", "nano", "--device", "cpu"],
             "is a nano model and the recipe trains",

@@ -85,7 +85,8 @@ def test_what_is_not_known_is_refused_with_what_is(tmp_path: Path) -> None:
         inspect_artifact(tmp_path / "clip.mp4")
     with pytest.raises(
         InputError,
-        match=r"no file, folder or built-in model 'nanno' \(built-in: nano, small; published: vits16\)",
+        match=r"no file, folder or built-in model 'nanno' \(built-in: nano, small; published: vits16\); "
+        r"did you mean 'nano'\?",
     ):
         inspect_artifact("nanno")
 
