@@ -1,6 +1,7 @@
 """The objective compiled by ``torch.compile``, once for each stage."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -56,7 +57,7 @@ def forget_compiled() -> None:
     torch.compiler.reset()
 
 
-def _options(**more: bool) -> dict[str, bool] | None:
+def _options(**more: bool) -> dict[str, Any] | None:
     return OPTIONS | more if BACKEND == "inductor" else None
 
 

@@ -90,7 +90,7 @@ def test_leaves_one_table_and_few_small_files(folder: Path, done: subprocess.Com
         r"64x80 onnxruntime-fp16 .*[\d.]+ ms, floor [\d.]+, \d+ pairs/s, 2 rounds",
         r"64x80 onnxruntime-graph-fp16 .*not run: needs CUDA",
         r"video .*[\d.]+ pairs/s, [\d.]+ of the engine",
-        r"nano, stage 3, 1 pairs .*[\d.]+ pairs/s at 64x64",
+        r"nano, stage 3, 1 pairs, eager .*[\d.]+ pairs/s at 64x64",
         r"trained .*\d+ steps, best validation EPE [\d.]+ px",
     ],
 )
