@@ -117,6 +117,8 @@ def measure(
     plan = plan_training(recipe, data)
     process = Process(0, 1, choose_device(arguments.device))
     few = with_steps(recipe, [count] * len(recipe.stages), warmup_steps=0, validations=1)
+    # A step ends when the device has done it.
+    few = replace(few, log_every=1)
     done = train(few, folder, process, init_from=start, data=data, progress=clock)
     if not done.finished:
         raise KeyboardInterrupt

@@ -108,11 +108,11 @@ PARTS: Final = (
     ),
     Part(
         "training rates",
-        "steps of the model card's training and of the built-in model's",
+        "steps of the model card's training, and of nano's and small's, eager and compiled",
         "train_rate",
         (),
-        90,
-        tiny=("--cases", "nano:3:1", "--size", "64x64", "--seconds", "0"),
+        300,
+        tiny=("--cases", "nano:3:1:64x64", "--variants", "eager", "--seconds", "0"),
     ),
     Part(
         "scene rate",

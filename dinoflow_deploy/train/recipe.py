@@ -54,6 +54,8 @@ class OptimizerSection:
         clip_norm: Largest norm of the gradient; 0 is off.
         ema_decay: Of the moving average of the weights, which is what is validated and saved; 0 is off.
         autocast: ``bf16``, ``off``, or ``auto``: bf16 where the device computes in it.
+        compile: Whether ``torch.compile`` makes fewer, larger kernels of model and losses; each stage begins
+            with minutes of that.
     """
 
     learning_rate: float = 4e-4
@@ -65,6 +67,7 @@ class OptimizerSection:
     clip_norm: float = 1.0
     ema_decay: float = 0.0
     autocast: Autocast = "auto"
+    compile: bool = False
 
     def __post_init__(self) -> None:
         """Check ranges."""
@@ -176,7 +179,9 @@ class Recipe:
         seed: Of initial weights and of everything random in training.
         flow_cap: Pixels whose true flow is longer than this, px, do not count in the loss.
         checkpoint_every: Steps between checkpoints.
-        log_every: Steps between TensorBoard scalars.
+        log_every: Steps between TensorBoard scalars, and between the looks at what a GPU has computed, which
+            waits for nobody otherwise. Whether losses and gradients are finite is seen then, and before
+            anything is validated or saved.
         workers: Loader processes per training process; 0 loads in the training process.
         model: Which model.
         optimizer: How it learns.

@@ -14,6 +14,7 @@ from dinoflow_deploy.errors import TrainingError
 from dinoflow_deploy.progress import NoProgress, Progress
 from dinoflow_deploy.train.batches import training_batches, validation_samples
 from dinoflow_deploy.train.checkpoint import TrainingState, load_checkpoint, save_checkpoint
+from dinoflow_deploy.train.compilation import check_compiler
 from dinoflow_deploy.train.data_folder import DataFolder
 from dinoflow_deploy.train.distributed import Process, gather_objects, share_buffers
 from dinoflow_deploy.train.model import FlowModel, FlowModelConfig, load_model, save_model
@@ -22,7 +23,7 @@ from dinoflow_deploy.train.plan import TrainingPlan, plan_training
 from dinoflow_deploy.train.recipe import Recipe
 from dinoflow_deploy.train.reporting import TensorBoardReport
 from dinoflow_deploy.train.run_folder import RunFolder
-from dinoflow_deploy.train.training_step import TrainingStep, training_state
+from dinoflow_deploy.train.training_step import TrainingStep, runs_ahead, training_state
 from dinoflow_deploy.train.validation import Validation, validate
 
 
@@ -97,7 +98,7 @@ def train(
         progress: Receives steps.
 
     Raises:
-        TrainingError: The run cannot start or resume here, or a loss is not finite.
+        TrainingError: The run cannot start or resume here, or a loss or a gradient is not finite.
         InputError: A data set is not there, or too small.
         FileFormatError: A file is missing or damaged; names it.
     """
@@ -108,6 +109,8 @@ def train(
     plan = plan_training(recipe, data)
     for line in [*plan.describe(), *_renderers(plan, process), *_shares(recipe, process)]:
         progress.note(line)
+    if recipe.optimizer.compile:
+        check_compiler(process.device)
     with folder.locked() if process.is_main else nullcontext():
         resuming = resume and folder.checkpoint.exists()
         state = _initial_state(recipe, init_from, process, resuming=resuming)
@@ -143,6 +146,7 @@ class _Trainer:
     def run(self, *, validate_start: bool) -> TrainingResult:
         """All steps that are left; before them, if asked for, a validation of the weights as they are."""
         state, recipe, total_steps = self.state, self.recipe, self.plan.total_steps
+        look_every = recipe.log_every if runs_ahead(self.process.device) else 1
         batches = training_batches(
             self.plan,
             state.step,
@@ -157,8 +161,9 @@ class _Trainer:
                 self._save(report)
             self.progress.start("training", total_steps - state.step, "steps")
             for stage, batch in () if interrupted else batches:
-                figures = self.step(stage, batch, self.plan.learning_rate(state.step))
+                self.step(stage, batch, self.plan.learning_rate(state.step))
                 state.step += 1
+                figures = self.step.look() if state.step % look_every == 0 else {}
                 self.progress.advance(1, **figures)
                 if report and state.step % recipe.log_every == 0:
                     report.scalars("training", figures, state.step)
@@ -182,6 +187,7 @@ class _Trainer:
 
     def _save(self, report: TensorBoardReport | None) -> None:
         """The checkpoint, and its model where ``--model`` takes it."""
+        self.step.look()
         if report:
             # A run resumed from here does not report these steps again.
             report.flush()
@@ -196,6 +202,7 @@ class _Trainer:
         return model
 
     def _validate(self, report: TensorBoardReport | None) -> float:
+        self.step.look()
         state, model = self.state, self._model
         share_buffers(model)
         result = validate(model, self._held_out(), self.process)

@@ -3,19 +3,21 @@
 import time
 import warnings
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim import AdamW, Optimizer
 
-from dinoflow_deploy.errors import TrainingError
 from dinoflow_deploy.train.batches import Batch
 from dinoflow_deploy.train.checkpoint import TrainingState
+from dinoflow_deploy.train.compilation import compile_in_place, forget_compiled
 from dinoflow_deploy.train.distributed import Process
 from dinoflow_deploy.train.model import FlowModel
 from dinoflow_deploy.train.objective import Objective
 from dinoflow_deploy.train.recipe import OptimizerSection, Recipe, Stage
+from dinoflow_deploy.train.step_values import StepValues
 from dinoflow_deploy.train.weight_average import WeightAverage
 
 
@@ -41,6 +43,9 @@ def training_state(model: FlowModel, recipe: Recipe, process: Process) -> Traini
 class TrainingStep:
     """Computes the loss of a batch and its gradients, and moves the weights.
 
+    On a GPU a step waits nowhere: what it found is told, and checked, when somebody looks. Until then no step
+    whose gradient is not finite moves the weights, which later steps compute with.
+
     Args:
         recipe: What is optimised, and how.
         process: Which of the processes this is; each calls with its own share of the pairs.
@@ -51,9 +56,16 @@ class TrainingStep:
         self._recipe = recipe
         self._process = process
         self._state = state
-        self._objective = _wrap(Objective(state.model, recipe.flow_cap), recipe, process)
+        objective = Objective(state.model, recipe.flow_cap)
+        if recipe.optimizer.compile:
+            compile_in_place(objective)
+        self._objective = _wrap(objective, recipe, process)
+        self._stage: Stage | None = None
+        self._ahead = runs_ahead(process.device)
+        self._values = StepValues(process, ahead=self._ahead)
+        self._since_look = _SinceLook()
 
-    def __call__(self, stage: Stage, batch: Batch, rate: float) -> dict[str, float]:
+    def __call__(self, stage: Stage, batch: Batch, rate: float) -> None:
         """Do it.
 
         Args:
@@ -61,59 +73,89 @@ class TrainingStep:
             batch: This process' share of the pairs.
             rate: Learning rate.
 
-        Returns:
-            ``loss``, ``lr``, ``gradient_norm``, and the ``pairs_per_second`` of all processes.
-
         Raises:
-            TrainingError: A loss or a gradient is not finite.
+            TrainingError: On a CPU: a loss or a gradient is not finite.
         """
-        began = time.perf_counter()
-        state, settings = self._state, self._recipe.optimizer
+        since, state = self._since_look, self._state
+        since.began = since.began or time.perf_counter()
+        if self._recipe.optimizer.compile and stage is not self._stage:
+            forget_compiled()
+        self._stage = stage
         _set_modes(state.model, self._recipe, stage)
         for group in state.optimizer.param_groups:
             group["lr"] = rate
         state.optimizer.zero_grad()
-        loss = self._accumulate(stage, batch.parts(stage.micro_batch))
-        limit = settings.clip_norm or float("inf")
+        since.parts = self._accumulate(batch.parts(stage.micro_batch))
+        limit = self._recipe.optimizer.clip_norm or float("inf")
         norm = nn.utils.clip_grad_norm_(state.model.parameters(), limit)
-        # A finite loss may have a gradient that is not: it must reach neither weights nor checkpoint.
-        self._check_finite("norm of the gradient", norm, batch)
+        # A finite loss may have a gradient that is not.
+        self._values.keep("norm of the gradient", norm, state.step, batch.names)
+        if self._ahead:
+            # As a gradient scaler has a fused optimiser leave a step out.
+            state.optimizer.found_inf = (~norm.isfinite()).float()  # type: ignore[attr-defined]
         state.optimizer.step()
         if state.average:
             state.average.update(state.model, state.step)
-        figures = {"loss": loss, "lr": rate, "gradient_norm": norm.item()}
-        # Now that a GPU has been waited for.
-        seconds = time.perf_counter() - began
-        return figures | {"pairs_per_second": self._process.world_size * len(batch.names) / seconds}
+        since.rate = rate
+        since.pairs += self._process.world_size * len(batch.names)
 
-    def _accumulate(self, stage: Stage, parts: list[Batch]) -> float:
-        """Add the gradients of all parts up, each with the weight of its share; gives the mean loss."""
-        total = 0.0
+    def look(self) -> dict[str, float]:
+        """Wait for the steps since the last look, and check them; before anything of the state is kept.
+
+        Every process of a run calls this after the same steps.
+
+        Returns:
+            ``loss``, ``lr`` and ``gradient_norm`` of the last step, and the ``pairs_per_second`` of all
+            processes since the first; nothing where there was no step.
+
+        Raises:
+            TrainingError: A loss or a gradient was not finite: the state is not to be kept.
+        """
+        values = self._values.look()
+        since, self._since_look = self._since_look, _SinceLook()
+        if since.began is None:
+            return {}
+        *losses, norm = values[-since.parts - 1 :]
+        seconds = time.perf_counter() - since.began
+        return {
+            "loss": sum(losses) / since.parts,
+            "lr": since.rate,
+            "gradient_norm": norm,
+            "pairs_per_second": since.pairs / seconds,
+        }
+
+    def _accumulate(self, parts: list[Batch]) -> int:
+        """Add the gradients of all parts up, each with the weight of its share; gives how many there are."""
+        assert self._stage is not None
         for place, part in enumerate(parts):
             on_device = part.to(self._process.device)
             # Processes exchange gradients once a step, after the last part.
             with self._exchanging(place == len(parts) - 1):
                 with _autocast(self._recipe.optimizer, self._process.device):
-                    loss = self._objective(stage, on_device) / len(parts)
-                self._check_finite("loss", loss, part)
-                loss.backward()
-            total += loss.item()
-        return total
+                    loss = self._objective(self._stage, on_device)
+                self._values.keep("loss", loss, self._state.step, part.names)
+                (loss / len(parts)).backward()
+        return len(parts)
 
     def _exchanging(self, on: bool) -> AbstractContextManager[None]:
         if on or not isinstance(self._objective, DistributedDataParallel):
             return nullcontext()
         return self._objective.no_sync()
 
-    def _check_finite(self, what: str, value: Tensor, batch: Batch) -> None:
-        if not torch.isfinite(value):
-            where = f"step {self._state.step}, rank {self._process.rank}"
-            raise TrainingError(
-                f"the {what} is {value.item()} at {where}, with the batch "
-                f"{', '.join(batch.names)}: look at those pairs, or start a new run from this one's "
-                "last model (--init-from) with a lower learning_rate or autocast = 'off'. Nothing of this "
-                "step is saved"
-            )
+
+@dataclass(slots=True)
+class _SinceLook:
+    """What the host itself knows of the steps since the last look."""
+
+    began: float | None = None
+    pairs: int = 0
+    parts: int = 0
+    rate: float = 0.0
+
+
+def runs_ahead(device: torch.device) -> bool:
+    """Whether Python goes on while the device computes: a CPU computes first, so looking costs nothing."""
+    return device.type != "cpu"
 
 
 def _set_modes(model: FlowModel, recipe: Recipe, stage: Stage) -> None:
@@ -131,7 +173,9 @@ def _optimizer(model: nn.Module, settings: OptimizerSection) -> Optimizer:
         {"params": [p for p in learning if p.ndim > 1], "weight_decay": settings.weight_decay},
         {"params": [p for p in learning if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    return AdamW(groups, lr=settings.learning_rate)
+    # One kernel for many weights, which can be told on the device to leave a step out.
+    fused = runs_ahead(learning[0].device)
+    return AdamW(groups, lr=settings.learning_rate, fused=fused or None)
 
 
 def _wrap(objective: Objective, recipe: Recipe, process: Process) -> nn.Module:

@@ -3,7 +3,7 @@
 import copy
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 class WeightAverage:
@@ -20,7 +20,12 @@ class WeightAverage:
     def update(self, model: nn.Module, step: int) -> None:
         """Move towards the model after optimiser step ``step`` (from 0)."""
         decay = min(self.decay, (1 + step) / (10 + step))
-        for average, value in zip(self.model.parameters(), model.parameters(), strict=True):
-            average.lerp_(value, 1 - decay)
-        for copied, buffer in zip(self.model.buffers(), model.buffers(), strict=True):
-            copied.copy_(buffer)
+        # All at once: one by one, a GPU would wait for the host.
+        torch._foreach_lerp_([*self.model.parameters()], [*model.parameters()], 1 - decay)
+        # Where types are mixed torch copies one by one.
+        for kind in {buffer.dtype for buffer in model.buffers()}:
+            torch._foreach_copy_(_of_type(self.model, kind), _of_type(model, kind))
+
+
+def _of_type(model: nn.Module, kind: torch.dtype) -> list[Tensor]:
+    return [buffer for buffer in model.buffers() if buffer.dtype == kind]

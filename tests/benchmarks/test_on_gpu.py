@@ -92,7 +92,7 @@ def test_leaves_one_table_and_few_small_files(folder: Path, done: subprocess.Com
         r"64x80 onnxruntime-fp16 .*[\d.]+ ms, floor [\d.]+, \d+ pairs/s, 2 rounds",
         r"64x80 onnxruntime-graph-fp16 .*not run: needs CUDA",
         r"video .*[\d.]+ pairs/s, [\d.]+ of the engine",
-        r"nano, stage 3, 1 pairs .*[\d.]+ pairs/s at 64x64",
+        r"nano, stage 3, 1 pairs, eager .*[\d.]+ pairs/s at 64x64",
         r"trained .*\d+ steps, best validation EPE [\d.]+ px",
     ],
 )
@@ -124,7 +124,9 @@ def test_the_video_pipeline(records: dict[str, Any]) -> None:
 
 def test_the_rates_of_training(records: dict[str, Any]) -> None:
     (found,) = records["training rates"]["results"]
-    assert (found["model"], found["pairs"], found["size"], found["steps"]) == ("nano", 1, [64, 64], 1)
+    assert (found["model"], found["pairs"], found["size"], found["steps"]) == ("nano", 1, [64, 64], 10)
+    assert found["variant"] == "eager"
+    assert found["first_loss"] > 0
     assert found["pairs_per_second"] == pytest.approx(1000 / found["step_ms"]["median"])
 
 

@@ -14,17 +14,17 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 from torch.distributed import TCPStore
 
 from dinoflow_deploy.errors import DeviceError
-from dinoflow_deploy.train import trainer
+from dinoflow_deploy.train import compilation, trainer
 from dinoflow_deploy.train.batches import validation_samples
 from dinoflow_deploy.train.distributed import Process, gather_objects, launch, process_group, share_buffers
 from dinoflow_deploy.train.model import FlowModel, FlowModelConfig, load_model, save_model
 from dinoflow_deploy.train.plan import plan_training
 from dinoflow_deploy.train.validation import Validation, validate
-from tests.train.micro import CPU, micro_recipe, register_micro
+from tests.train.micro import CPU, compiled_recipe, micro_recipe, register_micro
 
 pytestmark = pytest.mark.slow
 
@@ -101,6 +101,27 @@ def test_processes_train_one_model(tmp_path, pool, micro):
     pairs = validation_samples(plan_training(recipe).held_out, 0, 1, 0)
     result = validate(load_model(tmp_path / "run/last.safetensors"), pairs, CPU)
     assert errors[-1] == pytest.approx(result.epe, rel=1e-4)
+
+
+def _train_compiled(process: Process, folder: Path) -> list[str]:
+    register_micro()
+    compilation.BACKEND = "eager"
+    # Two parts of one pair for each process in the second stage.
+    compiled = compiled_recipe(folder)
+    compiled = dataclasses.replace(
+        compiled, stages=(dataclasses.replace(compiled.stages[-1], steps=3, batch_size=4),)
+    )
+    eager = dataclasses.replace(compiled, optimizer=dataclasses.replace(compiled.optimizer, compile=False))
+    outputs = {folder / "compiled": compiled, folder / "eager": eager}
+    for output, recipe in outputs.items():
+        trainer.train(recipe, output, process)
+    distributed.barrier()
+    return [_digest(load_file(output / "last.safetensors")) for output in outputs]
+
+
+def test_processes_train_compiled_what_they_train_eagerly(tmp_path, pool):
+    digests = {digest for each in _in_two_processes(pool, _train_compiled, tmp_path) for digest in each}
+    assert len(digests) == 1
 
 
 def _share(process: Process) -> tuple[list[float], list[object]]:

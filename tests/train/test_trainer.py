@@ -1,6 +1,7 @@
 """Training runs of the smallest model, from start to end, interrupted, resumed and refused."""
 
 import dataclasses
+import itertools
 import shutil
 import signal
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from dinoflow_deploy import load_engine
 from dinoflow_deploy.errors import DinoFlowError, ModelError, TrainingError
-from dinoflow_deploy.train import trainer
+from dinoflow_deploy.train import trainer, training_step
 from dinoflow_deploy.train.batches import Batch
 from dinoflow_deploy.train.checkpoint import save_checkpoint
 from dinoflow_deploy.train.distributed import Process
@@ -252,6 +253,55 @@ def test_a_rate_far_too_high_stops_before_anything_is_saved(tmp_path, micro):
     with pytest.raises(TrainingError, match=r"step 1, .*synthetic/seed=1/index=2, synthetic/seed=1/index=3"):
         train(recipe, tmp_path / "run", CPU)
     assert not any((tmp_path / "run" / name).exists() for name in FILES)
+
+
+@pytest.fixture
+def ahead(monkeypatch) -> None:
+    """What was computed is looked at as seldom as on a GPU."""
+    for module in (trainer, training_step):
+        monkeypatch.setattr(module, "runs_ahead", lambda device: True)
+
+
+def _not_finite(monkeypatch: pytest.MonkeyPatch, call: int) -> None:
+    original = Objective.forward
+    calls = itertools.count(1)
+    monkeypatch.setattr(
+        Objective,
+        "forward",
+        lambda self, *arguments: original(self, *arguments) * (torch.nan if next(calls) == call else 1.0),
+    )
+
+
+@pytest.mark.parametrize(("every", "interrupted_at"), [("5", 0), ("100", 5)])
+def test_what_was_not_looked_at_is_neither_validated_nor_saved(
+    tmp_path, micro, monkeypatch, ahead, every, interrupted_at
+):
+    _not_finite(monkeypatch, 3)
+    monkeypatch.setattr(trainer, "validate", lambda *_: pytest.fail("validated"))
+    recipe = micro_recipe(tmp_path, every=every, checkpoint_every="100", log_every="100")
+    recorder = _InterruptedAt(interrupted_at)
+    with pytest.raises(TrainingError, match=r"the loss is nan at step 2, .*seed=1/index=4, synth"):
+        train(recipe, tmp_path / "run", CPU, progress=recorder)
+    assert recorder.figures == [{}] * 5
+    assert not any((tmp_path / "run" / name).exists() for name in FILES)
+
+
+def test_a_run_that_looks_late_goes_on_from_its_last_checkpoint(tmp_path, micro, monkeypatch, ahead):
+    recipe = micro_recipe(tmp_path, log_every="4")
+    recorder = Recorder()
+    train(recipe, tmp_path / "whole", CPU, progress=recorder)
+    told = {step: figures for step, figures in enumerate(recorder.figures, 1) if figures}
+    assert list(told) == [4, 8]
+    losses = _curves(tmp_path / "whole/tensorboard").Scalars("training/loss")
+    assert {event.step: event.value for event in losses} == pytest.approx(
+        {step: figures["loss"] for step, figures in told.items()}
+    )
+    with monkeypatch.context() as patched:
+        _not_finite(patched, 8)
+        with pytest.raises(TrainingError, match="the loss is nan at step 7, rank 0"):
+            train(recipe, tmp_path / "run", CPU)
+    train(recipe, tmp_path / "run", CPU, resume=True)
+    _assert_same_run(tmp_path / "run", tmp_path / "whole")
 
 
 def test_flow_unknown_everywhere_is_no_loss(tmp_path, recipe, monkeypatch):
