@@ -26,7 +26,7 @@ def commands() -> list[list[str]]:
 def smaller():
     """Fewer pairs than README's and shorter rounds, for the time it takes; the recipe is the same."""
     values = {
-        ("--pairs", "400"): "32",
+        ("--pairs", "400"): "80",
         ("--pairs", "72"): "20",
         ("--pairs", "40"): "10",
         ("--pairs", "24"): "4",
@@ -53,7 +53,7 @@ def test_the_readmes_commands(tmp_path, monkeypatch, smaller) -> None:
     assert [each["evaluated"] for each in result["datasets"]] == [10, 4]
     for dataset in result["datasets"]:
         onnxruntime, pytorch, _ = dataset["engines"]
-        assert onnxruntime["accuracy"]["everything"]["pixels"] > 10_000
+        assert onnxruntime["accuracy"]["everything"]["pixels"] > 3_000
         assert pytorch["difference"]["max_px"] < 1e-2
     # Training helped, though it saw fewer pairs than README's: on scenes of other seeds, through the export.
     tuned, _, start = (each["accuracy"]["everything"]["epe"] for each in result["datasets"][0]["engines"])

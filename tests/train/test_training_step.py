@@ -32,7 +32,7 @@ class _Reads(TorchDispatchMode):
 
 def _step(recipe: Recipe, process: Process) -> tuple[TrainingStep, Stage, Batch]:
     state = training_state(FlowModel(FlowModelConfig(recipe.model.backbone)), recipe, process)
-    stage, batch = next(training_batches(plan_training(recipe), 4, 0, 1, pin=process.device.type == "cuda"))
+    stage, batch = next(training_batches(plan_training(recipe), 4, 0, 1, device=process.device))
     return TrainingStep(recipe, process, state), stage, batch
 
 
