@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from dinoflow_deploy.datasets import FlowSample
 from dinoflow_deploy.datasets.frames import read_frames
+from dinoflow_deploy.engines.input_range import STRIDE
 
 Image = npt.NDArray[np.uint8]
 
@@ -39,7 +40,6 @@ NOISE: Final = 5.0
 """Standard deviation of noise, in grey levels of 255."""
 
 _MARGIN: Final = 16
-_STRIDE: Final = 16
 
 
 def main() -> None:
@@ -105,7 +105,7 @@ def _held_out() -> Iterator[tuple[str, Image]]:
 
 def _whole_cells(image: Image) -> Image:
     """Without the rest beyond multiples of 16 px, so that padding plays no part."""
-    height, width = (side - side % _STRIDE for side in image.shape[:2])
+    height, width = (side - side % STRIDE for side in image.shape[:2])
     return np.ascontiguousarray(image[:height, :width])
 
 

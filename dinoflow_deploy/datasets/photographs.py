@@ -110,7 +110,8 @@ def photograph_pool(folder: Path) -> PhotographPool:
         raise InputError(f"photographs for textures: {explain(error)}") from error
     if not files:
         raise InputError(f"{folder} holds no photograph for textures ({', '.join(sorted(IMAGE_SUFFIXES))})")
-    return _checked_pool(tuple((file, file.stat().st_mtime_ns, file.stat().st_size) for file in files))
+    stats = ((file, file.stat()) for file in files)
+    return _checked_pool(tuple((file, stat.st_mtime_ns, stat.st_size) for file, stat in stats))
 
 
 @lru_cache(maxsize=4)

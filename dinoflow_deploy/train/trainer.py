@@ -114,13 +114,16 @@ def train(
     with folder.locked() if process.is_main else nullcontext():
         resuming = resume and folder.checkpoint.exists()
         state = _initial_state(recipe, init_from, process, resuming=resuming)
+        # Once: it reads every photograph that textures are cut from.
+        fingerprints = plan.fingerprints()
         if resuming:
-            load_checkpoint(folder.checkpoint, state, recipe, process, plan.fingerprints())
+            load_checkpoint(folder.checkpoint, state, recipe, process, fingerprints)
             progress.note(f"resuming {output} at step {state.step} of {plan.total_steps}")
         elif resume:
             progress.note(f"{output} holds no checkpoint yet: starting from the beginning")
         _check_same_step(state, folder)
-        return _Trainer(plan, folder, process, state, progress).run(validate_start=init_from is not None)
+        trainer = _Trainer(plan, fingerprints, folder, process, state, progress)
+        return trainer.run(validate_start=init_from is not None)
 
 
 class _Trainer:
@@ -129,13 +132,14 @@ class _Trainer:
     def __init__(
         self,
         plan: TrainingPlan,
+        fingerprints: list[str],
         folder: RunFolder,
         process: Process,
         state: TrainingState,
         progress: Progress,
     ) -> None:
         self.plan = plan
-        self.data = plan.fingerprints()
+        self.data = fingerprints
         self.recipe = recipe = plan.recipe
         self.folder = folder
         self.process = process

@@ -1,7 +1,6 @@
 """What the shipped models make of photographs that they have never seen: as a user would try them first."""
 
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,8 +8,9 @@ import pytest
 from dinoflow_deploy import load_engine
 from dinoflow_deploy.datasets import FlowSample
 from dinoflow_deploy.engines import FlowEngine
+from tests.benchmarks.test_scripts import SCRIPTS
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+sys.path.insert(0, str(SCRIPTS))
 from photographs import NOISE, SHIFTS, shifted_photographs, still_photographs
 
 pytest.importorskip("skimage")
