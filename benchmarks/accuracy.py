@@ -34,8 +34,8 @@ import numpy.typing as npt
 from dinoflow_deploy.datasets import FlowSample, SceneConfig, SyntheticScenes
 from dinoflow_deploy.engines import load_engine
 from dinoflow_deploy.flow import FlowErrorSums, flow_error_sums
-from dinoflow_deploy.optional import is_installed
 from dinoflow_deploy.progress import counted
+from dinoflow_deploy.system.optional import is_installed
 from dinoflow_deploy.train.recipe import load_recipe, recipe_names
 from photographs import NOISE, SHIFTS, shifted_photographs, still_photographs
 from recording import Found, Record, argument_parser, missing, print_table, row

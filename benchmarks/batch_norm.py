@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from dinoflow_deploy.engines.builtin import builtin_models
+from dinoflow_deploy.models.builtin import builtin_models
 from dinoflow_deploy.train.distributed import Process
 from dinoflow_deploy.train.recipe import Recipe
 from dinoflow_deploy.train.trainer import train

@@ -28,8 +28,8 @@ from typing import Any, Final
 from safetensors import safe_open
 
 from dinoflow_deploy.atomic import atomic_file
-from dinoflow_deploy.engines.builtin import builtin_models
 from dinoflow_deploy.errors import InputError
+from dinoflow_deploy.models.builtin import builtin_models
 from dinoflow_deploy.progress import NoProgress
 from dinoflow_deploy.train.data_folder import DataFolder
 from dinoflow_deploy.train.distributed import Process, choose_device

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from ceilings import TYPES, synchronize
-from dinoflow_deploy.engines.input_range import AxisRange, InputRange
-from dinoflow_deploy.engines.onnx_placement import nodes_elsewhere
-from dinoflow_deploy.engines.onnx_providers import (
+from dinoflow_deploy.bundles.input_range import AxisRange, InputRange
+from dinoflow_deploy.engines.onnxruntime.placement import nodes_elsewhere
+from dinoflow_deploy.engines.onnxruntime.providers import (
     CPU,
     CUDA,
     provider_options,

@@ -28,7 +28,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from dinoflow_deploy.datasets import FlowDataset, FlowSample, open_dataset
 from dinoflow_deploy.datasets.frames import read_frames
-from dinoflow_deploy.datasets.synthetic_tree import write_synthetic_tree
+from dinoflow_deploy.datasets.scenes.synthetic_tree import write_synthetic_tree
 from dinoflow_deploy.flow import read_flow
 from dinoflow_deploy.train.augmentation import Augmentation, augment
 from dinoflow_deploy.train.augmentation.color_jitter import jitter_pair

@@ -14,7 +14,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-from dinoflow_deploy.export.blocks import wrap
+from dinoflow_deploy.export.precision_study.blocks import wrap
 from dinoflow_deploy.train.model import FlowModel, FlowModelConfig
 
 SIZES: Final = [(448, 1024), (384, 1248), (1088, 1920)]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from dinoflow_deploy.engines.builtin import builtin_models
+from dinoflow_deploy.models.builtin import builtin_models
 
 
 @dataclass(frozen=True, slots=True)

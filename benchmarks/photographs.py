@@ -16,9 +16,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from dinoflow_deploy.bundles.input_range import STRIDE
 from dinoflow_deploy.datasets import FlowSample
 from dinoflow_deploy.datasets.frames import read_frames
-from dinoflow_deploy.engines.input_range import STRIDE
 
 Image = npt.NDArray[np.uint8]
 

@@ -16,7 +16,7 @@ from dinoflow_deploy.atomic import atomic_file, check_file
 from dinoflow_deploy.bench.results import failure_reason
 from dinoflow_deploy.cli.interrupt import INTERRUPTED, Terminated, heed_termination
 from dinoflow_deploy.errors import InputError
-from dinoflow_deploy.machine import describe_machine, versions
+from dinoflow_deploy.system.machine import describe_machine, versions
 
 RESULTS: Final = Path(__file__).resolve().parent / "results"
 """Where results lie, one JSON file per benchmark."""

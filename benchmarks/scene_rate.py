@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 
 from dinoflow_deploy.datasets import SceneConfig, SyntheticScenes
-from dinoflow_deploy.datasets.textures import POOL_SIZE, texture_pool
+from dinoflow_deploy.datasets.scenes.textures import POOL_SIZE, texture_pool
 from dinoflow_deploy.train.scenes import SceneRenderer
 from dinoflow_deploy.train.scenes.parameters import random_scenes
 from operation_count import OperationCount

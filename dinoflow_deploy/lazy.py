@@ -13,13 +13,13 @@ def lazy_names(
 
     Args:
         package: Its name. Its ``__all__`` is what ``dir()`` shows.
-        module_of: The module inside the package that defines each name.
+        module_of: The module that defines each name, without ``dinoflow_deploy.``.
     """
 
     def get(name: str) -> Any:
         if name not in module_of:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        return getattr(import_module(f"{package}.{module_of[name]}"), name)
+        return getattr(import_module(f"dinoflow_deploy.{module_of[name]}"), name)
 
     def public() -> list[str]:
         return sorted(sys.modules[package].__all__)

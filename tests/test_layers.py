@@ -1,101 +1,59 @@
-"""Imports between the packages go one way: cli -> {export, bench, video, train} -> engines -> flow."""
+"""Imports between the rooms of the package go one way, as the table in CONTRIBUTING.md says."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import dinoflow_deploy
 
 PACKAGE = "dinoflow_deploy"
 FOLDER = Path(dinoflow_deploy.__file__).parent
+CONTRIBUTING = Path(__file__).parents[1] / "CONTRIBUTING.md"
 
-# What every layer may use; "" is the top package itself.
-TOOLS = {
-    "",
-    "errors",
-    "atomic",
-    "home",
-    "image_files",
-    "image_headers",
-    "interrupts",
-    "lazy",
-    "optional",
-    "progress",
-    "system_errors",
-    "tables",
-    "tiff_headers",
-    "user_cache",
-}
-# What each layer may use beyond these and itself. Layers inside another one are named first.
-MAY_IMPORT = {
-    "train.model": {"engines", "hub"},
-    "engines.pytorch": {"engines", "flow", "train.model"},
-    "flow": set(),
-    "datasets": {"flow"},
-    "engines": {"flow", "hub"},
-    "video": {"engines", "flow", "machine", "probes"},
-    "bench": {"engines", "flow", "datasets", "machine"},
-    "export": {"engines", "machine", "engines.pytorch", "flow", "datasets", "train.model"},
-    "train": {"engines", "flow", "datasets", "hub", "train.model"},
-    "cli": {
-        "bench",
-        "datasets",
-        "doctor",
-        "engines",
-        "export",
-        "flow",
-        "hub",
-        "inspection",
-        "selftest",
-        "train",
-        "video",
-    },
-    "selftest": {"bench", "engines", "export", "machine", "probes", "train.model"},
-    "hub": set(),
-    "machine": set(),
-    "probes": {"engines"},
-    "inspection": {"engines"},
-    "doctor": {"engines", "machine", "probes"},
-    "demo": {"datasets", "engines", "flow", "video"},
-    "__main__": {"cli"},
-    # The top package re-exports these, lazily.
-    "": {"engines"},
-}
-NO_TORCH = ("flow", "datasets", "engines", "video", "bench", "inspection")
+GROUND = {"errors", "lazy", "progress", "tables"}
+"""Modules that every room may use, and that use none."""
+INNER = ("train.model", "engines.pytorch")
+"""Rooms inside another one."""
+NO_TORCH = ("flow", "datasets", "bundles", "models", "tensorrt", "engines", "video", "bench", "inspection")
 
 
-def test_imports_follow_the_layers() -> None:
-    found = [
-        f"{path.relative_to(FOLDER)} imports {imported}"
-        for path in sorted(FOLDER.rglob("*.py"))
-        for imported in forbidden_imports(module_name(path), path.read_text())
-    ]
-    assert found == []
+def test_rooms_import_what_contributing_says_and_nothing_else() -> None:
+    assert imports_between_rooms() == imports_in_contributing()
 
 
-def test_a_forbidden_import_is_found_wherever_it_stands() -> None:
+def test_imports_make_no_circle() -> None:
+    assert list(TopologicalSorter(imports_between_rooms()).static_order())
+    above: set[str] = set()
+    for room, imports in imports_in_contributing().items():
+        assert imports <= above, f"CONTRIBUTING.md lists {room} above what it imports"
+        above.add(room)
+
+
+def test_the_ground_imports_nothing_but_the_ground() -> None:
+    for name in GROUND:
+        rooms = {room_of(each) for each in imported_modules((FOLDER / f"{name}.py").read_text())}
+        assert rooms <= GROUND
+
+
+def test_an_import_is_found_wherever_it_stands() -> None:
     source = "def f():\n    if x:\n        from dinoflow_deploy.cli.app import main\n"
-    assert list(forbidden_imports("dinoflow_deploy.flow.files", source)) == ["dinoflow_deploy.cli.app"]
-    engine = "from dinoflow_deploy import load_engine"
-    assert list(forbidden_imports("dinoflow_deploy.datasets.clip", engine)) == ["dinoflow_deploy.engines"]
-    assert list(forbidden_imports("dinoflow_deploy.video.pipeline", engine)) == []
-    model = "import dinoflow_deploy.train.model.config"
-    assert list(forbidden_imports("dinoflow_deploy.engines.pytorch", model)) == []
-    assert list(forbidden_imports("dinoflow_deploy.engines.onnxruntime", model)) == [model.split()[1]]
-    assert list(forbidden_imports("dinoflow_deploy.export.bundle", "import dinoflow_deploy.train.recipe"))
+    assert list(imported_modules(source)) == ["dinoflow_deploy.cli.app"]
+    assert list(imported_modules("from dinoflow_deploy import load_engine")) == ["dinoflow_deploy.engines"]
+    assert list(imported_modules("from dinoflow_deploy import train")) == ["dinoflow_deploy.train"]
+    assert list(imported_modules("import dinoflow_deploy.flow.files")) == ["dinoflow_deploy.flow.files"]
+    assert room_of("dinoflow_deploy.train.model.config") == "train.model"
+    assert room_of("dinoflow_deploy.train.recipe") == "train"
 
 
 def test_running_needs_no_torch() -> None:
-    """Every module of these packages but the PyTorch engine, imported where there is no torch."""
-    modules = [
-        name
-        for name in map(module_name, sorted(FOLDER.rglob("*.py")))
-        if layer_of(name) in NO_TORCH and layer_of(name) != "engines.pytorch"
-    ]
+    """Every module of these rooms but the PyTorch engine, imported where there is no torch."""
+    modules = [name for name in map(module_name, sorted(FOLDER.rglob("*.py"))) if room_of(name) in NO_TORCH]
     assert "dinoflow_deploy.video.pipeline" in modules
-    assert "dinoflow_deploy.engines.onnxruntime" in modules
+    assert "dinoflow_deploy.engines.onnxruntime.engine" in modules
     code = (
         "import sys, importlib\n"
         "sys.modules['torch'] = None\n"
@@ -106,11 +64,20 @@ def test_running_needs_no_torch() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def forbidden_imports(module: str, source: str) -> Iterator[str]:
-    """The modules that a module's source imports and must not."""
-    layer = layer_of(module)
-    allowed = MAY_IMPORT.get(layer, set()) | TOOLS | {layer}
-    return (name for name in imported_modules(source) if layer_of(name) not in allowed)
+def imports_in_contributing() -> dict[str, set[str]]:
+    """What each room imports beside the ground, from the table of rooms."""
+    rows = re.findall(r"^\| `([\w.]+)` \|.*\|([^|]*)\|$", CONTRIBUTING.read_text(), re.MULTILINE)
+    return {room: set(re.findall(r"`([\w.]+)`", imports)) for room, imports in rows}
+
+
+def imports_between_rooms() -> dict[str, set[str]]:
+    """What each room imports beside the ground, from the sources."""
+    found: dict[str, set[str]] = {}
+    for path in FOLDER.rglob("*.py"):
+        room = room_of(module_name(path))
+        imported = {room_of(name) for name in imported_modules(path.read_text())}
+        found.setdefault(room, set()).update(imported - GROUND - {room, ""})
+    return {room: rooms for room, rooms in found.items() if room not in {"", "__main__"} | GROUND}
 
 
 def imported_modules(source: str) -> Iterator[str]:
@@ -134,12 +101,13 @@ def named_by_the_top_package(name: str) -> str:
     return f"{PACKAGE}.{name}" if is_module else PACKAGE
 
 
-def layer_of(module: str) -> str:
-    inner = module.removeprefix(PACKAGE).removeprefix(".")
-    for nested in ("train.model", "engines.pytorch"):
-        if inner == nested or inner.startswith(f"{nested}."):
-            return nested
-    return inner.partition(".")[0]
+def room_of(module: str) -> str:
+    """The room that a module belongs to; "" is the top package itself."""
+    inside = module.removeprefix(PACKAGE).removeprefix(".")
+    for room in INNER:
+        if inside == room or inside.startswith(f"{room}."):
+            return room
+    return inside.partition(".")[0]
 
 
 def module_name(path: Path) -> str:

@@ -20,8 +20,8 @@ FUNCTIONS = {
     *("np.save", "np.savez", "np.savez_compressed"),
 }
 ELSEWHERE = {
-    "datasets/synthetic_tree.py _write_chairs": "into the folder of synthetic_folder",
-    "datasets/synthetic_tree.py _write_encoded": "into the folder of synthetic_folder",
+    "datasets/scenes/synthetic_tree.py _write_chairs": "into the folder of synthetic_folder",
+    "datasets/scenes/synthetic_tree.py _write_encoded": "into the folder of synthetic_folder",
     "export/bundle_writer.py _write_onnx": "into the folder of bundle_folder",
     "export/cpu_engine.py _emulated": "into a temporary folder",
     "export/manifests.py write_manifest": "into the folder of bundle_folder",

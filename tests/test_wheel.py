@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from dinoflow_deploy import load_engine
-from dinoflow_deploy.engines.builtin import builtin_models
+from dinoflow_deploy.models.builtin import builtin_models
 from tests.video.clips import decode, write_clip
 
 pytestmark = pytest.mark.slow

@@ -11,7 +11,7 @@ from typing import Final
 
 from dinoflow_deploy.atomic.names import fitting_name, stem_and_suffix
 from dinoflow_deploy.errors import InputError, OutputElsewhereError
-from dinoflow_deploy.system_errors import NO_SPACE
+from dinoflow_deploy.system.system_errors import NO_SPACE
 
 _TAKEN: Final = (errno.EEXIST, errno.ENOTEMPTY)
 

@@ -24,14 +24,14 @@ from dinoflow_deploy.bench.results import (
     failure_reason,
 )
 from dinoflow_deploy.bench.speed import SpeedRun, measure_speed
+from dinoflow_deploy.bundles.bundle import PRECISIONS
 from dinoflow_deploy.datasets import FlowDataset, FlowSample, open_dataset
-from dinoflow_deploy.datasets.subset import spread_evenly
+from dinoflow_deploy.datasets.readers.subset import spread_evenly
 from dinoflow_deploy.engines import FlowEngine
 from dinoflow_deploy.engines.backends import TO_COMPARE
-from dinoflow_deploy.engines.bundle import PRECISIONS
 from dinoflow_deploy.errors import EngineError, InputError
-from dinoflow_deploy.machine import describe_machine, versions
 from dinoflow_deploy.progress import Progress
+from dinoflow_deploy.system.machine import describe_machine, versions
 
 SECONDS_BETWEEN_SAVES: Final = 30.0
 # What may differ between a run and its resumption: nothing of it changes a figure of accuracy.

@@ -8,7 +8,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from dinoflow_deploy.errors import DinoFlowError, EngineError
-from dinoflow_deploy.interrupts import no_interrupts_for_children
+from dinoflow_deploy.system.interrupts import no_interrupts_for_children
 
 
 class WorkerProcess:

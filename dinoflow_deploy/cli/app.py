@@ -26,7 +26,7 @@ from dinoflow_deploy.cli.train import train
 from dinoflow_deploy.cli.values import printable
 from dinoflow_deploy.cli.video import video
 from dinoflow_deploy.errors import DinoFlowError
-from dinoflow_deploy.system_errors import explain
+from dinoflow_deploy.system.system_errors import explain
 
 
 class _ErrorPrinter(Group):

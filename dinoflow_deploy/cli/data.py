@@ -16,7 +16,7 @@ from dinoflow_deploy.progress import counted
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dinoflow_deploy.datasets.check_report import PartReport
+    from dinoflow_deploy.datasets.checking.check_report import PartReport
 
 NAMES = (
     "sintel-clean, sintel-final, kitti-2015, kitti-2012, flyingchairs, things-clean, things-final, "
@@ -80,9 +80,9 @@ def check(
     Exit codes: 0 all is well, 1 something is broken, 2 wrong usage.
     """
     from dinoflow_deploy.cli.progress import TerminalProgress
-    from dinoflow_deploy.datasets.check import check_dataset
+    from dinoflow_deploy.datasets.checking.check import check_dataset
+    from dinoflow_deploy.datasets.checking.contact_sheet import check_sheet, write_sheet
     from dinoflow_deploy.datasets.registry import read_paths
-    from dinoflow_deploy.datasets.sheet import check_sheet, write_sheet
 
     inputs = list(read_paths(name, root))
     if sheet is not None:
@@ -153,7 +153,7 @@ def synth(
     an even number.
     """
     from dinoflow_deploy.cli.progress import TerminalProgress
-    from dinoflow_deploy.datasets.synthetic_tree import TREE_LAYOUTS, write_synthetic_tree
+    from dinoflow_deploy.datasets.scenes.synthetic_tree import TREE_LAYOUTS, write_synthetic_tree
 
     with TerminalProgress() as progress:
         written = write_synthetic_tree(

@@ -9,7 +9,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dinoflow_deploy.doctor import Check, Report
+    from dinoflow_deploy.doctor.examination import Check, Report
 
 
 def doctor(
@@ -21,7 +21,7 @@ def doctor(
     """
     from rich.console import Console
 
-    from dinoflow_deploy.doctor import examine
+    from dinoflow_deploy.doctor.examination import examine
 
     # Nothing to clean up after, and a probe that hangs would be waited for.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

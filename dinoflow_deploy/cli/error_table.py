@@ -6,7 +6,7 @@ from dinoflow_deploy.cli.tables import print_parts
 from dinoflow_deploy.tables import Table
 
 if TYPE_CHECKING:
-    from dinoflow_deploy.export.error_table import ErrorTable, FlowError
+    from dinoflow_deploy.export.precision_study.error_table import ErrorTable, FlowError
 
 _BLOCK_LEGEND = (
     "One block in low precision, the rest in fp32. largest: magnitude of a value in it (fp16 ends at 65504); "
@@ -27,12 +27,12 @@ def print_error_tables(weights: tuple[str, str | None, str | None, dict[str, str
         size: ``"HEIGHTxWIDTH"`` of the frames in px, or ``None`` for the usual one.
     """
     from dinoflow_deploy.cli.progress import TerminalProgress
-    from dinoflow_deploy.optional import require
+    from dinoflow_deploy.system.optional import require
 
     require("torch", "measuring what low precision costs")
     from dinoflow_deploy.export import ModelSource
-    from dinoflow_deploy.export.error_table import DEFAULT_SIZE, measure_errors
     from dinoflow_deploy.export.options import parse_inputs
+    from dinoflow_deploy.export.precision_study.error_table import DEFAULT_SIZE, measure_errors
 
     inputs = None if size is None else parse_inputs(size, "1")
     height, width = (inputs.height.min, inputs.width.min) if inputs else DEFAULT_SIZE

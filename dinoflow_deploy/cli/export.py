@@ -253,7 +253,7 @@ def _export_weights(
 ) -> None:
     from dinoflow_deploy.cli.export_report import print_bundle, print_next, print_plan
     from dinoflow_deploy.cli.progress import TerminalProgress
-    from dinoflow_deploy.optional import require
+    from dinoflow_deploy.system.optional import require
 
     require("torch", "exporting")
     require("onnx", "exporting")

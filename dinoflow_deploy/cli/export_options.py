@@ -5,8 +5,8 @@ from typing import Final
 
 import typer
 
+from dinoflow_deploy.bundles.input_range import InputRange
 from dinoflow_deploy.cli.values import refuse_options
-from dinoflow_deploy.engines.input_range import InputRange
 from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.export.options import parse_inputs
 from dinoflow_deploy.export.tensorrt.shapes import PlanShapes, parse_profile

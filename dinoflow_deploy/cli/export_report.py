@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
+from dinoflow_deploy.bundles.bundle import ONNX_NAME, Manifest, Parity
+from dinoflow_deploy.bundles.input_range import InputRange
 from dinoflow_deploy.cli.tables import print_labelled
-from dinoflow_deploy.engines.bundle import ONNX_NAME, Manifest, Parity
-from dinoflow_deploy.engines.input_range import InputRange
 
 if TYPE_CHECKING:
     from dinoflow_deploy.export.parity import ParityRow
@@ -80,7 +80,7 @@ def print_next(folder: Path, manifest: Manifest, plan: "PlanReport | None") -> N
 
 
 def _title(flavour: str) -> str:
-    from dinoflow_deploy.engines.tensorrt.flavours import find_flavour
+    from dinoflow_deploy.tensorrt.flavours import find_flavour
 
     return find_flavour(flavour).title
 

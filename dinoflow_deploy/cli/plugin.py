@@ -10,7 +10,7 @@ from dinoflow_deploy.cli.commands import Command, Group
 from dinoflow_deploy.cli.values import parse_path
 
 if TYPE_CHECKING:
-    from dinoflow_deploy.engines.tensorrt.flavours import Flavour
+    from dinoflow_deploy.tensorrt.flavours import Flavour
 
 plugin = typer.Typer(help="TensorRT's plugin for the local correlation.", no_args_is_help=True, cls=Group)
 
@@ -78,7 +78,7 @@ def show(flavour: _Flavour = FlavourChoice.AUTO, tensorrt_root: _Root = None) ->
 
 
 def _chosen(choice: FlavourChoice) -> "Flavour":
-    from dinoflow_deploy.engines.tensorrt.flavours import FLAVOURS, TENSORRT, find_flavour
+    from dinoflow_deploy.tensorrt.flavours import FLAVOURS, TENSORRT, find_flavour
 
     if choice is not FlavourChoice.AUTO:
         return find_flavour(choice.value)

@@ -9,8 +9,8 @@ from dinoflow_deploy.cli.interrupt import INTERRUPTED
 from dinoflow_deploy.cli.progress import TerminalProgress
 from dinoflow_deploy.cli.values import parse_path, parse_reference
 from dinoflow_deploy.errors import InputError
-from dinoflow_deploy.optional import require
 from dinoflow_deploy.progress import NoProgress, Progress
+from dinoflow_deploy.system.optional import require
 
 if TYPE_CHECKING:
     from dinoflow_deploy.train.trainer import TrainingResult
@@ -91,8 +91,8 @@ def train(
 
 def _weights(name: str) -> Path:
     """The file of the model that a run starts from, refused here before data sets are read."""
-    from dinoflow_deploy.engines.builtin import builtin_models
-    from dinoflow_deploy.engines.unknown_model import unknown_model
+    from dinoflow_deploy.models.builtin import builtin_models
+    from dinoflow_deploy.models.unknown_model import unknown_model
 
     models = builtin_models()
     path = models[name].weights if name in models else Path(name)

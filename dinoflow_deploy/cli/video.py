@@ -259,7 +259,7 @@ def _say_if_it_waits(inputs: list[str]) -> None:
 
 
 def _print_engine(model: str, engine: "FlowEngine") -> None:
-    from dinoflow_deploy.engines.builtin import builtin_models
+    from dinoflow_deploy.models.builtin import builtin_models
 
     what = engine.describe()
     precision = "precision unknown" if what.precision == "unknown" else what.precision

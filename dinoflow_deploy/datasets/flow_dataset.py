@@ -8,10 +8,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from dinoflow_deploy.datasets.file_tree import FileTree
 from dinoflow_deploy.datasets.frames import check_sizes, read_frames, read_mask
+from dinoflow_deploy.datasets.readers.file_tree import FileTree
 from dinoflow_deploy.datasets.sample import FlowSample
-from dinoflow_deploy.datasets.synthetic_folder import is_synthetic
+from dinoflow_deploy.datasets.scenes.synthetic_folder import is_synthetic
 from dinoflow_deploy.errors import FileFormatError, InputError
 from dinoflow_deploy.flow import read_flow
 

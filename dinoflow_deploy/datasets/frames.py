@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dinoflow_deploy.errors import SizeMismatchError
-from dinoflow_deploy.image_files import decode_image, guessed_white, to_8_bit
+from dinoflow_deploy.images.image_files import decode_image, guessed_white, to_8_bit
 
 
 def read_frames(*paths: Path) -> tuple[NDArray[np.uint8], ...]:

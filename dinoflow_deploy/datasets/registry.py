@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from dinoflow_deploy.datasets.flow_dataset import FlowDataset
-from dinoflow_deploy.datasets.flying_chairs import FlyingChairs
-from dinoflow_deploy.datasets.flying_things import FlyingThings
-from dinoflow_deploy.datasets.flying_things_subset import FlyingThingsSubset
-from dinoflow_deploy.datasets.hd1k import Hd1k
-from dinoflow_deploy.datasets.kitti import Kitti2012, Kitti2015
-from dinoflow_deploy.datasets.pairs_file import PairsFile
-from dinoflow_deploy.datasets.sintel import Sintel
-from dinoflow_deploy.datasets.spring import Spring
+from dinoflow_deploy.datasets.readers.flying_chairs import FlyingChairs
+from dinoflow_deploy.datasets.readers.flying_things import FlyingThings
+from dinoflow_deploy.datasets.readers.flying_things_subset import FlyingThingsSubset
+from dinoflow_deploy.datasets.readers.hd1k import Hd1k
+from dinoflow_deploy.datasets.readers.kitti import Kitti2012, Kitti2015
+from dinoflow_deploy.datasets.readers.pairs_file import PairsFile
+from dinoflow_deploy.datasets.readers.sintel import Sintel
+from dinoflow_deploy.datasets.readers.spring import Spring
 from dinoflow_deploy.errors import InputError
 
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from dinoflow_deploy.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from dinoflow_deploy.engines.base import EngineDescription, FlowEngine, InputRange
-    from dinoflow_deploy.engines.bundle import Bundle, Manifest
+    from dinoflow_deploy.bundles.bundle import Bundle, Manifest
+    from dinoflow_deploy.bundles.input_range import InputRange
+    from dinoflow_deploy.engines.base import EngineDescription, FlowEngine
     from dinoflow_deploy.engines.frame_conversion import to_frame
     from dinoflow_deploy.engines.loading import load_engine
 
@@ -18,12 +19,12 @@ __all__ = ["Bundle", "EngineDescription", "FlowEngine", "InputRange", "Manifest"
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "Bundle": "bundle",
-        "EngineDescription": "base",
-        "FlowEngine": "base",
-        "InputRange": "base",
-        "Manifest": "bundle",
-        "load_engine": "loading",
-        "to_frame": "frame_conversion",
+        "Bundle": "bundles.bundle",
+        "EngineDescription": "engines.base",
+        "FlowEngine": "engines.base",
+        "InputRange": "bundles.input_range",
+        "Manifest": "bundles.bundle",
+        "load_engine": "engines.loading",
+        "to_frame": "engines.frame_conversion",
     },
 )

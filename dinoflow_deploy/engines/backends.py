@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from dinoflow_deploy.engines.base import FlowEngine
-from dinoflow_deploy.engines.published import PublishedModel
 from dinoflow_deploy.errors import InputError
-from dinoflow_deploy.optional import require
+from dinoflow_deploy.models.published import PublishedModel
+from dinoflow_deploy.system.optional import require
 
 TO_COMPARE: Final = {
     "opencv-dis": "method",
@@ -101,7 +101,7 @@ BACKENDS: Final = (
         name="onnxruntime",
         runs=("bundle", "onnx"),
         package="onnxruntime",
-        module="dinoflow_deploy.engines.onnxruntime",
+        module="dinoflow_deploy.engines.onnxruntime.engine",
         engine="OnnxRuntimeEngine",
         options=("intra_op_threads",),
     ),
@@ -117,7 +117,7 @@ BACKENDS: Final = (
         name="onnxruntime-tensorrt",
         runs=("bundle", "onnx"),
         package="onnxruntime",
-        module="dinoflow_deploy.engines.onnxruntime_tensorrt",
+        module="dinoflow_deploy.engines.onnxruntime.tensorrt_provider",
         engine="OnnxRuntimeTensorRTEngine",
         options=("intra_op_threads",),
         automatic="never",

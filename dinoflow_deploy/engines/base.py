@@ -11,8 +11,8 @@ from typing import Any, Final, Self
 import numpy as np
 import numpy.typing as npt
 
+from dinoflow_deploy.bundles.input_range import AxisRange, InputRange
 from dinoflow_deploy.engines.frames import Frames, Tensor, as_rgb, to_flow, to_tensor
-from dinoflow_deploy.engines.input_range import AxisRange, InputRange
 from dinoflow_deploy.errors import EngineError, InputError
 from dinoflow_deploy.flow.padding import Padding
 

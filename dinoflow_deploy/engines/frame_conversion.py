@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from dinoflow_deploy.engines.frames import Frames, as_rgb
 from dinoflow_deploy.errors import InputError
-from dinoflow_deploy.image_files import decode_image, guessed_white, to_8_bit
+from dinoflow_deploy.images.image_files import decode_image, guessed_white, to_8_bit
 
 _CHANNELS_LAST: Final = "[height, width] or [height, width, channels]"
 _CHANNELS_FIRST: Final = "[height, width] or [channels, height, width]"

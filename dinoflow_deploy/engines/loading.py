@@ -6,12 +6,12 @@ from typing import Any, Final
 
 from dinoflow_deploy.engines.backends import BACKENDS, TO_COMPARE, Backend, Source
 from dinoflow_deploy.engines.base import FlowEngine
-from dinoflow_deploy.engines.builtin import builtin_models
-from dinoflow_deploy.engines.published import PUBLISHED_HEADS, find_published
 from dinoflow_deploy.engines.tensorrt.choice import planned_flavours
-from dinoflow_deploy.engines.unknown_model import unknown_model
 from dinoflow_deploy.errors import InputError
-from dinoflow_deploy.home import expand_home
+from dinoflow_deploy.models.builtin import builtin_models
+from dinoflow_deploy.models.published import PUBLISHED_HEADS, find_published
+from dinoflow_deploy.models.unknown_model import unknown_model
+from dinoflow_deploy.system.home import expand_home
 
 # The last two are what other tools call a plan.
 _SUFFIXES: Final = {

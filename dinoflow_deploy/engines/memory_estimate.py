@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
+from dinoflow_deploy.bundles.input_range import STRIDE
 from dinoflow_deploy.engines.base import EngineDescription
-from dinoflow_deploy.engines.input_range import STRIDE
 
 _PREFIX: Final = 5  # CLS and register tokens
 _BYTES: Final = 4

@@ -3,10 +3,10 @@
 import cv2
 import numpy as np
 
+from dinoflow_deploy.bundles.input_range import InputRange
 from dinoflow_deploy.engines.base import EngineDescription, FlowEngine, PreparedBatch
 from dinoflow_deploy.engines.devices import Device
 from dinoflow_deploy.engines.frames import Frames, Tensor
-from dinoflow_deploy.engines.input_range import InputRange
 from dinoflow_deploy.errors import DeviceError
 from dinoflow_deploy.flow.padding import Padding
 

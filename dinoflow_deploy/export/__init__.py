@@ -26,11 +26,11 @@ __all__ = [
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "ExportOptions": "options",
-        "ExportReport": "bundle_writer",
-        "ModelSource": "source",
-        "PlanOptions": "tensorrt.options",
-        "build_from_bundle": "tensorrt.from_bundle",
-        "export_bundle": "bundle_writer",
+        "ExportOptions": "export.options",
+        "ExportReport": "export.bundle_writer",
+        "ModelSource": "export.source",
+        "PlanOptions": "export.tensorrt.options",
+        "build_from_bundle": "export.tensorrt.from_bundle",
+        "export_bundle": "export.bundle_writer",
     },
 )

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from dinoflow_deploy.atomic import atomic_folder, check_folder
-from dinoflow_deploy.engines.bundle import FORMAT, MANIFEST_NAME, ONNX_NAME
-from dinoflow_deploy.engines.tensorrt.flavours import FLAVOURS
+from dinoflow_deploy.bundles.bundle import FORMAT, MANIFEST_NAME, ONNX_NAME
 from dinoflow_deploy.errors import InputError
+from dinoflow_deploy.tensorrt.flavours import FLAVOURS
 
 
 def bundle_folder(target: Path, *, overwrite: bool) -> AbstractContextManager[Path]:

@@ -13,13 +13,13 @@ from typing import Final
 import onnx
 
 import dinoflow_deploy
-from dinoflow_deploy.engines.bundle import ONNX_NAME, Bundle, FileInfo, Manifest, ModelInfo, OperatorInfo
+from dinoflow_deploy.bundles.bundle import ONNX_NAME, Bundle, FileInfo, Manifest, ModelInfo, OperatorInfo
 from dinoflow_deploy.engines.pytorch import PyTorchEngine
 from dinoflow_deploy.export.bundle_folder import bundle_folder, check_bundle_folder
 from dinoflow_deploy.export.cpu_engine import EMULATED, cpu_engine
+from dinoflow_deploy.export.graph.onnx_model import export_onnx
 from dinoflow_deploy.export.key import VERIFIER, with_key
 from dinoflow_deploy.export.manifests import write_manifest
-from dinoflow_deploy.export.onnx_model import export_onnx
 from dinoflow_deploy.export.options import ExportOptions
 from dinoflow_deploy.export.parity import ParityRow, verify
 from dinoflow_deploy.export.reuse import export_differences, may_be_reused, reuse
@@ -29,8 +29,8 @@ from dinoflow_deploy.export.tensorrt.options import PlanOptions
 from dinoflow_deploy.export.tensorrt.preparation import Preparation, prepare
 from dinoflow_deploy.export.tensorrt.report import PlanReport
 from dinoflow_deploy.export.tensorrt.reuse import plan_differences, reused_report
-from dinoflow_deploy.optional import require
 from dinoflow_deploy.progress import NoProgress, Progress
+from dinoflow_deploy.system.optional import require
 from dinoflow_deploy.train.model import FlowModel, save_model
 
 _TOOLS: Final = ("torch", "onnx", "onnxscript", "onnx-ir")

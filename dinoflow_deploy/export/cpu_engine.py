@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from dinoflow_deploy.bundles.bundle import ONNX_NAME
 from dinoflow_deploy.engines.base import FlowEngine
-from dinoflow_deploy.engines.bundle import ONNX_NAME
 from dinoflow_deploy.engines.loading import load_engine
 
 EMULATED = ", bfloat16 emulated"
@@ -30,7 +30,7 @@ def cpu_engine(bundle: Path, precision: str) -> Iterator[FlowEngine]:
 def _emulated(path: Path, folder: Path) -> Path:
     import onnx
 
-    from dinoflow_deploy.export.emulation import emulate_bfloat16
+    from dinoflow_deploy.export.bf16_emulation import emulate_bfloat16
 
     onnx.save(emulate_bfloat16(onnx.load(path)), folder / ONNX_NAME)
     return folder / ONNX_NAME

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import dinoflow_deploy
-from dinoflow_deploy.engines.bundle import ONNX_NAME, Manifest
+from dinoflow_deploy.bundles.bundle import ONNX_NAME, Manifest
 from dinoflow_deploy.export.options import ExportOptions
 
 _NOT_DECISIVE: Final = ("verify", "overwrite")

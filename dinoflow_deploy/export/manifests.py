@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from dinoflow_deploy.engines.bundle import MANIFEST_NAME, FileInfo, Manifest, PlanInfo
+from dinoflow_deploy.bundles.bundle import MANIFEST_NAME, FileInfo, Manifest, PlanInfo
 
 
 def write_manifest(manifest: Manifest, folder: Path) -> None:

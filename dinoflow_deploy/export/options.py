@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from dinoflow_deploy.engines.bundle import PRECISIONS
-from dinoflow_deploy.engines.input_range import MINIMUM_SIDE, AxisRange, InputRange
+from dinoflow_deploy.bundles.bundle import PRECISIONS
+from dinoflow_deploy.bundles.input_range import MINIMUM_SIDE, AxisRange, InputRange
 from dinoflow_deploy.errors import InputError
 
 OPSETS: Final = (20, 21, 22)

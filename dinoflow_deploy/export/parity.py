@@ -9,10 +9,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from dinoflow_deploy.bundles.bundle import Parity
+from dinoflow_deploy.bundles.input_range import AxisRange, InputRange
 from dinoflow_deploy.datasets import SceneConfig, SyntheticScenes
 from dinoflow_deploy.engines.base import FlowEngine
-from dinoflow_deploy.engines.bundle import Parity
-from dinoflow_deploy.engines.input_range import AxisRange, InputRange
 from dinoflow_deploy.errors import ExportError
 from dinoflow_deploy.progress import Progress
 

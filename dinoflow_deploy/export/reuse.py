@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from dinoflow_deploy.engines.bundle import MANIFEST_NAME, ONNX_NAME, Bundle, Manifest
+from dinoflow_deploy.bundles.bundle import MANIFEST_NAME, ONNX_NAME, Bundle, Manifest
 from dinoflow_deploy.errors import FileFormatError, InputError
 from dinoflow_deploy.export.key import VERIFIER, with_key
 from dinoflow_deploy.export.options import ExportOptions

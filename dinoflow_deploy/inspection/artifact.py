@@ -4,18 +4,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from dinoflow_deploy.engines.builtin import builtin_models
-from dinoflow_deploy.engines.bundle import MANIFEST_NAME, FileInfo
-from dinoflow_deploy.engines.onnx_packages import require_onnx
-from dinoflow_deploy.engines.published import PUBLISHED_HEADS, PublishedModel, find_published
-from dinoflow_deploy.engines.unknown_model import unknown_model
+from dinoflow_deploy.bundles.bundle import MANIFEST_NAME, FileInfo
+from dinoflow_deploy.engines.onnxruntime.packages import require_onnx
 from dinoflow_deploy.errors import InputError
-from dinoflow_deploy.home import expand_home
 from dinoflow_deploy.inspection.bundle import inspect_bundle
 from dinoflow_deploy.inspection.plan_file import inspect_plan
 from dinoflow_deploy.inspection.report import FileDetails, LeftOut, ModelDetails, Report
 from dinoflow_deploy.inspection.safetensors_file import read_model
 from dinoflow_deploy.inspection.training_run import CHECKPOINT_NAME, is_run, model_files, read_checkpoint
+from dinoflow_deploy.models.builtin import builtin_models
+from dinoflow_deploy.models.published import PUBLISHED_HEADS, PublishedModel, find_published
+from dinoflow_deploy.models.unknown_model import unknown_model
+from dinoflow_deploy.system.home import expand_home
 
 PLAN_SUFFIXES: Final = (".plan", ".engine", ".trt")
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from dinoflow_deploy.engines.bundle import MANIFEST_NAME, Bundle, FileInfo
-from dinoflow_deploy.engines.onnx_packages import require_onnx
+from dinoflow_deploy.bundles.bundle import MANIFEST_NAME, Bundle, FileInfo
+from dinoflow_deploy.engines.onnxruntime.packages import require_onnx
 from dinoflow_deploy.errors import MissingPackageError
 from dinoflow_deploy.inspection.plan_file import read_plan
 from dinoflow_deploy.inspection.report import FileDetails, GraphDetails, LeftOut, PlanDetails, Report

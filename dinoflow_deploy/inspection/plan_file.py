@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from dinoflow_deploy.engines.bundle import MANIFEST_NAME, FileInfo, Manifest, PlanInfo, problem_with
-from dinoflow_deploy.engines.tensorrt.flavours import FLAVOURS, Flavour, find_flavour
-from dinoflow_deploy.engines.tensorrt.plan_header import PlanHeader, read_header
+from dinoflow_deploy.bundles.bundle import MANIFEST_NAME, FileInfo, Manifest, PlanInfo, problem_with
 from dinoflow_deploy.errors import FileFormatError
 from dinoflow_deploy.inspection.plan_engine import describe_engine
 from dinoflow_deploy.inspection.plan_loading import load_anywhere
 from dinoflow_deploy.inspection.report import FileDetails, LeftOut, PlanDetails, Report
+from dinoflow_deploy.tensorrt.flavours import FLAVOURS, Flavour, find_flavour
+from dinoflow_deploy.tensorrt.plan_header import PlanHeader, read_header
 
 
 def inspect_plan(path: Path, *, allow_host_code: bool) -> Report:

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Final
 
-from dinoflow_deploy.engines.tensorrt.flavours import Flavour
 from dinoflow_deploy.engines.tensorrt.loaded_plan import LoadedPlan, load_plan
 from dinoflow_deploy.errors import EngineError, MissingPackageError
+from dinoflow_deploy.tensorrt.flavours import Flavour
 
 _NO_DRIVER: Final = "CUDA driver version is insufficient"
 _NO_GPU: Final = "it finds no NVIDIA GPU, or its driver is too old"

@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from dinoflow_deploy.errors import FileFormatError
 from dinoflow_deploy.inspection.element_types import bytes_of
 from dinoflow_deploy.inspection.report import ModelDetails, WeightsDetails
-from dinoflow_deploy.system_errors import check_readable
+from dinoflow_deploy.system.system_errors import check_readable
 
 CONFIG_KEY: Final = "dinoflow_config"
 """Where complete models keep their configuration; ``train.model``, which needs torch, writes it."""

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from dinoflow_deploy.engines.bundle import Manifest, Parity, PlanInfo
-from dinoflow_deploy.engines.tensorrt.flavours import find_flavour
+from dinoflow_deploy.bundles.bundle import Manifest, Parity, PlanInfo
 from dinoflow_deploy.inspection.engine_text import engine_lines
 from dinoflow_deploy.inspection.report import GraphDetails, ModelDetails, PlanDetails, Report, TrainingDetails
 from dinoflow_deploy.inspection.wording import counts_lines, digest, size, tensor_lines, weights_lines
+from dinoflow_deploy.tensorrt.flavours import find_flavour
 
 Lines = Iterator[tuple[str, str]]
 

@@ -6,10 +6,10 @@ from typing import Any, Final
 
 from safetensors import SafetensorError, safe_open
 
-from dinoflow_deploy.engines.bundle import MANIFEST_NAME
+from dinoflow_deploy.bundles.bundle import MANIFEST_NAME
 from dinoflow_deploy.errors import FileFormatError
 from dinoflow_deploy.inspection.report import TrainingDetails
-from dinoflow_deploy.system_errors import check_readable
+from dinoflow_deploy.system.system_errors import check_readable
 
 CHECKPOINT_NAME: Final = "checkpoint.safetensors"
 CHECKPOINT_KEY: Final = "dinoflow_checkpoint"

@@ -4,10 +4,10 @@ import subprocess
 import sys
 from functools import cache
 
-from dinoflow_deploy.engines.tensorrt.flavours import RTX, TENSORRT, Flavour
-from dinoflow_deploy.optional import install_command, is_installed, requirements
-from dinoflow_deploy.probes import run_probe
+from dinoflow_deploy.doctor.probes import run_probe
 from dinoflow_deploy.selftest.cases import Case
+from dinoflow_deploy.system.optional import install_command, is_installed, requirements
+from dinoflow_deploy.tensorrt.flavours import RTX, TENSORRT, Flavour
 
 
 def obstacle(case: Case) -> str | None:

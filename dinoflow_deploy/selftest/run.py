@@ -10,16 +10,16 @@ from typing import Any
 from dinoflow_deploy.bench.engine_process import EngineSource
 from dinoflow_deploy.bench.results import failure_reason
 from dinoflow_deploy.bench.speed import measure_speed
-from dinoflow_deploy.engines.builtin import builtin_models
-from dinoflow_deploy.engines.bundle import ONNX_NAME, Bundle, Parity
+from dinoflow_deploy.bundles.bundle import ONNX_NAME, Bundle, Parity
 from dinoflow_deploy.errors import DinoFlowError, EngineError
-from dinoflow_deploy.machine import describe_machine, versions
+from dinoflow_deploy.models.builtin import builtin_models
 from dinoflow_deploy.progress import NoProgress, Progress
 from dinoflow_deploy.selftest.cases import Case, SelfTestOptions, all_cases
 from dinoflow_deploy.selftest.compare import compare
 from dinoflow_deploy.selftest.export_command import ExportCommand
 from dinoflow_deploy.selftest.obstacles import obstacle
 from dinoflow_deploy.selftest.results import CaseResult, SelfTestResult
+from dinoflow_deploy.system.machine import describe_machine, versions
 
 
 def run_selftest(

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader
 
 from dinoflow_deploy.datasets import FlowSample
 from dinoflow_deploy.errors import DinoFlowError
-from dinoflow_deploy.interrupts import no_interrupts_for_children
+from dinoflow_deploy.system.interrupts import no_interrupts_for_children
 from dinoflow_deploy.train.data_sections import SyntheticSection
 from dinoflow_deploy.train.plan import HeldOut, StagePlan, TrainingPlan
 from dinoflow_deploy.train.recipe import Stage

@@ -7,9 +7,9 @@ from typing import Any, Final
 from dinoflow_deploy.datasets import SceneConfig, SyntheticScenes
 from dinoflow_deploy.datasets.registry import find_entry
 from dinoflow_deploy.errors import InputError
-from dinoflow_deploy.home import expand_home
+from dinoflow_deploy.system.home import expand_home
 from dinoflow_deploy.train.augmentation import Augmentation, read_augmentation
-from dinoflow_deploy.train.tables import check_least, list_of_tables, read_section
+from dinoflow_deploy.train.toml_sections import check_least, list_of_tables, read_section
 
 RENDERERS: Final = ("auto", "numpy", "torch")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from dinoflow_deploy.errors import InputError
-from dinoflow_deploy.system_errors import explain
+from dinoflow_deploy.system.system_errors import explain
 from dinoflow_deploy.train.data_sections import (
     DataSection,
     HeldOutSection,
@@ -18,7 +18,7 @@ from dinoflow_deploy.train.data_sections import (
     read_data,
 )
 from dinoflow_deploy.train.model.config import BACKBONES
-from dinoflow_deploy.train.tables import check_least, checked_keys, list_of_tables, read_section
+from dinoflow_deploy.train.toml_sections import check_least, checked_keys, list_of_tables, read_section
 
 Autocast = Literal["auto", "bf16", "off"]
 Schedule = Literal["run", "stage"]

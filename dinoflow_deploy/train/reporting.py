@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 
 from dinoflow_deploy.flow import flow_to_rgb
-from dinoflow_deploy.optional import require
+from dinoflow_deploy.system.optional import require
 from dinoflow_deploy.train.validation import Validation
 
 

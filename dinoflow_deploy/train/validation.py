@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from dinoflow_deploy.bundles.input_range import STRIDE
 from dinoflow_deploy.datasets import FlowSample
 from dinoflow_deploy.engines.frames import to_flow, to_tensor
-from dinoflow_deploy.engines.input_range import STRIDE
 from dinoflow_deploy.errors import InputError, TrainingError
 from dinoflow_deploy.flow import Accuracy, AccuracySums, accuracy_sums
 from dinoflow_deploy.flow.padding import Padding

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from dinoflow_deploy.errors import VideoError
-from dinoflow_deploy.image_files import StoredImage, decode_bytes
+from dinoflow_deploy.images.image_files import StoredImage, decode_bytes
 from dinoflow_deploy.video.frame_source import Frame, FrameSource, Selection, rate_of_its_own
 from dinoflow_deploy.video.image_reader import ImageReader
 from dinoflow_deploy.video.images import DEFAULT_RATE, shrunk

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from dinoflow_deploy.tiff_headers import NEW_SUBFILE_TYPE, first_page, page_headers
+from dinoflow_deploy.images.tiff_headers import NEW_SUBFILE_TYPE, first_page, page_headers
 
 _PNG, _RIFF, _WEBP = b"\x89PNG\r\n\x1a\n", b"RIFF", b"WEBP"
 _HEADER = 30  # bytes of an animated WebP's beginning, up to its size

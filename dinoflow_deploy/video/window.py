@@ -10,13 +10,20 @@ from typing import Self
 import cv2
 
 from dinoflow_deploy.errors import InputError, MissingPackageError
-from dinoflow_deploy.probes import run_probe
+from dinoflow_deploy.system.own_process import call_in_own_process
 from dinoflow_deploy.video.frame_source import Image, fitted_size
 
 _WINDOW = "dinoflow-deploy"  # OpenCV's name for it
 _LARGEST = 1280  # px on the longer side at first; the user may resize it
 _QUIT = (27, ord("q"))  # 27 is Esc
 _AVERAGED = 30  # pictures over which the rate is taken
+
+
+def open_and_close() -> None:
+    """Open a window of OpenCV and close it: its toolkits end the process where there is no screen."""
+    cv2.namedWindow(_WINDOW)
+    cv2.waitKey(1)
+    cv2.destroyAllWindows()
 
 
 def check_window() -> None:
@@ -35,7 +42,7 @@ def check_window() -> None:
     if sys.platform == "linux" and not display:
         raise InputError("show needs a screen, and DISPLAY is not set: use a desktop, or ssh -X")
     # Qt ends the process where it cannot reach the screen.
-    problem = run_probe("window")["window"]
+    _, problem = call_in_own_process(f"{__name__}:open_and_close")
     if problem:
         raise InputError(f"no window opens (DISPLAY is '{display}'): {' '.join(problem.split())}")
 

@@ -23,9 +23,9 @@ from dinoflow_deploy.bench.results import BenchResult
 from dinoflow_deploy.bench.speed import measure_speed
 from dinoflow_deploy.bench.tables import csv_text, markdown, parts, tables
 from dinoflow_deploy.cli.tables import print_parts
-from dinoflow_deploy.datasets.synthetic_tree import write_synthetic_tree
-from dinoflow_deploy.engines.builtin import builtin_models
+from dinoflow_deploy.datasets.scenes.synthetic_tree import write_synthetic_tree
 from dinoflow_deploy.errors import EngineError, FileFormatError, InputError
+from dinoflow_deploy.models.builtin import builtin_models
 from dinoflow_deploy.progress import NoProgress
 from tests.cli.terminal import check_drawn, printed
 from tests.engines.conftest import difference_model

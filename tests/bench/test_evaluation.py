@@ -10,7 +10,7 @@ import pytest
 
 from dinoflow_deploy.bench.evaluation import EvaluationState, evaluate
 from dinoflow_deploy.datasets import open_dataset
-from dinoflow_deploy.datasets.synthetic_tree import write_synthetic_tree
+from dinoflow_deploy.datasets.scenes.synthetic_tree import write_synthetic_tree
 from dinoflow_deploy.errors import EngineError, FileFormatError, InputError
 from dinoflow_deploy.flow import evaluate_flow
 from tests.bench.engines import ConstantEngine

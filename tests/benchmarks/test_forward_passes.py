@@ -8,10 +8,10 @@ import onnxruntime
 import pytest
 import torch
 
-from dinoflow_deploy.engines.builtin import builtin_models
-from dinoflow_deploy.engines.input_range import AxisRange, InputRange
-from dinoflow_deploy.engines.onnx_providers import CUDA
+from dinoflow_deploy.bundles.input_range import AxisRange, InputRange
+from dinoflow_deploy.engines.onnxruntime.providers import CUDA
 from dinoflow_deploy.export import ExportOptions, export_bundle
+from dinoflow_deploy.models.builtin import builtin_models
 from dinoflow_deploy.train.model import load_model
 from tests.benchmarks.test_scripts import SCRIPTS
 

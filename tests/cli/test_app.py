@@ -143,7 +143,7 @@ def test_opencv_does_not_speak_beside_the_error(tmp_path):
     code = (
         "from pathlib import Path; import sys; from dinoflow_deploy.cli import app as module\n"
         "def command(**_):\n"
-        "    from dinoflow_deploy.image_files import decode_image\n"
+        "    from dinoflow_deploy.images.image_files import decode_image\n"
         "    try: decode_image(Path(sys.argv[1]), 1)\n"
         "    except module.DinoFlowError as error: sys.exit(f'error: {error}')\n"
         "module.app = command; module.main()"

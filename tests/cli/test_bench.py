@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from dinoflow_deploy.cli.app import app
-from dinoflow_deploy.datasets.synthetic_tree import write_synthetic_tree
+from dinoflow_deploy.datasets.scenes.synthetic_tree import write_synthetic_tree
 
 pytestmark = pytest.mark.slow
 

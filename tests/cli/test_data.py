@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 from dinoflow_deploy.cli.app import app
 from dinoflow_deploy.cli.data import NAMES, Layout
 from dinoflow_deploy.datasets.registry import DATASETS
-from dinoflow_deploy.datasets.synthetic_tree import TREE_LAYOUTS
+from dinoflow_deploy.datasets.scenes.synthetic_tree import TREE_LAYOUTS
 from tests.datasets import trees
 
 

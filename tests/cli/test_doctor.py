@@ -4,10 +4,10 @@ from dataclasses import replace
 import pytest
 from typer.testing import CliRunner
 
-from dinoflow_deploy import doctor
 from dinoflow_deploy.cli.app import app
-from dinoflow_deploy.doctor import Advice, Cache, Check, Package, Report
-from dinoflow_deploy.machine import Gpu, Machine
+from dinoflow_deploy.doctor import examination
+from dinoflow_deploy.doctor.examination import Advice, Cache, Check, Package, Report
+from dinoflow_deploy.system.machine import Gpu, Machine
 
 GPU = Gpu("NVIDIA GH200 480GB", 97871 << 20, "9.0", "580.65.06")
 HEALTHY = Report(
@@ -28,7 +28,7 @@ def run(monkeypatch: pytest.MonkeyPatch):
     """Run the command on a report that is made up."""
 
     def invoke(report: Report, *arguments: str):
-        monkeypatch.setattr(doctor, "examine", lambda: report)
+        monkeypatch.setattr(examination, "examine", lambda: report)
         return CliRunner(env={"COLUMNS": "80"}).invoke(app, ["doctor", *arguments])
 
     return invoke

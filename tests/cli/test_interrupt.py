@@ -9,7 +9,7 @@ import pytest
 DRIVER = """
 import sys, time
 from pathlib import Path
-from dinoflow_deploy import doctor
+from dinoflow_deploy.doctor import examination
 from dinoflow_deploy.atomic import atomic_folder
 from dinoflow_deploy.cli.app import app, main
 
@@ -23,7 +23,7 @@ def make():
         (partial / "model.onnx").touch()
         wait()
 
-doctor.examine = wait
+examination.examine = wait
 main()
 """
 

@@ -4,18 +4,19 @@ from dataclasses import replace
 
 import pytest
 
-from dinoflow_deploy import doctor, selftest
+from dinoflow_deploy import selftest
 from dinoflow_deploy.bench import benchmark
 from dinoflow_deploy.bench.results import BenchResult, Failure, Latency, SpeedResult
 from dinoflow_deploy.bench.tables import parts
+from dinoflow_deploy.bundles.bundle import Bundle
 from dinoflow_deploy.cli.error_table import error_tables
 from dinoflow_deploy.cli.export_report import print_bundle
 from dinoflow_deploy.cli.tables import print_parts
-from dinoflow_deploy.datasets.synthetic_tree import write_synthetic_tree
-from dinoflow_deploy.engines.bundle import Bundle
-from dinoflow_deploy.export import error_table
-from dinoflow_deploy.export.error_table import BlockError, ErrorTable, FlowError, IslandError
+from dinoflow_deploy.datasets.scenes.synthetic_tree import write_synthetic_tree
+from dinoflow_deploy.doctor import examination
 from dinoflow_deploy.export.parity import ParityRow
+from dinoflow_deploy.export.precision_study import error_table
+from dinoflow_deploy.export.precision_study.error_table import BlockError, ErrorTable, FlowError, IslandError
 from dinoflow_deploy.inspection import inspect_artifact, report_lines
 from dinoflow_deploy.selftest import tables as selftest_tables
 from dinoflow_deploy.selftest.cases import Case
@@ -81,7 +82,7 @@ def test_what_a_name_holds_does_not_steer_the_terminal() -> None:
 def test_no_color_is_heeded(monkeypatch: pytest.MonkeyPatch, no_color: bool) -> None:
     if no_color:
         monkeypatch.setenv("NO_COLOR", "1")
-    monkeypatch.setattr(doctor, "examine", lambda: HEALTHY)
+    monkeypatch.setattr(examination, "examine", lambda: HEALTHY)
     # Cyan, of the command to copy.
     assert ("\x1b[36m" in run_coloured("doctor")) != no_color
 
@@ -157,7 +158,7 @@ def test_plugin_show() -> None:
 
 def test_doctor(monkeypatch: pytest.MonkeyPatch) -> None:
     report = replace(HEALTHY, python=f"3.11.7 ({'/folder' * 12}/python)")
-    monkeypatch.setattr(doctor, "examine", lambda: report)
+    monkeypatch.setattr(examination, "examine", lambda: report)
     lines = run_on_terminal("doctor").splitlines()
     command = "      pip install 'h5py[mpi]>=3'"
     assert command in lines

@@ -6,8 +6,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from dinoflow_deploy.engines.bundle import FileInfo, Manifest, ModelInfo, OperatorInfo, PlanInfo
-from dinoflow_deploy.engines.input_range import AxisRange, InputRange
+from dinoflow_deploy.bundles.bundle import FileInfo, Manifest, ModelInfo, OperatorInfo, PlanInfo
+from dinoflow_deploy.bundles.input_range import AxisRange, InputRange
 
 WriteOnnx = Callable[..., Path]
 WriteBundle = Callable[..., Path]

@@ -4,9 +4,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from dinoflow_deploy.bundles.input_range import AxisRange
 from dinoflow_deploy.engines.base import EngineDescription, FlowEngine, InputRange
 from dinoflow_deploy.engines.frames import Tensor
-from dinoflow_deploy.engines.input_range import AxisRange
 from dinoflow_deploy.errors import EngineError, InputError
 
 MakeFrames = Callable[..., np.ndarray]

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from dinoflow_deploy import load_engine, optional
-from dinoflow_deploy.engines import builtin
-from dinoflow_deploy.engines.tensorrt import flavours
+from dinoflow_deploy import load_engine
 from dinoflow_deploy.errors import FileFormatError, InputError, MissingPackageError
+from dinoflow_deploy.models import builtin
+from dinoflow_deploy.system import optional
+from dinoflow_deploy.tensorrt import flavours
 from dinoflow_deploy.train.model import FlowModel, FlowModelConfig, save_model
 from tests.engines.conftest import WriteBundle, WriteOnnx
 
@@ -140,8 +141,10 @@ def test_what_does_not_go_together_is_refused(small: Path, tmp_path: Path) -> No
 
 
 def test_a_missing_backend_names_its_extra(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dinoflow_deploy.optional.is_installed", lambda package: package != "onnxruntime")
-    monkeypatch.delitem(sys.modules, "dinoflow_deploy.engines.onnxruntime", raising=False)
+    monkeypatch.setattr(
+        "dinoflow_deploy.system.optional.is_installed", lambda package: package != "onnxruntime"
+    )
+    monkeypatch.delitem(sys.modules, "dinoflow_deploy.engines.onnxruntime.engine", raising=False)
     with pytest.raises(
         MissingPackageError, match=r"'onnxruntime' needs the package 'onnxruntime'.*pip install 'onnxruntime"
     ):

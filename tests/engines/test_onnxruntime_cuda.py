@@ -9,11 +9,11 @@ import pytest
 
 from dinoflow_deploy import load_engine
 from dinoflow_deploy.datasets import SceneConfig, SyntheticScenes
-from dinoflow_deploy.engines.builtin import builtin_models
-from dinoflow_deploy.engines.onnx_providers import CUDA
+from dinoflow_deploy.engines.onnxruntime.providers import CUDA
 from dinoflow_deploy.export import ExportOptions, export_bundle
 from dinoflow_deploy.export.options import parse_inputs
 from dinoflow_deploy.export.parity import TOLERANCES
+from dinoflow_deploy.models.builtin import builtin_models
 from dinoflow_deploy.train.model import load_model
 from tests.export.old_operator import with_old_operator
 

@@ -2,7 +2,7 @@
 
 from onnx import FunctionProto, ModelProto, helper
 
-from dinoflow_deploy.export.operator import operator_nodes
+from dinoflow_deploy.export.graph.operator import operator_nodes
 
 
 def with_old_operator(model: ModelProto) -> ModelProto:

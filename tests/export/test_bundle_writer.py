@@ -7,8 +7,8 @@ from pathlib import Path
 import onnx
 import pytest
 
+from dinoflow_deploy.bundles.bundle import FileInfo
 from dinoflow_deploy.engines import Bundle
-from dinoflow_deploy.engines.bundle import FileInfo
 from dinoflow_deploy.errors import ExportError, InputError
 from dinoflow_deploy.export import ExportOptions, ModelSource, bundle_writer, export_bundle, parity
 from dinoflow_deploy.export.parity import Tolerance

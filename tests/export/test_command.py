@@ -123,7 +123,7 @@ def test_bf16_says_how_it_was_verified_and_where_it_runs(weights: Path, tmp_path
 def test_a_missing_package_is_named_before_any_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for missing in ("torch", "onnx", "onnxscript"):
         monkeypatch.setattr(
-            "dinoflow_deploy.optional.is_installed", lambda name, lacks=missing: name != lacks
+            "dinoflow_deploy.system.optional.is_installed", lambda name, lacks=missing: name != lacks
         )
         done = CliRunner().invoke(app, ["export", "--model", "nano", "--output", str(tmp_path / "out")])
         assert done.exit_code == 1, done.output

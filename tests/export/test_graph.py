@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from onnx import TensorProto, helper, numpy_helper
 
 import dinoflow_deploy
-from dinoflow_deploy.export.operator import OPERATOR_ATTRIBUTES, operator_nodes
+from dinoflow_deploy.export.graph.operator import OPERATOR_ATTRIBUTES, operator_nodes
 from tests.export.conftest import STATIC_SHAPE, Exported
 
 pytestmark = pytest.mark.slow
@@ -175,7 +175,7 @@ def test_says_nothing_of_the_machine_that_made_it(exported: Exported) -> None:
 
 @pytest.mark.parametrize("opset", [20, 21, 22])
 def test_the_function_takes_the_opset_of_its_model(opset: int) -> None:
-    from dinoflow_deploy.export.operator import operator_function
+    from dinoflow_deploy.export.graph.operator import operator_function
 
     (entry,) = operator_function(opset).opset_import
     assert (entry.domain, entry.version) == ("", opset)

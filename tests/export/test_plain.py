@@ -7,9 +7,9 @@ import onnx
 import onnxruntime
 import pytest
 
-from dinoflow_deploy.export.cleanup import clean
-from dinoflow_deploy.export.onnx_model import inline_operator
-from dinoflow_deploy.export.operator import operator_nodes
+from dinoflow_deploy.export.graph.cleanup import clean
+from dinoflow_deploy.export.graph.onnx_model import inline_operator
+from dinoflow_deploy.export.graph.operator import operator_nodes
 from tests.export.conftest import STATIC_SHAPE, Exported, GetExport
 
 pytestmark = pytest.mark.slow

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from dinoflow_deploy.bundles.bundle import FileInfo, Manifest
+from dinoflow_deploy.bundles.input_range import InputRange
 from dinoflow_deploy.cli.app import app
 from dinoflow_deploy.engines import Bundle
-from dinoflow_deploy.engines.bundle import FileInfo, Manifest
-from dinoflow_deploy.engines.input_range import InputRange
 from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.export import ExportOptions, bundle_writer, export_bundle, key
 from dinoflow_deploy.export.manifests import write_manifest

@@ -281,6 +281,6 @@ def test_arrays_that_are_no_flow_are_not_written(tmp_path: Path) -> None:
 
 def test_flo5_without_h5py_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.flo5").write_bytes(b"")
-    monkeypatch.setattr("dinoflow_deploy.optional.is_installed", lambda package: False)
+    monkeypatch.setattr("dinoflow_deploy.system.optional.is_installed", lambda package: False)
     with pytest.raises(MissingPackageError, match=r"\.flo5 files needs .*h5py.* pip install 'h5py>="):
         read_flow(tmp_path / "a.flo5")

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from dinoflow_deploy.engines.builtin import builtin_models
+from dinoflow_deploy.models.builtin import builtin_models
 
 NANO = builtin_models()["nano"]
 

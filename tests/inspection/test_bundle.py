@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dinoflow_deploy.engines.bundle import Manifest
+from dinoflow_deploy.bundles.bundle import Manifest
 from dinoflow_deploy.errors import FileFormatError, InputError
 from dinoflow_deploy.inspection import inspect_artifact, report_lines
 from tests.inspection.conftest import NANO

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from dinoflow_deploy.engines.bundle import FileInfo, Manifest, PlanInfo
-from dinoflow_deploy.engines.input_range import AxisRange, InputRange
-from dinoflow_deploy.engines.tensorrt.plan_header import HEADER_BYTES, PlanHeader
+from dinoflow_deploy.bundles.bundle import FileInfo, Manifest, PlanInfo
+from dinoflow_deploy.bundles.input_range import AxisRange, InputRange
 from dinoflow_deploy.errors import FileFormatError
 from dinoflow_deploy.inspection import inspect_artifact, report_lines
+from dinoflow_deploy.tensorrt.plan_header import HEADER_BYTES, PlanHeader
 from tests.inspection.rtx_plans import small_plan
 
 trt = pytest.importorskip("tensorrt_rtx_bindings")

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from dinoflow_deploy.engines.builtin import builtin_models
-from dinoflow_deploy.engines.tensorrt import flavours
+from dinoflow_deploy.models.builtin import builtin_models
 from dinoflow_deploy.selftest import export_command, obstacles
+from dinoflow_deploy.tensorrt import flavours
 
 ANSWERS = {
     "torch on CUDA": {"torch on CUDA": "no CUDA device was found"},

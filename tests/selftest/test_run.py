@@ -8,9 +8,9 @@ import pytest
 from dinoflow_deploy.bench.engine_process import EngineSource
 from dinoflow_deploy.bench.results import Failure
 from dinoflow_deploy.bench.speed import SpeedRun
-from dinoflow_deploy.engines.builtin import builtin_models
-from dinoflow_deploy.engines.bundle import FileInfo, Manifest, Parity
+from dinoflow_deploy.bundles.bundle import FileInfo, Manifest, Parity
 from dinoflow_deploy.errors import EngineError, ExportError, ModelError
+from dinoflow_deploy.models.builtin import builtin_models
 from dinoflow_deploy.progress import NoProgress
 from dinoflow_deploy.selftest import SelfTestOptions, run, run_selftest
 from dinoflow_deploy.selftest.compare import compare

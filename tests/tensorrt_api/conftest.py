@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dinoflow_deploy.optional import is_installed
+from dinoflow_deploy.system.optional import is_installed
 from tests.tensorrt_api.api import Api
 from tests.tensorrt_api.stubs import compile_stubs
 

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 import dinoflow_deploy
-from dinoflow_deploy.engines.input_range import AxisRange, InputRange
+from dinoflow_deploy.bundles.input_range import AxisRange, InputRange
 from dinoflow_deploy.engines.tensorrt import plan
-from dinoflow_deploy.engines.tensorrt.flavours import TENSORRT
 from dinoflow_deploy.errors import InputError
-from dinoflow_deploy.export.plugin.doors import choose_door
+from dinoflow_deploy.export.plugin.correlation_choice import choose_door
 from dinoflow_deploy.export.plugin.files import PTX_FILE
 from dinoflow_deploy.export.tensorrt import network, target
+from dinoflow_deploy.tensorrt.flavours import TENSORRT
 from tests.engines.tensorrt import fake_tensorrt as runtime_fake
 from tests.export.tensorrt.fake import API
 from tests.inspection import fake_tensorrt as inspection_fake
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.slow
 
 SOURCES = read_sources(Path(dinoflow_deploy.__file__).parent)
 OURS = names_of_ours(SOURCES.values())
-FOLDERS = ("engines/tensorrt/", "export/tensorrt/", "export/plugin/", "inspection/plan_")
+FOLDERS = ("tensorrt/", "engines/tensorrt/", "export/tensorrt/", "export/plugin/", "inspection/plan_")
 # These speak to CUDA alone; tests/engines/tensorrt/test_cuda.py and tests/export/plugin hold them to it.
 CUDA_ALONE = ("cuda.py", "cuda_memory.py", "cuda_stream.py", "dlpack.py", "kernel.py")
 CHECKED = [
@@ -93,7 +93,7 @@ def test_what_is_read_is_what_uses_tensorrt() -> None:
 
 def test_other_sources_use_names_of_the_module_alone(apis: dict[str, Api], rtx: Api) -> None:
     used = {path: re.findall(r"\btrt\.([\w.]+)", source) for path, source in SOURCES.items()}
-    assert used["probes.py"]
+    assert used["doctor/probes.py"]
     for api in (*apis.values(), rtx):
         for path in SOURCES.keys() - CHECKED:
             assert [problem for name in used[path] if (problem := api.problem(name))] == []

@@ -4,7 +4,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from dinoflow_deploy.datasets.synthetic_tree import write_synthetic_tree
+from dinoflow_deploy.datasets.scenes.synthetic_tree import write_synthetic_tree
 from dinoflow_deploy.train.recipe import Recipe
 
 DATA = """

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from dinoflow_deploy.datasets import file_tree
+from dinoflow_deploy.datasets.readers import file_tree
 from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.train.data_folder import DataFolder
 from dinoflow_deploy.train.plan import plan_training

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from dinoflow_deploy.datasets.registry import open_dataset
-from dinoflow_deploy.datasets.synthetic_tree import write_synthetic_tree
+from dinoflow_deploy.datasets.scenes.synthetic_tree import write_synthetic_tree
 from dinoflow_deploy.engines import load_engine
-from dinoflow_deploy.engines.builtin import builtin_models
+from dinoflow_deploy.models.builtin import builtin_models
 from dinoflow_deploy.train.data_folder import DataFolder
 from dinoflow_deploy.train.recipe import load_recipe
 from dinoflow_deploy.train.trainer import train

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dinoflow_deploy.errors import InputError, MissingPackageError
-from dinoflow_deploy.probes import run_probe
+from dinoflow_deploy.system.own_process import call_in_own_process
 from dinoflow_deploy.video import VideoOptions, flow_video, window
 from dinoflow_deploy.video.window import Window, check_window
 from tests.video.clips import ConstantEngine, NumberedSource, decode
@@ -110,7 +110,7 @@ def test_closing_the_window_ends_it_too(gui):
 @pytest.mark.usefixtures("no_thread_is_left")
 @pytest.mark.parametrize("kind", ["webm", "gif"])
 def test_q_completes_the_file_and_one_thread_has_all_windows(gui, monkeypatch, tmp_path, kind):
-    monkeypatch.setattr(window, "run_probe", lambda name: {name: None})
+    monkeypatch.setattr(window, "call_in_own_process", lambda name: (None, None))
     monkeypatch.setenv("DISPLAY", ":0")
     gui.keys = {3: ord("q")}
     # The scale is given, so that pictures are drawn from the first pair on.
@@ -151,7 +151,8 @@ def test_no_screen_is_refused(gui, monkeypatch):
 
 def test_a_screen_that_cannot_be_reached_is_refused_before_it_ends_the_process(gui, monkeypatch):
     monkeypatch.setenv("DISPLAY", ":99")
-    monkeypatch.setattr(window, "run_probe", lambda name: {name: "the process ended\nwith code -6"})
+    said = "the process ended\nwith code -6"
+    monkeypatch.setattr(window, "call_in_own_process", lambda name: (None, said))
     with pytest.raises(
         InputError, match=r"no window opens \(DISPLAY is ':99'\): the process ended with code -6"
     ):
@@ -160,4 +161,5 @@ def test_a_screen_that_cannot_be_reached_is_refused_before_it_ends_the_process(g
 
 @without_windows
 def test_the_probe_tries_for_real():
-    assert "not implemented" in run_probe("window")["window"]
+    _, problem = call_in_own_process("dinoflow_deploy.video.window:open_and_close")
+    assert "not implemented" in problem

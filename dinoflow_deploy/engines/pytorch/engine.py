@@ -4,13 +4,13 @@ from pathlib import Path
 
 import torch
 
+from dinoflow_deploy.bundles.input_range import InputRange
 from dinoflow_deploy.engines.base import EngineDescription
 from dinoflow_deploy.engines.devices import Device
 from dinoflow_deploy.engines.frames import Frames, Tensor
-from dinoflow_deploy.engines.input_range import InputRange
-from dinoflow_deploy.engines.published import PublishedModel
 from dinoflow_deploy.engines.pytorch.module_engine import TYPES, ModuleEngine, choose_device
 from dinoflow_deploy.errors import InputError
+from dinoflow_deploy.models.published import PublishedModel
 from dinoflow_deploy.train.model import FlowModel, FlowModelConfig, load_model
 
 

@@ -9,14 +9,14 @@ from typing import Any, Final
 
 import torch
 
+from dinoflow_deploy.bundles.input_range import AxisRange, InputRange
 from dinoflow_deploy.engines.base import EngineDescription, PreparedBatch
 from dinoflow_deploy.engines.devices import Device
 from dinoflow_deploy.engines.frames import Frames, Tensor, to_tensor
-from dinoflow_deploy.engines.input_range import AxisRange, InputRange
 from dinoflow_deploy.engines.pytorch.module_engine import ModuleEngine, choose_device
 from dinoflow_deploy.errors import EngineError, FileFormatError, MissingPackageError, ModelError
 from dinoflow_deploy.flow.padding import Padding
-from dinoflow_deploy.optional import is_installed
+from dinoflow_deploy.system.optional import is_installed
 
 MODELS: Final = {
     "torchvision-raft-large": ("raft_large", "raft_large_C_T_V2-1bb1363a.pth"),

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from dinoflow_deploy.engines.bundle import MANIFEST_NAME, Manifest
+from dinoflow_deploy.bundles.bundle import MANIFEST_NAME, Manifest
 from dinoflow_deploy.engines.devices import Device
 from dinoflow_deploy.engines.tensorrt.cuda import gpu_is_usable
-from dinoflow_deploy.engines.tensorrt.flavours import FLAVOURS
 from dinoflow_deploy.errors import FileFormatError
+from dinoflow_deploy.tensorrt.flavours import FLAVOURS
 
 
 def planned_flavours(folder: Path) -> tuple[str, ...]:

@@ -10,9 +10,9 @@ from dinoflow_deploy.engines.tensorrt.cuda import Cuda
 from dinoflow_deploy.engines.tensorrt.cuda_memory import FLOAT_BYTES, Buffers
 from dinoflow_deploy.engines.tensorrt.cuda_stream import Graph, Stream
 from dinoflow_deploy.engines.tensorrt.loaded_plan import LoadedPlan
-from dinoflow_deploy.engines.tensorrt.log import log_of
 from dinoflow_deploy.engines.tensorrt.profiles import Profiles
 from dinoflow_deploy.errors import DeviceError, EngineError
+from dinoflow_deploy.tensorrt.log import log_of
 
 Shape = tuple[int, ...]
 _IMAGES: Final = ("image1", "image2")

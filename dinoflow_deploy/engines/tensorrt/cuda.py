@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from dinoflow_deploy.errors import DeviceError, EngineError
-from dinoflow_deploy.optional import is_installed, require
+from dinoflow_deploy.system.optional import is_installed, require
 
 _RUNTIME: Final = "cuda.bindings.runtime"
 _NO_GPU: Final = ("cudaErrorNoDevice", "cudaErrorInsufficientDriver", "cudaErrorSystemDriverMismatch")

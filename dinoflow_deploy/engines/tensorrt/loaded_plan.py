@@ -3,7 +3,7 @@
 from types import ModuleType
 from typing import Any
 
-from dinoflow_deploy.engines.tensorrt.log import log_of
+from dinoflow_deploy.tensorrt.log import log_of
 
 
 class LoadedPlan:

@@ -6,12 +6,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
-from dinoflow_deploy.engines.bundle import Bundle, Manifest, PlanInfo
-from dinoflow_deploy.engines.tensorrt.flavours import FLAVOURS, Flavour, find_flavour
+from dinoflow_deploy.bundles.bundle import Bundle, Manifest, PlanInfo
 from dinoflow_deploy.engines.tensorrt.loaded_plan import LoadedPlan, load_plan
 from dinoflow_deploy.engines.tensorrt.mismatch import Machine, causes
-from dinoflow_deploy.engines.tensorrt.plan_header import read_header
 from dinoflow_deploy.errors import EngineError, FileFormatError, InputError
+from dinoflow_deploy.tensorrt.flavours import FLAVOURS, Flavour, find_flavour
+from dinoflow_deploy.tensorrt.plan_header import read_header
 
 _TENSORS: Final = {"image1": ("INPUT", 3), "image2": ("INPUT", 3), "flow": ("OUTPUT", 2)}
 """Mode and channels of each tensor of an optical-flow model."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from dinoflow_deploy.engines.input_range import STRIDE, AxisRange, InputRange
+from dinoflow_deploy.bundles.input_range import STRIDE, AxisRange, InputRange
 from dinoflow_deploy.errors import FileFormatError, InputError
 
 

@@ -12,9 +12,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from dinoflow_deploy.engines.tensorrt.flavours import RTX, Flavour, release_of
 from dinoflow_deploy.export.plugin.launch import ENTRIES, MAXIMUM_RADIUS, THREADS, block_count
 from dinoflow_deploy.export.plugin.ptx import load_ptx
+from dinoflow_deploy.tensorrt.flavours import RTX, Flavour, release_of
 
 PLUGIN_ID = "dinoflow::LocalCorrelation"
 

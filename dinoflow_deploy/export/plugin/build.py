@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Final
 
 from dinoflow_deploy.atomic import atomic_folder
-from dinoflow_deploy.engines.tensorrt.flavours import Flavour
 from dinoflow_deploy.errors import ExportError, InputError
 from dinoflow_deploy.export.plugin.files import KERNEL_SOURCE, LIBRARY_FILES, PLUGIN_SOURCE, digest_of
 from dinoflow_deploy.export.plugin.headers import Headers, find_headers
@@ -22,6 +21,7 @@ from dinoflow_deploy.export.plugin.library import (
 )
 from dinoflow_deploy.export.plugin.nvcc import Nvcc, find_host_compiler, find_nvcc
 from dinoflow_deploy.export.plugin.runtime_name import write_alias
+from dinoflow_deploy.tensorrt.flavours import Flavour
 
 DEFAULT_ARCHITECTURES: Final = (80, 90)
 """Machine code for compute capabilities 8.x and 9.0; later GPUs compile the PTX of the last one."""

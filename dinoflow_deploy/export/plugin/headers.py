@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from dinoflow_deploy.engines.tensorrt.flavours import RTX, Flavour
 from dinoflow_deploy.errors import ExportError
+from dinoflow_deploy.tensorrt.flavours import RTX, Flavour
 
 _VERSION_FILE: Final = "NvInferVersion.h"
 _DEFINE: Final = re.compile(r"^\s*#define\s+(\w+)\s+(\w+)", re.MULTILINE)

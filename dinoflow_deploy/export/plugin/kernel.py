@@ -7,7 +7,7 @@ from typing import Any
 from dinoflow_deploy.errors import DeviceError, InputError
 from dinoflow_deploy.export.plugin.launch import ENTRIES, MAXIMUM_RADIUS, THREADS, block_count
 from dinoflow_deploy.export.plugin.ptx import load_ptx
-from dinoflow_deploy.optional import require
+from dinoflow_deploy.system.optional import require
 
 _ARGUMENT_TYPES = (*[ctypes.c_void_p] * 2, *[ctypes.c_int] * 4, ctypes.c_void_p)
 

@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from dinoflow_deploy.engines.tensorrt.flavours import Flavour
 from dinoflow_deploy.export.plugin.files import LIBRARY_FILES, digest_of
-from dinoflow_deploy.user_cache import user_cache
+from dinoflow_deploy.system.user_cache import user_cache
+from dinoflow_deploy.tensorrt.flavours import Flavour
 
 LIBRARY_NAME: Final = "libdinoflow_local_correlation.so"
 _RECORD_NAME: Final = "build.json"

@@ -10,9 +10,9 @@ import ctypes
 from pathlib import Path
 from typing import Final
 
-from dinoflow_deploy.engines.tensorrt.flavours import RTX, Flavour
 from dinoflow_deploy.errors import ExportError
 from dinoflow_deploy.export.plugin.nvcc import find_host_compiler, run_compiler
+from dinoflow_deploy.tensorrt.flavours import RTX, Flavour
 
 RUNTIME_NAMES: Final = {"tensorrt": "libnvinfer.so", "rtx": "libtensorrt_rtx.so"}
 """By name of the flavour."""

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from dinoflow_deploy.engines.tensorrt.flavours import TENSORRT, Flavour
 from dinoflow_deploy.errors import DinoFlowError, ExportError
 from dinoflow_deploy.export.plugin.aot import why_never_aot
 from dinoflow_deploy.export.plugin.files import PTX_FILE
@@ -12,6 +11,7 @@ from dinoflow_deploy.export.plugin.headers import find_headers
 from dinoflow_deploy.export.plugin.library import Library, cached_libraries
 from dinoflow_deploy.export.plugin.nvcc import find_host_compiler, find_nvcc
 from dinoflow_deploy.export.plugin.ptx import load_ptx
+from dinoflow_deploy.tensorrt.flavours import TENSORRT, Flavour
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,12 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+from dinoflow_deploy.bundles.bundle import ONNX_NAME, Bundle, FileInfo, Manifest, PlanInfo
 from dinoflow_deploy.engines.base import FlowEngine
-from dinoflow_deploy.engines.bundle import ONNX_NAME, Bundle, FileInfo, Manifest, PlanInfo
-from dinoflow_deploy.engines.tensorrt.log import Log, Messages, log_of
 from dinoflow_deploy.errors import BuildCancelledError, ExportError
 from dinoflow_deploy.export.manifests import with_plan, write_manifest
 from dinoflow_deploy.export.parity import ParityRow
-from dinoflow_deploy.export.plugin.doors import check_plugin_layer, network_flags, open_door
+from dinoflow_deploy.export.plugin.correlation_choice import check_plugin_layer, network_flags, open_door
 from dinoflow_deploy.export.tensorrt.interruptible import run_interruptibly
 from dinoflow_deploy.export.tensorrt.monitor import PERCENT, Phases, progress_monitor
 from dinoflow_deploy.export.tensorrt.network import layer_types, parse_onnx
@@ -25,6 +24,7 @@ from dinoflow_deploy.export.tensorrt.settings import add_profile, configure, sta
 from dinoflow_deploy.export.tensorrt.timing_cache import save_timing_cache, use_timing_cache
 from dinoflow_deploy.export.tensorrt.verification import compare
 from dinoflow_deploy.progress import NoProgress, Progress
+from dinoflow_deploy.tensorrt.log import Log, Messages, log_of
 
 Reference = Callable[[], AbstractContextManager[FlowEngine]]
 """Gives the engine that a plan is compared with."""

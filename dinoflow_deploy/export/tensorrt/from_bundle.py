@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
-from dinoflow_deploy.engines.bundle import ONNX_NAME, Bundle, Manifest
+from dinoflow_deploy.bundles.bundle import ONNX_NAME, Bundle, Manifest
 from dinoflow_deploy.export.bundle_folder import bundle_folder, check_bundle_folder
 from dinoflow_deploy.export.manifests import without_plan, write_manifest
 from dinoflow_deploy.export.reuse import manifest_differences, may_be_reused, reuse

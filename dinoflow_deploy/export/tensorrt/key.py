@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from dinoflow_deploy.engines.input_range import InputRange
+from dinoflow_deploy.bundles.input_range import InputRange
 from dinoflow_deploy.export.key import sha256_of
-from dinoflow_deploy.export.plugin.doors import Door
+from dinoflow_deploy.export.plugin.correlation_choice import Door
 from dinoflow_deploy.export.tensorrt.options import PlanOptions
 from dinoflow_deploy.export.tensorrt.target import Target
 

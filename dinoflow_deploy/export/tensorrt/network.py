@@ -5,8 +5,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
-from dinoflow_deploy.engines.tensorrt.log import Log, meaningful
 from dinoflow_deploy.errors import ExportError
+from dinoflow_deploy.tensorrt.log import Log, meaningful
 
 _SHOWN: Final = 5
 _PRECISION_OF: Final = {"FLOAT": "fp32", "HALF": "fp16", "BF16": "bf16"}

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from dinoflow_deploy.engines.tensorrt.flavours import find_flavour
 from dinoflow_deploy.errors import InputError
-from dinoflow_deploy.export.plugin.doors import DOOR_CHOICES
+from dinoflow_deploy.export.plugin.correlation_choice import DOOR_CHOICES
 from dinoflow_deploy.export.tensorrt.shapes import ANY_SHAPES, PlanShapes
+from dinoflow_deploy.tensorrt.flavours import find_flavour
 
 HARDWARE_COMPATIBILITIES: Final = ("none", "same-cc", "ampere-plus")
 OPTIMIZATION_LEVELS: Final = range(6)

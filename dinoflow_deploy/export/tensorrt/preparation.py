@@ -4,16 +4,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from dinoflow_deploy.engines.input_range import InputRange
-from dinoflow_deploy.engines.tensorrt.log import log_of
+from dinoflow_deploy.bundles.input_range import InputRange
 from dinoflow_deploy.errors import InputError
-from dinoflow_deploy.export.plugin.doors import Door, choose_door
+from dinoflow_deploy.export.plugin.correlation_choice import Door, choose_door
 from dinoflow_deploy.export.tensorrt.key import plan_key
 from dinoflow_deploy.export.tensorrt.options import PlanOptions
 from dinoflow_deploy.export.tensorrt.settings import start_builder
 from dinoflow_deploy.export.tensorrt.target import Target, find_target
 from dinoflow_deploy.export.tensorrt.timing_cache import check_timing_cache, use_timing_cache
-from dinoflow_deploy.optional import require
+from dinoflow_deploy.system.optional import require
+from dinoflow_deploy.tensorrt.log import log_of
 
 _INLINE: Final = "the ONNX file has the correlation in standard operators (--plain), which no plugin replaces"
 

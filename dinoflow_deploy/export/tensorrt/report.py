@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from dinoflow_deploy.engines.bundle import PlanInfo
+from dinoflow_deploy.bundles.bundle import PlanInfo
 from dinoflow_deploy.export.parity import ParityRow
-from dinoflow_deploy.export.plugin.doors import Door
+from dinoflow_deploy.export.plugin.correlation_choice import Door
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from dinoflow_deploy.engines.bundle import ONNX_NAME, Bundle, Manifest, PlanInfo
+from dinoflow_deploy.bundles.bundle import ONNX_NAME, Bundle, Manifest, PlanInfo
 from dinoflow_deploy.export.tensorrt.preparation import Preparation
 from dinoflow_deploy.export.tensorrt.report import PlanReport
 

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from dinoflow_deploy.engines.input_range import InputRange
-from dinoflow_deploy.engines.tensorrt.log import Log
+from dinoflow_deploy.bundles.input_range import InputRange
 from dinoflow_deploy.errors import ExportError
 from dinoflow_deploy.export.tensorrt.network import is_dynamic
 from dinoflow_deploy.export.tensorrt.options import PlanOptions
 from dinoflow_deploy.export.tensorrt.target import Target, hardware_compatibility
+from dinoflow_deploy.tensorrt.log import Log
 
 _GIB = 1 << 30
 

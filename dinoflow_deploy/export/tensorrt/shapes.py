@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from dinoflow_deploy.engines.input_range import AxisRange, InputRange
+from dinoflow_deploy.bundles.input_range import AxisRange, InputRange
 from dinoflow_deploy.errors import InputError
 
 DEFAULT_SHAPES: Final = InputRange(AxisRange.fixed(1), AxisRange(64, 448, 1088), AxisRange(64, 1024, 1920))

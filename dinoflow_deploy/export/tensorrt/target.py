@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Final
 
-from dinoflow_deploy.engines.tensorrt.flavours import RTX, Flavour, find_flavour, release_of
 from dinoflow_deploy.errors import DeviceError, ExportError, InputError
 from dinoflow_deploy.export.tensorrt.options import PlanOptions
-from dinoflow_deploy.machine import Gpu, describe_machine
-from dinoflow_deploy.optional import install_command, requirements
+from dinoflow_deploy.system.machine import Gpu, describe_machine
+from dinoflow_deploy.system.optional import install_command, requirements
+from dinoflow_deploy.tensorrt.flavours import RTX, Flavour, find_flavour, release_of
 
 _OLDEST: Final = (10, 16)
 _LEVELS: Final = {"none": "NONE", "same-cc": "SAME_COMPUTE_CAPABILITY", "ampere-plus": "AMPERE_PLUS"}

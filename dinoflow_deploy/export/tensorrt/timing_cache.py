@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from dinoflow_deploy.atomic import atomic_file, check_writable
-from dinoflow_deploy.engines.tensorrt.log import Log
 from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.export.tensorrt.target import Target
+from dinoflow_deploy.tensorrt.log import Log
 
 
 def check_timing_cache(path: Path) -> None:

@@ -5,8 +5,8 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
+from dinoflow_deploy.bundles.bundle import Manifest, PlanInfo
 from dinoflow_deploy.engines.base import FlowEngine
-from dinoflow_deploy.engines.bundle import Manifest, PlanInfo
 from dinoflow_deploy.engines.loading import load_engine
 from dinoflow_deploy.export.cpu_engine import EMULATED, cpu_engine
 from dinoflow_deploy.export.parity import ParityRow, verify

@@ -14,7 +14,7 @@ import numpy as np
 from dinoflow_deploy.errors import FileFormatError
 from dinoflow_deploy.flow.arrays import FloatArray
 from dinoflow_deploy.flow.formats.layout import check_layout
-from dinoflow_deploy.optional import require
+from dinoflow_deploy.system.optional import require
 
 
 def decode(data: bytes) -> FloatArray:

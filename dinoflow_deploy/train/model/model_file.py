@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 
 from dinoflow_deploy.atomic import atomic_file
 from dinoflow_deploy.errors import FileFormatError, ModelError
-from dinoflow_deploy.system_errors import check_readable
+from dinoflow_deploy.system.system_errors import check_readable
 from dinoflow_deploy.train.model.config import FlowModelConfig
 from dinoflow_deploy.train.model.flow_model import FlowModel
 from dinoflow_deploy.train.model.strict_load import load_strictly

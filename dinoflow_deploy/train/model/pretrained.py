@@ -7,11 +7,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from dinoflow_deploy.engines.builtin import builtin_models
-from dinoflow_deploy.engines.published import PUBLISHED_BACKBONES, PUBLISHED_HEADS
 from dinoflow_deploy.errors import FileFormatError, ModelError
-from dinoflow_deploy.hub import resolve_reference
-from dinoflow_deploy.system_errors import check_readable
+from dinoflow_deploy.models.builtin import builtin_models
+from dinoflow_deploy.models.published import PUBLISHED_BACKBONES, PUBLISHED_HEADS
+from dinoflow_deploy.system.hub import resolve_reference
+from dinoflow_deploy.system.system_errors import check_readable
 from dinoflow_deploy.train.model.backbone_layouts import to_our_names
 from dinoflow_deploy.train.model.flow_model import FlowModel
 from dinoflow_deploy.train.model.strict_load import load_strictly

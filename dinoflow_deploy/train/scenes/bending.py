@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from dinoflow_deploy.datasets.bending import SEARCH_STEPS, STEEPEST
+from dinoflow_deploy.datasets.scenes.bending import SEARCH_STEPS, STEEPEST
 from dinoflow_deploy.train.scenes.device import on_device, where_true
 from dinoflow_deploy.train.scenes.parameters import BEND_NODES, Bends
 

@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from dinoflow_deploy.datasets.streams import Stream, generator
+from dinoflow_deploy.datasets.scenes.random_streams import Stream, generator
 
 Numbers = NDArray[np.float64]
 

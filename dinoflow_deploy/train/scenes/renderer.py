@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from dinoflow_deploy.datasets import SceneConfig
-from dinoflow_deploy.datasets.photographs import photograph_pool
-from dinoflow_deploy.datasets.synthetic import check_seed
-from dinoflow_deploy.datasets.textures import POOL_SIZE
+from dinoflow_deploy.datasets.scenes.photographs import photograph_pool
+from dinoflow_deploy.datasets.scenes.synthetic_scenes import check_seed
+from dinoflow_deploy.datasets.scenes.textures import POOL_SIZE
 from dinoflow_deploy.train.scenes.bending import bend_fields, bent_flow
 from dinoflow_deploy.train.scenes.device import on_device, where_true
 from dinoflow_deploy.train.scenes.effects import apply_effects

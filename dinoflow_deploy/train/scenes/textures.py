@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from dinoflow_deploy.datasets.photographs import PhotographPool
-from dinoflow_deploy.datasets.streams import Stream, generator
-from dinoflow_deploy.datasets.textures import PATTERN_SIDE, POOL_SIZE, texture_pool
+from dinoflow_deploy.datasets.scenes.photographs import PhotographPool
+from dinoflow_deploy.datasets.scenes.random_streams import Stream, generator
+from dinoflow_deploy.datasets.scenes.textures import PATTERN_SIDE, POOL_SIZE, texture_pool
 
 PHOTOGRAPH_TILES: Final = 256
 """Cuts of photographs that are kept, unless there are more photographs."""

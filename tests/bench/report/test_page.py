@@ -18,7 +18,7 @@ from dinoflow_deploy.bench.report.pictures import draw_pair
 from dinoflow_deploy.bench.results import BenchResult, Example
 from dinoflow_deploy.bench.tables import tables
 from dinoflow_deploy.datasets import FlowSample
-from dinoflow_deploy.datasets.synthetic_tree import write_synthetic_tree
+from dinoflow_deploy.datasets.scenes.synthetic_tree import write_synthetic_tree
 from dinoflow_deploy.progress import NoProgress
 
 pytestmark = pytest.mark.slow

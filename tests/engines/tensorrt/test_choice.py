@@ -48,9 +48,7 @@ def test_a_plan_for_another_tensorrt_is_no_reason_for_auto(
     trt: FakeTensorRT, write_planned: WritePlan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """RTX is not installed, its plan cannot run here."""
-    monkeypatch.setattr(
-        "dinoflow_deploy.engines.tensorrt.flavours.is_installed", lambda name: name == "tensorrt"
-    )
+    monkeypatch.setattr("dinoflow_deploy.tensorrt.flavours.is_installed", lambda name: name == "tensorrt")
     with load_engine(write_planned(flavours=("rtx",)), device="auto") as engine:
         assert engine.describe().backend == "onnxruntime"
 

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from dinoflow_deploy.bench.benchmark import BenchOptions, run_benchmark
 from dinoflow_deploy.cli.app import app
-from dinoflow_deploy.datasets.synthetic_tree import write_synthetic_tree
+from dinoflow_deploy.datasets.scenes.synthetic_tree import write_synthetic_tree
 from dinoflow_deploy.progress import NoProgress
 from tests.engines.tensorrt.conftest import WritePlan
 from tests.engines.tensorrt.fake_cuda import FakeMachine

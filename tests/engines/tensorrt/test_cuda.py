@@ -105,7 +105,7 @@ def test_a_machine_without_a_driver_is_told_so(runtime: Any) -> None:
 
 
 def test_cuda_python_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dinoflow_deploy.optional.is_installed", lambda package: False)
+    monkeypatch.setattr("dinoflow_deploy.system.optional.is_installed", lambda package: False)
     monkeypatch.setattr(cuda_module, "is_installed", lambda package: False)
     with pytest.raises(MissingPackageError, match=r"running a plan needs the package 'cuda', .*cuda-python"):
         Cuda("running a plan")

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 
 from dinoflow_deploy import FlowEngine, load_engine
-from dinoflow_deploy.engines.builtin import builtin_models
-from dinoflow_deploy.engines.input_range import AxisRange
+from dinoflow_deploy.bundles.input_range import AxisRange
 from dinoflow_deploy.engines.tensorrt.engine import TensorRTEngine
-from dinoflow_deploy.engines.tensorrt.flavours import FLAVOURS, find_flavour
 from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.export.tensorrt.build import build_plan
 from dinoflow_deploy.export.tensorrt.options import PlanOptions
 from dinoflow_deploy.export.tensorrt.shapes import PlanShapes
-from dinoflow_deploy.machine import describe_machine
+from dinoflow_deploy.models.builtin import builtin_models
+from dinoflow_deploy.system.machine import describe_machine
+from dinoflow_deploy.tensorrt.flavours import FLAVOURS, find_flavour
 
 pytestmark = pytest.mark.tensorrt
 MakeFrames = Callable[..., np.ndarray]

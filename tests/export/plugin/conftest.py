@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from dinoflow_deploy.engines.tensorrt.flavours import RTX
 from dinoflow_deploy.errors import ExportError
 from dinoflow_deploy.export.plugin.headers import find_headers
 from dinoflow_deploy.export.plugin.nvcc import Nvcc, nvcc_version, wheel_nvcc
+from dinoflow_deploy.tensorrt.flavours import RTX
 
 _NVCC_SCRIPT = """#!/bin/sh
 if [ "$1" = --version ]; then echo "Cuda compilation tools, release 13.0, V13.0.88"; exit 0; fi

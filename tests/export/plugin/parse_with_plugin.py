@@ -12,19 +12,19 @@ import onnx
 import tensorrt_rtx_bindings as trt
 from onnx import AttributeProto, ModelProto, TensorProto
 
-from dinoflow_deploy.engines.builtin import builtin_models
-from dinoflow_deploy.engines.bundle import ONNX_NAME
-from dinoflow_deploy.engines.input_range import InputRange
-from dinoflow_deploy.engines.tensorrt.flavours import RTX
-from dinoflow_deploy.engines.tensorrt.log import Messages
+from dinoflow_deploy.bundles.bundle import ONNX_NAME
+from dinoflow_deploy.bundles.input_range import InputRange
 from dinoflow_deploy.errors import ExportError
-from dinoflow_deploy.export.plugin.doors import (
+from dinoflow_deploy.export.plugin.correlation_choice import (
     Door,
     check_plugin_layer,
     choose_door,
     network_flags,
     open_door,
 )
+from dinoflow_deploy.models.builtin import builtin_models
+from dinoflow_deploy.tensorrt.flavours import RTX
+from dinoflow_deploy.tensorrt.log import Messages
 from tests.export.old_operator import with_old_operator
 from tests.export.test_operator import operator_model
 

@@ -9,13 +9,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from dinoflow_deploy.engines.input_range import InputRange
-from dinoflow_deploy.engines.tensorrt.flavours import RTX, TENSORRT
+from dinoflow_deploy.bundles.input_range import InputRange
 from dinoflow_deploy.errors import ExportError, InputError
 from dinoflow_deploy.export.plugin.build import build_library
-from dinoflow_deploy.export.plugin.doors import choose_door
+from dinoflow_deploy.export.plugin.correlation_choice import choose_door
 from dinoflow_deploy.export.plugin.library import Library, cached_libraries, find_library
 from dinoflow_deploy.export.plugin.nvcc import find_nvcc
+from dinoflow_deploy.tensorrt.flavours import RTX, TENSORRT
 from tests.export.plugin.conftest import StandIn
 
 

@@ -6,10 +6,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from dinoflow_deploy.cli.app import app
-from dinoflow_deploy.engines.tensorrt import flavours
-from dinoflow_deploy.engines.tensorrt.flavours import RTX
 from dinoflow_deploy.export.plugin.files import PTX_FILE
 from dinoflow_deploy.export.plugin.library import find_library
+from dinoflow_deploy.tensorrt import flavours
+from dinoflow_deploy.tensorrt.flavours import RTX
 from tests.export.plugin.conftest import StandIn
 
 trt = pytest.importorskip("tensorrt_rtx_bindings")

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from dinoflow_deploy.engines.tensorrt.flavours import RTX, TENSORRT, Flavour
 from dinoflow_deploy.errors import ExportError
 from dinoflow_deploy.export.plugin.headers import find_headers, headers_version
+from dinoflow_deploy.tensorrt.flavours import RTX, TENSORRT, Flavour
 from tests.export.plugin.conftest import StandIn
 
 

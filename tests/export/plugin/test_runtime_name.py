@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from dinoflow_deploy.engines.tensorrt.flavours import RTX, TENSORRT, Flavour
 from dinoflow_deploy.errors import ExportError
 from dinoflow_deploy.export.plugin import runtime_name
 from dinoflow_deploy.export.plugin.runtime_name import provide_runtime_name, write_alias
+from dinoflow_deploy.tensorrt.flavours import RTX, TENSORRT, Flavour
 
 pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not installed")
 

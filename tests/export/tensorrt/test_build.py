@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from dinoflow_deploy.bundles.bundle import FileInfo
+from dinoflow_deploy.bundles.input_range import InputRange
 from dinoflow_deploy.engines import Bundle
-from dinoflow_deploy.engines.bundle import FileInfo
-from dinoflow_deploy.engines.input_range import InputRange
 from dinoflow_deploy.errors import BuildCancelledError, ExportError, InputError
 from dinoflow_deploy.export.options import parse_inputs
-from dinoflow_deploy.export.plugin.doors import Door
+from dinoflow_deploy.export.plugin.correlation_choice import Door
 from dinoflow_deploy.export.tensorrt import build as build_module
 from dinoflow_deploy.export.tensorrt import preparation
 from dinoflow_deploy.export.tensorrt.build import build_plan

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from dinoflow_deploy.bundles.input_range import AxisRange, InputRange
 from dinoflow_deploy.cli.app import app
 from dinoflow_deploy.engines import Bundle
-from dinoflow_deploy.engines.input_range import AxisRange, InputRange
 from dinoflow_deploy.export.options import parse_inputs
 from tests.export.tensorrt.fake import FakeTensorRT
 
@@ -142,7 +142,7 @@ def test_a_signal_during_the_build_leaves_nothing(
 def test_refuses_settings_before_looking_for_packages(
     arguments: list[str], code: int, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dinoflow_deploy.optional.is_installed", lambda package: False)
+    monkeypatch.setattr("dinoflow_deploy.system.optional.is_installed", lambda package: False)
     output = tmp_path / "out"
     for model in ("nano", tmp_path):
         done = run("--target", "tensorrt", "--model", model, "--output", output, *arguments)

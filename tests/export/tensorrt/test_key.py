@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from dinoflow_deploy.engines.tensorrt.flavours import RTX, TENSORRT
 from dinoflow_deploy.export.options import parse_inputs
-from dinoflow_deploy.export.plugin.doors import Door
+from dinoflow_deploy.export.plugin.correlation_choice import Door
 from dinoflow_deploy.export.tensorrt.key import plan_key
 from dinoflow_deploy.export.tensorrt.options import PlanOptions
 from dinoflow_deploy.export.tensorrt.shapes import DEFAULT_SHAPES
 from dinoflow_deploy.export.tensorrt.target import Target
+from dinoflow_deploy.tensorrt.flavours import RTX, TENSORRT
 from tests.export.tensorrt.conftest import GH200
 from tests.export.tensorrt.fake import FakeTensorRT
 

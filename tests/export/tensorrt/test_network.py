@@ -8,9 +8,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from dinoflow_deploy.engines.tensorrt.log import Messages, log_of, meaningful
 from dinoflow_deploy.errors import ExportError
 from dinoflow_deploy.export.tensorrt.network import is_dynamic, layer_types, parse_onnx
+from dinoflow_deploy.tensorrt.log import Messages, log_of, meaningful
 
 trt = pytest.importorskip("tensorrt_rtx_bindings")
 

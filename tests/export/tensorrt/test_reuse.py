@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from dinoflow_deploy.bundles.bundle import FileInfo
 from dinoflow_deploy.engines import Bundle
-from dinoflow_deploy.engines.bundle import FileInfo
 from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.export import ExportOptions, bundle_writer, export_bundle
 from dinoflow_deploy.export.manifests import write_manifest

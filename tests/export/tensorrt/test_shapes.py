@@ -1,6 +1,6 @@
 import pytest
 
-from dinoflow_deploy.engines.input_range import AxisRange, InputRange
+from dinoflow_deploy.bundles.input_range import AxisRange, InputRange
 from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.export.options import DYNAMIC_INPUTS, parse_inputs
 from dinoflow_deploy.export.tensorrt.shapes import ANY_SHAPES, DEFAULT_SHAPES, PlanShapes, parse_profile

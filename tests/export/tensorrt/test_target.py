@@ -6,11 +6,11 @@ from types import ModuleType
 
 import pytest
 
-from dinoflow_deploy.engines.tensorrt.flavours import RTX, TENSORRT
 from dinoflow_deploy.errors import DeviceError, EngineError, ExportError, InputError, MissingPackageError
 from dinoflow_deploy.export.plugin.status import plugin_status
 from dinoflow_deploy.export.tensorrt.options import PlanOptions
 from dinoflow_deploy.export.tensorrt.target import find_target
+from dinoflow_deploy.tensorrt.flavours import RTX, TENSORRT
 from tests.export.tensorrt.conftest import GH200, RTX_OPTIONS
 from tests.export.tensorrt.fake import FakeTensorRT
 

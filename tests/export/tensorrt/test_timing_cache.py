@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from dinoflow_deploy.engines.tensorrt.flavours import TENSORRT
-from dinoflow_deploy.engines.tensorrt.log import log_of
 from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.export.tensorrt import build as build_module
 from dinoflow_deploy.export.tensorrt import preparation
@@ -17,6 +15,8 @@ from dinoflow_deploy.export.tensorrt.options import PlanOptions
 from dinoflow_deploy.export.tensorrt.settings import start_builder
 from dinoflow_deploy.export.tensorrt.target import Target, find_target
 from dinoflow_deploy.export.tensorrt.timing_cache import save_timing_cache, use_timing_cache
+from dinoflow_deploy.tensorrt.flavours import TENSORRT
+from dinoflow_deploy.tensorrt.log import log_of
 from tests.export.tensorrt.conftest import GH200
 from tests.export.tensorrt.fake import FakeTensorRT
 

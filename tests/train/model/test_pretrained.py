@@ -8,8 +8,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from dinoflow_deploy.engines import builtin
 from dinoflow_deploy.errors import FileFormatError, ModelError
+from dinoflow_deploy.models import builtin
 from dinoflow_deploy.train.model import BACKBONES, FlowModel, FlowModelConfig, save_model
 from dinoflow_deploy.train.model.pretrained import load_backbone_weights, load_head_weights
 from tests.train.model.layouts import meta_layout, timm_layout

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from dinoflow_deploy.datasets import bending, effects
+from dinoflow_deploy.datasets.scenes import bending, effects
 from dinoflow_deploy.train.scenes.bending import bend_fields, bent_flow
 from dinoflow_deploy.train.scenes.distances import GRID, distances, half_sizes
 from dinoflow_deploy.train.scenes.draws import Draws

@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from dinoflow_deploy.datasets import SceneConfig, SyntheticScenes, textures
-from dinoflow_deploy.datasets.layers import occlusion
+from dinoflow_deploy.datasets import SceneConfig, SyntheticScenes
+from dinoflow_deploy.datasets.scenes import textures
+from dinoflow_deploy.datasets.scenes.layers import occlusion
 from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.train.scenes import SceneBatch, SceneRenderer, renderer
 from tests.datasets.warping import plain_config, warp_errors

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from dinoflow_deploy.datasets.photographs import photograph_pool
+from dinoflow_deploy.datasets.scenes.photographs import photograph_pool
 from dinoflow_deploy.train.scenes.textures import Atlas, photograph_tiles
 
 CPU = torch.device("cpu")

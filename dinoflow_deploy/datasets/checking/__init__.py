@@ -1,0 +1,1 @@
+"""Looking through a data set for what is wrong, and at what it holds."""

@@ -1,0 +1,1 @@
+"""Readers of data sets as their authors lay them out."""

@@ -1,0 +1,1 @@
+"""ONNX Runtime, on the CPU, CUDA and through its TensorRT provider."""

@@ -1,0 +1,205 @@
+"""The ONNX Runtime engine: an exported model on the CPU or on a CUDA device."""
+
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+import numpy as np
+import onnxruntime
+
+from dinoflow_deploy.bundles.bundle import Bundle
+from dinoflow_deploy.bundles.input_range import MINIMUM_SIDE, AxisRange, InputRange
+from dinoflow_deploy.engines.base import EngineDescription, FlowEngine
+from dinoflow_deploy.engines.devices import Device
+from dinoflow_deploy.engines.frames import Tensor
+from dinoflow_deploy.engines.onnxruntime.data_files import data_file_problem
+from dinoflow_deploy.engines.onnxruntime.memory import shrink_shared_arena, use_shared_arena
+from dinoflow_deploy.engines.onnxruntime.packages import cuda_fix
+from dinoflow_deploy.engines.onnxruntime.placement import nodes_elsewhere
+from dinoflow_deploy.engines.onnxruntime.providers import (
+    CPU,
+    CUDA,
+    FATAL,
+    provider_options,
+    provider_problem,
+)
+from dinoflow_deploy.errors import DeviceError, EngineError, FileFormatError, InputError
+
+_PROVIDERS: Final = {"cpu": CPU, "cuda": CUDA}
+# Float32 images do not say what is computed in: exported fp16 and bf16 files take them too.
+_TYPES: Final = {"tensor(float)": ("unknown", np.float32), "tensor(float16)": ("fp16", np.float16)}
+# By name, since ONNX Runtime keeps its exceptions in a private module.
+_FILE_ERRORS: Final = ("InvalidArgument", "InvalidGraph", "InvalidProtobuf", "NoModel")
+
+
+class OnnxRuntimeEngine(FlowEngine):
+    """Runs a bundle or a bare ``.onnx`` file with ONNX Runtime.
+
+    Args:
+        path: Folder of a bundle, or an ``.onnx`` file that computes ``flow`` from ``image1`` and ``image2``.
+        device: ``"auto"`` (CUDA where its provider works, else the CPU), ``"cpu"``, ``"cuda"``, ``"cuda:1"``.
+        convert_colors: Take grey and RGBA frames too.
+        intra_op_threads: Threads within one operator on the CPU; by default one per core.
+
+    Raises:
+        FileFormatError: The file is damaged, or not an optical-flow model.
+        DeviceError: CUDA was asked for and does not work, or cannot compute every node.
+        EngineError: ONNX Runtime cannot run the model.
+    """
+
+    backend: ClassVar[str] = "onnxruntime"
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        device: str = "auto",
+        convert_colors: bool = False,
+        intra_op_threads: int | None = None,
+    ) -> None:
+        bundle = Bundle.open(path) if path.is_dir() else None
+        onnx_path = bundle.onnx_path if bundle else path
+        chosen, provider = self._choose(Device.parse(device))
+        self._session = _open_session(onnx_path, chosen, provider, intra_op_threads)
+        _check_names(self._session, onnx_path)
+        precision, self._type = _input_type(self._session, onnx_path)
+        super().__init__(
+            EngineDescription(
+                model=bundle.manifest.model.name if bundle else path.stem,
+                backend=self.backend,
+                device=str(chosen),
+                provider=provider,
+                precision=bundle.manifest.precision if bundle else precision,
+                source=str(path),
+                inputs=bundle.manifest.inputs if bundle else _input_range(self._session, onnx_path),
+            ),
+            convert_colors=convert_colors,
+        )
+
+    def _choose(self, device: Device) -> tuple[Device, str]:
+        """The device that is meant, and the provider that computes there."""
+        chosen = _choose_device(device)
+        return chosen, _PROVIDERS[chosen.kind]
+
+    def _run(self, images1: Tensor, images2: Tensor) -> Tensor:
+        feeds = {
+            "image1": images1.astype(self._type, copy=False),
+            "image2": images2.astype(self._type, copy=False),
+        }
+        try:
+            (flow,) = self._session.run(["flow"], feeds)
+        except Exception as error:
+            raise EngineError(
+                f"ONNX Runtime failed on {self.describe().device} with images {list(images1.shape)}: "
+                f"{_one_line(error)}"
+            ) from error
+        result: Tensor = flow.astype(np.float32, copy=False)
+        return result
+
+    def _release(self) -> None:
+        del self._session
+        if self.describe().provider == CPU:
+            shrink_shared_arena()
+
+
+def _choose_device(device: Device) -> Device:
+    if device.kind == "cpu":
+        return device
+    problem = provider_problem(CUDA, device.index)
+    if problem is None:
+        return Device("cuda", device.index)
+    if device.kind == "auto":
+        return Device("cpu")
+    raise DeviceError(
+        f"ONNX Runtime cannot use the device '{device}': {problem}.\n"
+        f"Use the device 'cpu'; or with an NVIDIA driver, run: {cuda_fix()}"
+    )
+
+
+def _open_session(path: Path, device: Device, provider: str, threads: int | None) -> Any:
+    options = onnxruntime.SessionOptions()
+    # What goes wrong is raised; printing it too would only repeat it.
+    options.log_severity_level = FATAL
+    if threads is not None:
+        if threads < 1:
+            raise InputError(f"intra_op_threads is {threads}: it must be at least 1")
+        options.intra_op_num_threads = threads
+    if provider == CPU:
+        use_shared_arena(options)
+    else:
+        options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+    try:
+        session = onnxruntime.InferenceSession(
+            path, options, providers=provider_options(provider, device.index, path), enable_fallback=0
+        )
+    except Exception as error:
+        raise _load_error(error, path, device) from error
+    if provider != CPU:
+        _check_all_on_provider(session, path, provider)
+    return session
+
+
+def _load_error(error: Exception, path: Path, device: Device) -> EngineError | FileFormatError:
+    kind = type(error).__name__
+    if problem := data_file_problem(_one_line(error), path):
+        return FileFormatError(problem)
+    # Releases before 1.32 say "Fail" of an empty file, and of much else.
+    if kind in _FILE_ERRORS or (kind == "Fail" and "Load model from" in str(error)):
+        return FileFormatError(f"{path} is not a valid ONNX model: {_one_line(error)}")
+    if kind == "NotImplemented":
+        return EngineError(
+            f"ONNX Runtime {onnxruntime.__version__} has no kernel for a part of {path} on {device}: "
+            f"{_one_line(error)}; export the model as fp32 or fp16 (bfloat16 is for TensorRT)"
+        )
+    return EngineError(f"ONNX Runtime cannot load {path} on {device}: {_one_line(error)}")
+
+
+def _check_all_on_provider(session: Any, path: Path, provider: str) -> None:
+    if not hasattr(session, "get_provider_graph_assignment_info"):
+        raise DeviceError(
+            f"ONNX Runtime {onnxruntime.__version__} cannot say which nodes run where: "
+            "pip install --upgrade 'onnxruntime-gpu>=1.24'"
+        )
+    left = nodes_elsewhere(session, provider, path)
+    if left:
+        shown = ", ".join(left[:5]) + (", ..." if len(left) > 5 else "")
+        raise DeviceError(
+            f"{len(left)} nodes of {path} would work on the CPU for each frame, since {provider} leaves "
+            f"them: {shown}. Export the model as fp32, or use the backend 'onnxruntime' on the device 'cpu'"
+        )
+
+
+def _check_names(session: Any, path: Path) -> None:
+    inputs = sorted(value.name for value in session.get_inputs())
+    outputs = [value.name for value in session.get_outputs()]
+    if inputs != ["image1", "image2"] or outputs != ["flow"]:
+        raise FileFormatError(
+            f"{path} is not an optical-flow model, which computes flow from image1, image2: "
+            f"it computes {', '.join(outputs)} from {', '.join(inputs)}"
+        )
+
+
+def _input_type(session: Any, path: Path) -> tuple[str, Any]:
+    found = session.get_inputs()[0].type
+    if found not in _TYPES:
+        raise FileFormatError(f"{path} takes images of {found}: they must be float32 or float16")
+    return _TYPES[found]
+
+
+def _input_range(session: Any, path: Path) -> InputRange:
+    """The shapes that a file without a manifest takes; a dynamic axis has a name in place of a number."""
+    shape = session.get_inputs()[0].shape
+    if len(shape) != 4 or shape[1] != 3:
+        raise FileFormatError(f"{path} takes images of shape {shape}: it must be [batch, 3, height, width]")
+    batch, _, height, width = shape
+    try:
+        return InputRange(_axis(batch, 1), _axis(height, MINIMUM_SIDE), _axis(width, MINIMUM_SIDE))
+    except InputError as error:
+        raise FileFormatError(f"{path} takes images of shape {shape}: {error}") from error
+
+
+def _axis(length: int | str | None, least: int) -> AxisRange:
+    return AxisRange.fixed(length) if isinstance(length, int) else AxisRange(least, least, None)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,1 @@
+"""What low precision costs, block by block."""

@@ -1,0 +1,1 @@
+"""Reading image files: what is whole, and what only looks so."""

@@ -1,0 +1,1 @@
+"""The models that have a name: those of this package and the published ones."""

@@ -1,0 +1,1 @@
+"""What building, running and inspecting TensorRT plans share: its two flavours, its log, a plan's header."""

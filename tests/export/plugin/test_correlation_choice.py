@@ -1,0 +1,189 @@
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from dinoflow_deploy.bundles.input_range import AxisRange, InputRange
+from dinoflow_deploy.errors import ExportError, InputError
+from dinoflow_deploy.export.plugin import correlation_choice as doors
+from dinoflow_deploy.export.plugin.build import build_library
+from dinoflow_deploy.export.plugin.library import runs_on
+from dinoflow_deploy.export.plugin.ptx import ptx_digest
+from dinoflow_deploy.tensorrt.flavours import RTX, TENSORRT
+from dinoflow_deploy.tensorrt.log import Messages
+from tests.export.plugin.conftest import StandIn
+
+DYNAMIC = InputRange.unlimited()
+STATIC = InputRange(AxisRange.fixed(1), AxisRange.fixed(448), AxisRange.fixed(1024))
+
+
+def module(**flags: int) -> Any:
+    return SimpleNamespace(
+        __name__="tensorrt", __version__="11.4.0", NetworkDefinitionCreationFlag=SimpleNamespace(**flags)
+    )
+
+
+GH200 = ("9.0",)
+TRT = module(PREFER_AOT_PYTHON_PLUGINS=2)
+
+
+@pytest.fixture
+def no_headers(stand_in: StandIn) -> StandIn:
+    (stand_in.root / "include" / "NvInferVersion.h").unlink()
+    return stand_in
+
+
+def test_cpp_builds_once_and_keeps_the_digest(stand_in: StandIn) -> None:
+    door = doors.choose_door("cpp", TRT, TENSORRT, DYNAMIC, GH200)
+    assert (door.name, len(door.digest)) == ("cpp", 64)
+    assert door.library is not None
+    assert door.library.is_file()
+    again = doors.choose_door("auto", TRT, TENSORRT, DYNAMIC, GH200)
+    assert (again.library, again.digest) == (door.library, door.digest)
+    assert len(stand_in.calls) == 1
+
+
+def test_auto_takes_the_cached_library_without_compiler_or_headers(
+    stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = doors.choose_door("cpp", TRT, TENSORRT, DYNAMIC, GH200)
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("CUDACXX", "/nowhere/nvcc")
+    monkeypatch.setenv("TENSORRT_ROOT", "/nowhere")
+    assert doors.choose_door("auto", TRT, TENSORRT, DYNAMIC, GH200).library == built.library
+
+
+def test_auto_without_headers(no_headers: StandIn) -> None:
+    door = doors.choose_door("auto", TRT, TENSORRT, STATIC, GH200)
+    assert (door.name, door.library, door.digest) == ("aot", None, ptx_digest())
+    assert "C++ headers were not found" in door.reason
+    door = doors.choose_door("auto", TRT, TENSORRT, DYNAMIC, GH200)
+    assert (door.name, door.digest) == ("none", "")
+    assert "C++ headers were not found" in door.reason
+    assert "these are dynamic" in door.reason
+    assert "\n" not in door.reason
+
+
+def test_cpp_that_cannot_be_had_is_an_error(no_headers: StandIn) -> None:
+    with pytest.raises(ExportError, match="libnvinfer-headers-dev"):
+        doors.choose_door("cpp", TRT, TENSORRT, STATIC, GH200)
+
+
+@pytest.mark.parametrize(
+    ("trt", "flavour", "inputs", "reason"),
+    [
+        (TRT, TENSORRT, DYNAMIC, "leaks GPU memory whenever shapes change"),
+        (TRT, RTX, STATIC, "TensorRT-RTX has no ahead-of-time plugins"),
+        (module(), TENSORRT, STATIC, "TensorRT 11.4.0 has no ahead-of-time plugins: update it"),
+    ],
+    ids=["dynamic", "rtx", "old"],
+)
+def test_aot_that_cannot_be_had_is_an_error(trt: Any, flavour: Any, inputs: InputRange, reason: str) -> None:
+    with pytest.raises(InputError, match=reason):
+        doors.choose_door("aot", trt, flavour, inputs, GH200)
+
+
+def test_aot_is_closed_where_its_radius_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    old = module(PREFER_AOT_PYTHON_PLUGINS=3)
+    for version, numpy, is_open in (
+        ("10.16.1.11", "2.3.5", True),
+        ("10.16.1.11", "2.4.0", False),
+        ("11.1.0.106", "2.10.0rc1", False),
+        ("11.4.0.106", "2.4.6", True),
+    ):
+        old.__version__ = version
+        monkeypatch.setattr("numpy.__version__", numpy)
+        if is_open:
+            assert doors.choose_door("aot", old, TENSORRT, STATIC, GH200).name == "aot"
+        else:
+            with pytest.raises(InputError, match=rf"{version} cannot read .* NumPy {numpy}: pip install"):
+                doors.choose_door("aot", old, TENSORRT, STATIC, GH200)
+
+
+def test_the_library_runs_on_the_gpus_of_the_plan(stand_in: StandIn) -> None:
+    of_blackwell = build_library(TENSORRT, TRT.__version__, architectures=[120]).path
+    assert doors.choose_door("cpp", TRT, TENSORRT, DYNAMIC, ("12.1",)).library == of_blackwell
+    door = doors.choose_door("cpp", TRT, TENSORRT, DYNAMIC, ("9.0", "12.0"))
+    assert door.library != of_blackwell
+    assert "sm_80 -gencode=arch=compute_90,code=[sm_90,compute_90]" in stand_in.calls[-1]
+    # A generation before those that are compiled for by default.
+    for wanted in ("cpp", "auto"):
+        door = doors.choose_door(wanted, TRT, TENSORRT, STATIC, ("7.5", "8.6"))
+        assert "sm_75" in stand_in.calls[-1]
+        assert "[sm_90,compute_90]" in stand_in.calls[-1]
+        assert (door.name, len(stand_in.calls)) == ("cpp", 3)
+
+
+@pytest.mark.parametrize(
+    ("architectures", "runs", "does_not"),
+    [
+        ((80, 90), ("8.0", "8.9", "9.0", "10.0", "12.1"), ("7.5",)),
+        ((86,), ("8.6", "8.9", "9.0"), ("8.0", "7.5")),
+        ((80, 120), ("8.6", "12.0", "12.1"), ("9.0", "10.3")),
+    ],
+)
+def test_what_runs_on_a_gpu(
+    architectures: tuple[int, ...], runs: tuple[str, ...], does_not: tuple[str, ...]
+) -> None:
+    assert [each for each in runs if not runs_on(architectures, each)] == []
+    assert [each for each in does_not if runs_on(architectures, each)] == []
+
+
+def test_aot_is_closed_to_gpus_older_than_its_ptx(no_headers: StandIn) -> None:
+    with pytest.raises(InputError, match=r"does not run on GPUs of compute capability 7\.5"):
+        doors.choose_door("aot", TRT, TENSORRT, STATIC, ("7.5",))
+    door = doors.choose_door("auto", TRT, TENSORRT, STATIC, ("7.5", "9.0"))
+    assert (door.name, "compute capability 7.5" in door.reason) == ("none", True)
+
+
+def test_unknown_door_is_refused() -> None:
+    with pytest.raises(InputError, match="'c': use auto, cpp, aot, none"):
+        doors.choose_door("c", TRT, TENSORRT, STATIC, GH200)
+
+
+def test_flags_by_name(stand_in: StandIn) -> None:
+    for bit in (2, 3):
+        trt = module(PREFER_AOT_PYTHON_PLUGINS=bit)
+        assert doors.network_flags(doors.choose_door("aot", trt, TENSORRT, STATIC, GH200), trt) == 1 << bit
+        assert doors.network_flags(doors.choose_door("cpp", trt, TENSORRT, STATIC, GH200), trt) == 0
+        assert doors.network_flags(doors.choose_door("none", trt, TENSORRT, STATIC, GH200), trt) == 0
+
+
+class Registry:
+    def __init__(self, accepts: bool) -> None:
+        self.loaded: list[str] = []
+        self.accepts = accepts
+
+    def load_library(self, path: str) -> object | None:
+        self.loaded.append(path)
+        return object() if self.accepts else None
+
+
+@pytest.mark.parametrize("accepts", [True, False])
+def test_opening_cpp_loads_and_embeds_the_library(stand_in: StandIn, accepts: bool) -> None:
+    door = doors.choose_door("cpp", TRT, TENSORRT, DYNAMIC, GH200)
+    registry = Registry(accepts)
+    builder = SimpleNamespace(get_plugin_registry=lambda: registry)
+    config = SimpleNamespace()
+    if accepts:
+        doors.open_door(door, TRT, builder, config, Messages())
+        assert config.plugins_to_serialize == registry.loaded == [str(door.library)]
+    else:
+        said = Messages(errors=["Unable to load library: x.so: wrong ELF class"])
+        with pytest.raises(
+            ExportError, match=r"did not load the plugin .*\.so: Unable to load .* ELF class\. R"
+        ):
+            doors.open_door(door, TRT, builder, config, said)
+
+
+def test_a_network_that_is_not_what_the_door_says_is_refused() -> None:
+    layers = [SimpleNamespace(type=SimpleNamespace(name=name)) for name in ("CONVOLUTION", "PLUGIN_V3")]
+    with_plugin = SimpleNamespace(num_layers=2, get_layer=lambda index: layers[index])
+    without = SimpleNamespace(num_layers=1, get_layer=lambda index: layers[index])
+    door = doors.Door("cpp", "")
+    doors.check_plugin_layer(with_plugin, door)
+    doors.check_plugin_layer(without, doors.Door("none", ""))
+    with pytest.raises(ExportError, match=r"plugin \(cpp\) was not taken"):
+        doors.check_plugin_layer(without, door)
+    with pytest.raises(ExportError, match="took a plugin where none was wanted"):
+        doors.check_plugin_layer(with_plugin, doors.Door("none", ""))
