@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from dinoflow_deploy.bundles.input_range import STRIDE, InputRange
-from dinoflow_deploy.bundles.json_fields import from_json
 from dinoflow_deploy.errors import FileFormatError, InputError
+from dinoflow_deploy.system.dataclass_reader import from_json
 
 FORMAT: Final = "dinoflow-bundle"
 FORMAT_VERSION: Final = 1

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from dinoflow_deploy.bench.engine_process import EngineSource
 from dinoflow_deploy.bundles.bundle import Parity
-from dinoflow_deploy.bundles.json_fields import from_json
 from dinoflow_deploy.errors import DinoFlowError, EngineError
+from dinoflow_deploy.system.dataclass_reader import from_json
 
 
 def compare(source: EngineSource, precision: str, weights: Path) -> Parity:
