@@ -9,7 +9,7 @@ import pytest
 from dinoflow_deploy.errors import MissingPackageError
 from dinoflow_deploy.system import optional
 
-PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
+PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
 
 # As setuptools writes it into the wheel.
@@ -22,6 +22,8 @@ STATED = [
     'onnx>=1; extra == "export"',
     'dinoflow-deploy[export]; extra == "train"',
     'tensorboard>=2.16; extra == "train"',
+    'tomli>=2; python_version < "3.11"',
+    'tomli-w>=1; python_version < "3.11" and extra == "train"',
 ]
 
 
