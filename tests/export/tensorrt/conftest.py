@@ -10,7 +10,8 @@ import pytest
 from dinoflow_deploy.export.tensorrt import target
 from dinoflow_deploy.export.tensorrt.options import PlanOptions
 from dinoflow_deploy.models.builtin import builtin_models
-from dinoflow_deploy.system.machine import Gpu, describe_machine
+from dinoflow_deploy.system.gpus import Gpu
+from dinoflow_deploy.system.machine import describe_machine
 from tests.export.tensorrt.fake import FakeTensorRT
 
 GH200 = Gpu("NVIDIA GH200 480GB", 97871 << 20, "9.0", "580.65.06")
