@@ -13,7 +13,7 @@ from dinoflow_deploy.flow import write_flow
 from dinoflow_deploy.train.batches import training_batches
 from dinoflow_deploy.train.data_folder import DataFolder
 from dinoflow_deploy.train.model import FlowModel, FlowModelConfig, save_model
-from dinoflow_deploy.train.plan import plan_training
+from dinoflow_deploy.train.opened_recipe import open_recipe
 from dinoflow_deploy.train.recipe import Recipe
 from dinoflow_deploy.train.trainer import train
 from tests.train.data_recipe import data_recipe, data_tables, write_trees
@@ -54,10 +54,10 @@ def test_a_run_interrupted_within_an_epoch_resumes_exactly(tmp_path, data, micro
 
 
 def test_processes_and_loaders_share_the_same_samples_out(data, micro) -> None:
-    alone = [batch for _, batch in training_batches(plan_training(data_recipe(), data), 4, 0, 1, CPU.device)]
+    alone = [batch for _, batch in training_batches(open_recipe(data_recipe(), data), 4, 0, 1, CPU.device)]
     loading = dataclasses.replace(data_recipe(), workers=2)
     parts = [
-        [batch for _, batch in training_batches(plan_training(loading, data), 4, rank, 2, CPU.device)]
+        [batch for _, batch in training_batches(open_recipe(loading, data), 4, rank, 2, CPU.device)]
         for rank in range(2)
     ]
     assert len(alone) == 7
@@ -69,7 +69,7 @@ def test_processes_and_loaders_share_the_same_samples_out(data, micro) -> None:
 
 
 def test_parts_are_the_batch(data, micro) -> None:
-    _, batch = next(training_batches(plan_training(data_recipe(), data), 0, 0, 1, CPU.device))
+    _, batch = next(training_batches(open_recipe(data_recipe(), data), 0, 0, 1, CPU.device))
     assert batch.parts(0)[0].names == batch.names
     assert [len(part.names) for part in batch.parts(3)] == [3, 1]
     assert torch.equal(torch.cat([part.flow for part in batch.parts(2)]), batch.flow)

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from dinoflow_deploy.train.scenes.device import on_device
-from dinoflow_deploy.train.scenes.draws import Numbers
-from dinoflow_deploy.train.scenes.outlines import ELLIPSE, FREQUENCIES, POLYGON, ROD, Outlines
+from dinoflow_deploy.train.torch_scenes.device import on_device
+from dinoflow_deploy.train.torch_scenes.draws import Numbers
+from dinoflow_deploy.train.torch_scenes.outlines import ELLIPSE, FREQUENCIES, POLYGON, ROD, Outlines
 
 GRID: Final = 64
 RIM: Final = 4.0

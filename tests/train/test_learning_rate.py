@@ -1,6 +1,6 @@
 import pytest
 
-from dinoflow_deploy.train.schedule import LearningRate
+from dinoflow_deploy.train.learning_rate import LearningRate
 
 
 def _rates(total: int, *, warmup_steps: int, decay_power: float = 1.0, first_step: int = 0) -> list[float]:

@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from dinoflow_deploy.datasets.scenes.bending import SEARCH_STEPS, STEEPEST
-from dinoflow_deploy.train.scenes.device import on_device, where_true
-from dinoflow_deploy.train.scenes.parameters import BEND_NODES, Bends
+from dinoflow_deploy.train.torch_scenes.device import on_device, where_true
+from dinoflow_deploy.train.torch_scenes.parameters import BEND_NODES, Bends
 
 _FEWEST_CELLS: Final = 2
 
@@ -59,11 +59,11 @@ def bent_flow(flow: Tensor, bend: Tensor) -> Tensor:
             indexing="xy",
         )
     )
-    target = start + flow
-    position = target
+    end = start + flow
+    position = end
     for _ in range(SEARCH_STEPS):
         grid = position.movedim(1, -1) * (2 / last) - 1
-        position = target - functional.grid_sample(bend, grid, padding_mode="border", align_corners=True)
+        position = end - functional.grid_sample(bend, grid, padding_mode="border", align_corners=True)
     return position - start
 
 

@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from dinoflow_deploy.datasets.scenes import bending, effects
-from dinoflow_deploy.train.scenes.bending import bend_fields, bent_flow
-from dinoflow_deploy.train.scenes.distances import GRID, distances, half_sizes
-from dinoflow_deploy.train.scenes.draws import Draws
-from dinoflow_deploy.train.scenes.effects import apply_effects
-from dinoflow_deploy.train.scenes.lighting import lights
-from dinoflow_deploy.train.scenes.noise import normal_noise
-from dinoflow_deploy.train.scenes.outlines import (
+from dinoflow_deploy.train.torch_scenes.bending import bend_fields, bent_flow
+from dinoflow_deploy.train.torch_scenes.distances import GRID, distances, half_sizes
+from dinoflow_deploy.train.torch_scenes.draws import Draws
+from dinoflow_deploy.train.torch_scenes.effects import apply_effects
+from dinoflow_deploy.train.torch_scenes.lighting import lights
+from dinoflow_deploy.train.torch_scenes.noise import normal_noise
+from dinoflow_deploy.train.torch_scenes.outlines import (
     BLOB,
     DRAWS,
     ELLIPSE,
@@ -24,7 +24,7 @@ from dinoflow_deploy.train.scenes.outlines import (
     Outlines,
     random_outlines,
 )
-from dinoflow_deploy.train.scenes.parameters import Bends, CameraEffects, Lights
+from dinoflow_deploy.train.torch_scenes.parameters import Bends, CameraEffects, Lights
 
 CPU = torch.device("cpu")
 

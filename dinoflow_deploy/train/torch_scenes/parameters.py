@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dinoflow_deploy.datasets import SceneConfig
-from dinoflow_deploy.train.scenes import looks, outlines
-from dinoflow_deploy.train.scenes.draws import Draws, Numbers
-from dinoflow_deploy.train.scenes.looks import Looks, Tiles, random_looks
-from dinoflow_deploy.train.scenes.motion import (
+from dinoflow_deploy.train.torch_scenes import looks, outlines
+from dinoflow_deploy.train.torch_scenes.draws import Draws, Numbers
+from dinoflow_deploy.train.torch_scenes.looks import Looks, Tiles, random_looks
+from dinoflow_deploy.train.torch_scenes.motion import (
     affine,
     after,
     frame_centre,
@@ -22,7 +22,7 @@ from dinoflow_deploy.train.scenes.motion import (
     random_background_motion,
     random_object_motion,
 )
-from dinoflow_deploy.train.scenes.outlines import Outlines, random_outlines
+from dinoflow_deploy.train.torch_scenes.outlines import Outlines, random_outlines
 
 BACKGROUND, COLLAGE, FIRST_OBJECT = range(3)
 """Numbers of the layers, back to front. The collage is a second texture on parts of the background."""

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from dinoflow_deploy.datasets.scenes.photographs import photograph_pool
-from dinoflow_deploy.train.scenes.textures import Atlas, photograph_tiles
+from dinoflow_deploy.train.torch_scenes.textures import Atlas, photograph_tiles
 
 CPU = torch.device("cpu")
 

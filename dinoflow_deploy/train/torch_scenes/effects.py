@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from dinoflow_deploy.train.scenes.device import on_device, where_true
-from dinoflow_deploy.train.scenes.noise import normal_noise
-from dinoflow_deploy.train.scenes.parameters import CameraEffects
+from dinoflow_deploy.train.torch_scenes.device import on_device, where_true
+from dinoflow_deploy.train.torch_scenes.noise import normal_noise
+from dinoflow_deploy.train.torch_scenes.parameters import CameraEffects
 
 # Three standard deviations of the strongest blur, 1.8 * 1.2 px.
 _BLUR_RADIUS: Final = 7

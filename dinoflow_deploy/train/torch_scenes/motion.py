@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from dinoflow_deploy.datasets import SceneConfig
-from dinoflow_deploy.train.scenes.draws import Draws, Numbers
+from dinoflow_deploy.train.torch_scenes.draws import Draws, Numbers
 
 _BACKGROUND_TURN = (0.4, math.radians(10))
 _BACKGROUND_GROWTH = (0.6, 0.1)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from dinoflow_deploy.datasets import SceneConfig
-from dinoflow_deploy.train.scenes.looks import Tiles
-from dinoflow_deploy.train.scenes.parameters import COLLAGE, FIRST_OBJECT, random_scenes
+from dinoflow_deploy.train.torch_scenes.looks import Tiles
+from dinoflow_deploy.train.torch_scenes.parameters import COLLAGE, FIRST_OBJECT, random_scenes
 
 PATTERNS = Tiles(8, np.full((8, 2), 512.0))
 COUNT = 600

@@ -14,6 +14,7 @@ from torch.nn import functional
 from dinoflow_deploy.datasets.scenes.photographs import PhotographPool
 from dinoflow_deploy.datasets.scenes.random_streams import Stream, generator
 from dinoflow_deploy.datasets.scenes.textures import PATTERN_SIDE, POOL_SIZE, texture_pool
+from dinoflow_deploy.flow.arrays import Image
 
 PHOTOGRAPH_TILES: Final = 256
 """Cuts of photographs that are kept, unless there are more photographs."""
@@ -35,7 +36,7 @@ class Atlas:
         device: Where it is kept, as float.
     """
 
-    def __init__(self, tiles: Sequence[NDArray[np.uint8]], device: torch.device) -> None:
+    def __init__(self, tiles: Sequence[Image], device: torch.device) -> None:
         columns, rows = min(len(tiles), _COLUMNS), math.ceil(len(tiles) / _COLUMNS)
         self.image = torch.zeros(1, 3, rows * PATTERN_SIDE, columns * PATTERN_SIDE, device=device)
         for number, tile in enumerate(tiles):
@@ -75,7 +76,7 @@ class Atlas:
         return found.view(3, *x.shape)
 
 
-def pattern_tiles(seed: int, count: int = POOL_SIZE) -> list[NDArray[np.uint8]]:
+def pattern_tiles(seed: int, count: int = POOL_SIZE) -> list[Image]:
     """The first patterns of a seed's pool, each with two others of them."""
     pool = texture_pool(seed)
     with ThreadPoolExecutor() as makers:
@@ -85,7 +86,7 @@ def pattern_tiles(seed: int, count: int = POOL_SIZE) -> list[NDArray[np.uint8]]:
 
 def photograph_tiles(
     photographs: PhotographPool, seed: int, least: int = PHOTOGRAPH_TILES, most: int = MOST_PHOTOGRAPHS
-) -> list[NDArray[np.uint8]]:
+) -> list[Image]:
     """Cuts of photographs, at their size or shrunk, in their own colours.
 
     Args:
@@ -97,7 +98,7 @@ def photograph_tiles(
     files = len(photographs.files)
     order = generator(seed, Stream.DEVICE_PHOTOGRAPH).permutation(files)
 
-    def cut(number: int) -> NDArray[np.uint8]:
+    def cut(number: int) -> Image:
         rng = generator(seed, Stream.DEVICE_PHOTOGRAPH, number + 1)
         # The smaller, the more a photograph may be shrunk.
         side = int(rng.integers(PATTERN_SIDE // 2, PATTERN_SIDE + 1))

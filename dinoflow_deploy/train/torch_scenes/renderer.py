@@ -12,14 +12,19 @@ from dinoflow_deploy.datasets import SceneConfig
 from dinoflow_deploy.datasets.scenes.photographs import photograph_pool
 from dinoflow_deploy.datasets.scenes.synthetic_scenes import check_seed
 from dinoflow_deploy.datasets.scenes.textures import POOL_SIZE
-from dinoflow_deploy.train.scenes.bending import bend_fields, bent_flow
-from dinoflow_deploy.train.scenes.device import on_device, where_true
-from dinoflow_deploy.train.scenes.effects import apply_effects
-from dinoflow_deploy.train.scenes.lighting import lights, of_scenes
-from dinoflow_deploy.train.scenes.looks import Tiles
-from dinoflow_deploy.train.scenes.painting import Painter, Positions, whole_frame
-from dinoflow_deploy.train.scenes.parameters import FIRST_OBJECT, SceneParameters, random_scenes
-from dinoflow_deploy.train.scenes.textures import PHOTOGRAPH_TILES, Atlas, pattern_tiles, photograph_tiles
+from dinoflow_deploy.train.torch_scenes.bending import bend_fields, bent_flow
+from dinoflow_deploy.train.torch_scenes.device import on_device, where_true
+from dinoflow_deploy.train.torch_scenes.effects import apply_effects
+from dinoflow_deploy.train.torch_scenes.lighting import lights, of_scenes
+from dinoflow_deploy.train.torch_scenes.looks import Tiles
+from dinoflow_deploy.train.torch_scenes.painting import Painter, Positions, whole_frame
+from dinoflow_deploy.train.torch_scenes.parameters import FIRST_OBJECT, SceneParameters, random_scenes
+from dinoflow_deploy.train.torch_scenes.textures import (
+    PHOTOGRAPH_TILES,
+    Atlas,
+    pattern_tiles,
+    photograph_tiles,
+)
 
 MOST_PIXELS: Final = 2**24
 """Pixels that are computed at once, over all pairs: those of 256 frames of 256x256."""

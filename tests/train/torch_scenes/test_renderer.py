@@ -13,7 +13,7 @@ from dinoflow_deploy.datasets import SceneConfig, SyntheticScenes
 from dinoflow_deploy.datasets.scenes import textures
 from dinoflow_deploy.datasets.scenes.layers import occlusion
 from dinoflow_deploy.errors import InputError
-from dinoflow_deploy.train.scenes import SceneBatch, SceneRenderer, renderer
+from dinoflow_deploy.train.torch_scenes import SceneBatch, SceneRenderer, renderer
 from tests.datasets.warping import plain_config, warp_errors
 
 CPU = torch.device("cpu")

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from dinoflow_deploy.train.scenes.device import on_device
-from dinoflow_deploy.train.scenes.distances import distances, half_sizes
-from dinoflow_deploy.train.scenes.outlines import Outlines
-from dinoflow_deploy.train.scenes.parameters import Lights
+from dinoflow_deploy.train.torch_scenes.device import on_device
+from dinoflow_deploy.train.torch_scenes.distances import distances, half_sizes
+from dinoflow_deploy.train.torch_scenes.outlines import Outlines
+from dinoflow_deploy.train.torch_scenes.parameters import Lights
 
 # Beyond this many standard deviations of its rim a shadow is over.
 _REACH = 3.0

@@ -8,13 +8,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from dinoflow_deploy.datasets import SceneConfig
-from dinoflow_deploy.train.scenes.device import on_device
-from dinoflow_deploy.train.scenes.distances import distances, half_sizes
-from dinoflow_deploy.train.scenes.draws import Numbers
-from dinoflow_deploy.train.scenes.looks import Looks
-from dinoflow_deploy.train.scenes.motion import after
-from dinoflow_deploy.train.scenes.parameters import COLLAGE, FIRST_OBJECT, Layers
-from dinoflow_deploy.train.scenes.textures import Atlas
+from dinoflow_deploy.train.torch_scenes.device import on_device
+from dinoflow_deploy.train.torch_scenes.distances import distances, half_sizes
+from dinoflow_deploy.train.torch_scenes.draws import Numbers
+from dinoflow_deploy.train.torch_scenes.looks import Looks
+from dinoflow_deploy.train.torch_scenes.motion import after
+from dinoflow_deploy.train.torch_scenes.parameters import COLLAGE, FIRST_OBJECT, Layers
+from dinoflow_deploy.train.torch_scenes.textures import Atlas
 
 # Grey levels of the chooser over which a collage goes from one texture to the other.
 _SOFTNESS = 24.0

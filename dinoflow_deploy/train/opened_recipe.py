@@ -10,14 +10,14 @@ from dinoflow_deploy.datasets.readers.subset import spread_evenly
 from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.progress import counted
 from dinoflow_deploy.train.data_folder import DataFolder
+from dinoflow_deploy.train.learning_rate import LearningRate
 from dinoflow_deploy.train.recipe import Recipe, Stage
 from dinoflow_deploy.train.samples import AugmentedPairs, SceneSamples, Source
-from dinoflow_deploy.train.scenes import MOST_PHOTOGRAPHS
-from dinoflow_deploy.train.schedule import LearningRate
+from dinoflow_deploy.train.torch_scenes import MOST_PHOTOGRAPHS
 
 
 @dataclass(frozen=True, slots=True)
-class StagePlan:
+class OpenedStage:
     """A stage in numbers.
 
     Attributes:
@@ -87,7 +87,7 @@ class HeldOut:
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingPlan:
+class OpenedRecipe:
     """A run in numbers.
 
     Attributes:
@@ -97,7 +97,7 @@ class TrainingPlan:
     """
 
     recipe: Recipe
-    stages: tuple[StagePlan, ...]
+    stages: tuple[OpenedStage, ...]
     held_out: tuple[HeldOut, ...]
 
     @property
@@ -123,7 +123,7 @@ class TrainingPlan:
         return [*lines, f"{self.total_steps} steps in all, validated on {held_out}"]
 
 
-def plan_training(recipe: Recipe, data: DataFolder | None = None) -> TrainingPlan:
+def open_recipe(recipe: Recipe, data: DataFolder | None = None) -> OpenedRecipe:
     """Open a recipe's data and count.
 
     Args:
@@ -140,10 +140,10 @@ def plan_training(recipe: Recipe, data: DataFolder | None = None) -> TrainingPla
     steps = [_steps(stage, each) for stage, each in zip(recipe.stages, samples, strict=True)]
     rates = _rates(recipe, samples, steps)
     stages = tuple(
-        StagePlan(stage, sum(steps[:number]), steps[number], samples[number], rates[number])
+        OpenedStage(stage, sum(steps[:number]), steps[number], samples[number], rates[number])
         for number, stage in enumerate(recipe.stages)
     )
-    return TrainingPlan(recipe, stages, tuple(_held_out(recipe, data)))
+    return OpenedRecipe(recipe, stages, tuple(_held_out(recipe, data)))
 
 
 def _samples(recipe: Recipe, number: int, data: DataFolder) -> SceneSamples | AugmentedPairs:

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from dinoflow_deploy.train.scenes.draws import Draws, Numbers
+from dinoflow_deploy.train.torch_scenes.draws import Draws, Numbers
 
 POLYGON, BLOB, ELLIPSE, ROD = range(4)
 FREQUENCIES: Final = (2, 3, 4, 5)

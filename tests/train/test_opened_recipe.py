@@ -11,7 +11,7 @@ import pytest
 from dinoflow_deploy.datasets.readers import file_tree
 from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.train.data_folder import DataFolder
-from dinoflow_deploy.train.plan import plan_training
+from dinoflow_deploy.train.opened_recipe import open_recipe
 from dinoflow_deploy.train.recipe import Recipe, load_recipe
 from tests.train.data_recipe import data_tables, write_trees
 from tests.train.micro import micro_recipe
@@ -82,41 +82,41 @@ def data(full_size) -> DataFolder:
 
 
 @pytest.fixture
-def plans(data, monkeypatch):
+def opened_by_name(data, monkeypatch):
     monkeypatch.setattr(file_tree, "_list", listing)
-    return lambda name: plan_training(load_recipe(name), data)
+    return lambda name: open_recipe(load_recipe(name), data)
 
 
-def test_chairs_things_is_the_cards_figures(plans) -> None:
-    plan = plans("chairs-things")
-    samples = plan.stages[0].samples
+def test_chairs_things_is_the_cards_figures(opened_by_name) -> None:
+    opened = opened_by_name("chairs-things")
+    samples = opened.stages[0].samples
     assert [len(source) for source in samples.sources] == [22232, 40302, 40302]
     assert len(samples) == 102_836
     assert samples.steps_per_epoch == 2142
-    assert plan.total_steps == 51_408
-    assert plan.stages[0].rate.warmup_steps == 4284
-    assert [len(each.indices) for each in plan.held_out] == [640, 640]
-    recipe = plan.recipe
+    assert opened.total_steps == 51_408
+    assert opened.stages[0].rate.warmup_steps == 4284
+    assert [len(each.indices) for each in opened.held_out] == [640, 640]
+    recipe = opened.recipe
     assert (recipe.model.backbone, recipe.model.train_backbone) == ("vits16", False)
     assert (recipe.flow_cap, recipe.optimizer.autocast) == (400.0, "bf16")
-    assert plan.learning_rate(4283) == plan.learning_rate(4284) == 4e-4
-    assert 0 < plan.learning_rate(51_407) < 1e-7
-    line, last = plan.describe()
+    assert opened.learning_rate(4283) == opened.learning_rate(4284) == 4e-4
+    assert 0 < opened.learning_rate(51_407) < 1e-7
+    line, last = opened.describe()
     for part in ("102836 pairs", "22232 FlyingChairs", "40302 FlyingThings3D", "2142 steps of 48", "4284"):
         assert part in line
     assert "51408 steps in all, validated on 640 pairs of flyingchairs val" in last
 
 
-def test_chairs_then_things_has_as_many_steps_and_a_schedule_for_each(plans) -> None:
-    plan = plans("chairs-then-things")
-    assert [stage.steps for stage in plan.stages] == [24 * 463, 24 * 1679]
-    assert plan.total_steps == 51_408
-    assert [stage.rate.warmup_steps for stage in plan.stages] == [926, 3358]
-    assert [stage.rate.peak for stage in plan.stages] == [4e-4, 2e-4]
-    second = plan.stages[1].first_step
-    assert plan.learning_rate(second - 1) < 1e-6
-    assert plan.learning_rate(second) == pytest.approx(2e-4 / 3358)
-    assert plan.learning_rate(second + 3357) == pytest.approx(2e-4)
+def test_chairs_then_things_has_as_many_steps_and_a_schedule_for_each(opened_by_name) -> None:
+    opened = opened_by_name("chairs-then-things")
+    assert [stage.steps for stage in opened.stages] == [24 * 463, 24 * 1679]
+    assert opened.total_steps == 51_408
+    assert [stage.rate.warmup_steps for stage in opened.stages] == [926, 3358]
+    assert [stage.rate.peak for stage in opened.stages] == [4e-4, 2e-4]
+    second = opened.stages[1].first_step
+    assert opened.learning_rate(second - 1) < 1e-6
+    assert opened.learning_rate(second) == pytest.approx(2e-4 / 3358)
+    assert opened.learning_rate(second + 3357) == pytest.approx(2e-4)
 
 
 def test_every_recipe_of_data_sets_takes_the_vits16_taps() -> None:
@@ -126,11 +126,11 @@ def test_every_recipe_of_data_sets_takes_the_vits16_taps() -> None:
 
 
 def test_one_schedule_for_the_run_goes_on_over_stages(tmp_path, micro) -> None:
-    plan = plan_training(micro_recipe(tmp_path))
-    rates = [plan.learning_rate(step) for step in range(plan.total_steps)]
+    opened = open_recipe(micro_recipe(tmp_path))
+    rates = [opened.learning_rate(step) for step in range(opened.total_steps)]
     assert rates[:2] == [5e-4, 1e-3]
     assert rates[1:] == sorted(rates[1:], reverse=True)
-    assert plan.describe()[1] == "stage 1: synthetic scenes, 6 steps of 4 pairs"
+    assert opened.describe()[1] == "stage 1: synthetic scenes, 6 steps of 4 pairs"
 
 
 def test_photographs_are_counted_and_belong_to_the_run(tmp_path, micro) -> None:
@@ -142,30 +142,30 @@ def test_photographs_are_counted_and_belong_to_the_run(tmp_path, micro) -> None:
     tables["stages"][1]["synthetic"]["textures"] = str(photographs)
     recipe = Recipe.from_dict(tables)
     assert Recipe.from_dict(recipe.to_dict()) == recipe
-    plan = plan_training(recipe)
-    assert plan.describe()[1] == "stage 1: synthetic scenes from 1 photograph, 6 steps of 4 pairs"
-    drawn, cut = plan.fingerprints()
+    opened = open_recipe(recipe)
+    assert opened.describe()[1] == "stage 1: synthetic scenes from 1 photograph, 6 steps of 4 pairs"
+    drawn, cut = opened.fingerprints()
     assert (drawn, len(cut)) == ("", 64)
     cv2.imwrite(str(photographs / "one.png"), shade[::2])
     with pytest.raises(InputError, match=r"one\.png is 40x20"):
-        plan_training(recipe)
+        open_recipe(recipe)
     cv2.imwrite(str(photographs / "one.png"), shade.T)
-    assert plan.fingerprints()[1] != cut
+    assert opened.fingerprints()[1] != cut
 
 
 def test_a_warm_up_as_long_as_its_schedule_is_refused(tmp_path, micro) -> None:
     with pytest.raises(InputError, match="warm-up has 10 steps: it must be below the 10 of its schedule"):
-        plan_training(micro_recipe(tmp_path, warmup_steps="10"))
-    assert plan_training(micro_recipe(tmp_path, warmup_steps="9")).total_steps == 10
+        open_recipe(micro_recipe(tmp_path, warmup_steps="10"))
+    assert open_recipe(micro_recipe(tmp_path, warmup_steps="9")).total_steps == 10
 
 
 def test_too_few_pairs_for_a_batch_are_refused(tmp_path, micro) -> None:
     tables = data_tables()
     tables["stages"][0]["batch_size"] = 50
     with pytest.raises(InputError, match="stage 0 has 13 pairs, fewer than a batch of 50"):
-        plan_training(Recipe.from_dict(tables), DataFolder(str(write_trees(tmp_path))))
+        open_recipe(Recipe.from_dict(tables), DataFolder(str(write_trees(tmp_path))))
 
 
 def test_data_sets_need_a_folder(micro) -> None:
     with pytest.raises(InputError, match="trains on flyingchairs: pass --dataset DIR"):
-        plan_training(Recipe.from_dict(data_tables()))
+        open_recipe(Recipe.from_dict(data_tables()))
