@@ -9,7 +9,7 @@ from dinoflow_deploy.datasets import SceneConfig, SyntheticScenes
 from dinoflow_deploy.datasets.registry import find_entry
 from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.system.dataclass_reader import BESIDE, READ_BY
-from dinoflow_deploy.system.home import expand_home
+from dinoflow_deploy.system.user_folders import expand_home
 from dinoflow_deploy.train.augmentation import Augmentation, read_augmentation
 
 RENDERERS: Final = ("auto", "numpy", "torch")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from dinoflow_deploy.datasets import FlowDataset, SyntheticScenes
-from dinoflow_deploy.datasets.readers.subset import spread_evenly
+from dinoflow_deploy.datasets.flow_dataset import spread_evenly
 from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.progress import counted
 from dinoflow_deploy.train.data_folder import DataFolder

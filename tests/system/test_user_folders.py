@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from dinoflow_deploy.errors import InputError
-from dinoflow_deploy.system.home import expand_home
+from dinoflow_deploy.system.user_folders import expand_home, user_cache
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,18 @@ def test_users_are_those_of_the_system(monkeypatch) -> None:
     assert expand_home("~/x").endswith("/x")
     with pytest.raises(InputError, match=r"~no-such-user/x: there is no user 'no-such-user'; .*\./~no-such"):
         expand_home("~no-such-user/x")
+
+
+def test_the_cache_lies_where_the_user_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert user_cache("plugins") == tmp_path / "dinoflow-deploy" / "plugins"
+    assert not user_cache("plugins").exists()
+
+
+@pytest.mark.parametrize("chosen", ["", "relative"])
+def test_the_cache_lies_at_home_otherwise(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, chosen: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", chosen)
+    assert user_cache("plugins") == tmp_path / ".cache" / "dinoflow-deploy" / "plugins"

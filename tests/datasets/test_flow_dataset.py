@@ -1,4 +1,4 @@
-from dinoflow_deploy.datasets.readers.subset import spread_evenly
+from dinoflow_deploy.datasets.flow_dataset import spread_evenly
 
 
 def test_a_limit_is_spread_evenly():
