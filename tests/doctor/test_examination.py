@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dinoflow_deploy import __version__
-from dinoflow_deploy.bundles.bundle import FileInfo
+from dinoflow_deploy.bundles.manifest import FileInfo
 from dinoflow_deploy.doctor import examination, probes
 from dinoflow_deploy.doctor.examination import Check, examine
 from dinoflow_deploy.models import builtin
