@@ -1,4 +1,4 @@
-"""A target more is one module and one row: options, refusals, reuse, report and inspect come by themselves."""
+"""A target more is one module and one row: options, refusals, reuse, report, inspect come by themselves."""
 
 import json
 from collections.abc import Callable
