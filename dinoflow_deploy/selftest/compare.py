@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dinoflow_deploy.bench.engine_process import EngineSource
-from dinoflow_deploy.bundles.bundle import Parity
+from dinoflow_deploy.bundles.parity import Parity
 from dinoflow_deploy.errors import EngineError
 from dinoflow_deploy.system.dataclass_reader import from_json
 from dinoflow_deploy.system.own_process import call_in_own_process
