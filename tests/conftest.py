@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ("tests.tensorrt_model.fixtures",)
 # What rich and typer take from the environment when they are imported: width, colour, whether they write to a
 # terminal. GitHub's runners, for one, have typer colour errors that nobody sees.
 _OF_A_TERMINAL = ("COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR", "PY_COLORS", "GITHUB_ACTIONS")
