@@ -133,13 +133,12 @@ class TensorRT(ModuleType):
         return OnnxParser(self.state, network, logger)
 
     def _check_device(self, name: str, logger: Any) -> None:
-        """The bindings' own complaint, after TensorRT's."""
-        problem = self.state.fail.get(name)
-        if problem is None and not self.state.machine.capabilities:
-            problem = _NO_DEVICE
-        if problem is not None:
+        """The bindings' own complaint, after TensorRT's, which may be none."""
+        if name in self.state.fail or not self.state.machine.capabilities:
             self.state.logger = self.state.logger or logger
-            tell(self.state, problem)
+            problem = self.state.fail.get(name, _NO_DEVICE)
+            if problem:
+                tell(self.state, problem)
             raise TypeError("pybind11::init(): factory function returned nullptr")
 
 
