@@ -3,7 +3,7 @@
 import json
 import struct
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 Corners = list[list[int]]
@@ -54,7 +54,7 @@ class Plan:
     onnx: bytes = field(repr=False)
 
     def to_bytes(self) -> bytes:
-        content = asdict(self)
+        content = dict(vars(self))
         onnx = content.pop("onnx")
         body = _MAGIC + json.dumps(content).encode() + b"\n" + onnx
         return _rtx_header(len(body), self) + body if self.flavour == "rtx" else body

@@ -20,7 +20,7 @@ from dinoflow_deploy.export.tensorrt.options import PlanOptions
 from dinoflow_deploy.export.tensorrt.shapes import PlanShapes
 from tests.export.conftest import Exported
 from tests.export.tensorrt.conftest import GH200, Recorder
-from tests.export.tensorrt.fake import FakeTensorRT
+from tests.tensorrt_model.module import TensorRT
 
 PLAN = PlanOptions(plugin="none", verify=False)
 Build = Callable[..., BundleReport]
@@ -32,7 +32,7 @@ def contents(folder: Path) -> dict[str, tuple[int, bytes]]:
 
 class TestFromABundle:
     @pytest.fixture
-    def build(self, tensorrt: FakeTensorRT, nano_bundle: Path, tmp_path: Path) -> Build:
+    def build(self, tensorrt: TensorRT, nano_bundle: Path, tmp_path: Path) -> Build:
         def run(options: PlanOptions = PLAN, **arguments: Any) -> BundleReport:
             return build_from_bundle(nano_bundle, tmp_path / "out", options, **arguments)
 
@@ -76,7 +76,7 @@ class TestFromABundle:
         assert contents(tmp_path / "out") == before
 
     def test_another_version_gpu_or_door_is_named(
-        self, build: Build, tensorrt: FakeTensorRT, monkeypatch: pytest.MonkeyPatch
+        self, build: Build, tensorrt: TensorRT, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         door = replace(build().plan.door, name="cpp", digest="a" * 64)
         monkeypatch.setattr(preparation, "choose_door", lambda *_: door)
@@ -132,7 +132,7 @@ class TestFromABundle:
 class TestFromWeights:
     @pytest.fixture
     def export(
-        self, tensorrt: FakeTensorRT, nano: Exported, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+        self, tensorrt: TensorRT, nano: Exported, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> Callable[..., bundle_writer.ExportReport]:
         traced = nano.onnx
         monkeypatch.setattr(bundle_writer, "export_onnx", lambda *_: traced)

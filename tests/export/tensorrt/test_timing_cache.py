@@ -1,4 +1,4 @@
-"""The shared file of kernel timings, on a stand-in whose caches hold something; TensorRT-RTX's are empty."""
+"""The shared file of kernel timings, on the model, whose caches hold something; TensorRT-RTX's are empty."""
 
 import json
 import multiprocessing
@@ -18,7 +18,8 @@ from dinoflow_deploy.export.tensorrt.timing_cache import save_timing_cache, use_
 from dinoflow_deploy.tensorrt.flavours import TENSORRT
 from dinoflow_deploy.tensorrt.log import log_of
 from tests.export.tensorrt.conftest import GH200
-from tests.export.tensorrt.fake import FakeTensorRT
+from tests.tensorrt_model.machine import Machine
+from tests.tensorrt_model.module import TensorRT
 
 
 @pytest.fixture
@@ -35,10 +36,10 @@ def entries(cache: Path) -> set[str]:
     return set(json.loads(cache.read_text())["entries"])
 
 
-def test_builds_add_to_the_file(tensorrt: FakeTensorRT, cache: Path, nano_bundle: Path) -> None:
+def test_builds_add_to_the_file(tensorrt: TensorRT, cache: Path, nano_bundle: Path) -> None:
     build(cache, nano_bundle)
     assert entries(cache) == {"kernel-0"}
-    tensorrt.kernel = "kernel-1"
+    tensorrt.state.kernel = "kernel-1"
     report = build(cache, nano_bundle)
     assert entries(cache) == {"kernel-0", "kernel-1"}
     assert report.warnings == ()
@@ -56,7 +57,7 @@ def test_builds_add_to_the_file(tensorrt: FakeTensorRT, cache: Path, nano_bundle
 def test_a_file_that_does_not_fit_stops_the_build_and_stays(
     content: dict | str,
     message: str,
-    tensorrt: FakeTensorRT,
+    tensorrt: TensorRT,
     cache: Path,
     nano_bundle: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -73,7 +74,7 @@ def test_a_file_that_does_not_fit_stops_the_build_and_stays(
 
 
 def test_a_path_that_cannot_be_written_is_refused(
-    tensorrt: FakeTensorRT, tmp_path: Path, nano_bundle: Path
+    tensorrt: TensorRT, tmp_path: Path, nano_bundle: Path
 ) -> None:
     with pytest.raises(InputError, match="is a folder"):
         build(tmp_path, nano_bundle)
@@ -85,7 +86,7 @@ def test_a_path_that_cannot_be_written_is_refused(
 
 
 def test_that_it_was_not_written_is_said(
-    tensorrt: FakeTensorRT, cache: Path, nano_bundle: Path, monkeypatch: pytest.MonkeyPatch
+    tensorrt: TensorRT, cache: Path, nano_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(build_module, "save_timing_cache", lambda *_: "it was left as it is")
     assert build(cache, nano_bundle).warnings == ("it was left as it is",)
@@ -93,13 +94,13 @@ def test_that_it_was_not_written_is_said(
 
 @pytest.mark.parametrize("change", ["another version", "longer"])
 def test_what_changed_during_the_build_is_not_written_over(
-    change: str, tensorrt: FakeTensorRT, cache: Path
+    change: str, tensorrt: TensorRT, cache: Path
 ) -> None:
     target, log = find_target(PlanOptions()), log_of(tensorrt)
     _, config = start_builder(target, log)
     use_timing_cache(cache, config, target, log)
     if change == "another version":
-        content = json.dumps({"version": "12.0", "gpu": tensorrt.gpu, "entries": {"theirs": 1}})
+        content = json.dumps({"version": "12.0", "gpu": tensorrt.state.gpu, "entries": {"theirs": 1}})
     else:
         content = json.dumps({"version": tensorrt.__version__, "gpu": "", "entries": {}, "more": "x" * 999})
     cache.write_text(content)
@@ -109,9 +110,9 @@ def test_what_changed_during_the_build_is_not_written_over(
     assert cache.read_text() == content
 
 
-def hold_back(version: str, cache: Path, kernel: str, ready, go) -> None:
+def hold_back(cache: Path, kernel: str, ready, go) -> None:
     """In a process of its own: start a build, and finish it when told."""
-    tensorrt = FakeTensorRT(version)
+    tensorrt = TensorRT(Machine())
     target, log = Target(TENSORRT, tensorrt, GH200, ("9.0",)), log_of(tensorrt)
     _, config = start_builder(target, log)
     use_timing_cache(cache, config, target, log)
@@ -125,9 +126,7 @@ def hold_back(version: str, cache: Path, kernel: str, ready, go) -> None:
 def test_builds_that_run_at_once_lose_none_of_each_other_s(cache: Path) -> None:
     context = multiprocessing.get_context("fork")
     ready, go = context.Semaphore(0), context.Event()
-    processes = [
-        context.Process(target=hold_back, args=("11.4", cache, kernel, ready, go)) for kernel in ("a", "b")
-    ]
+    processes = [context.Process(target=hold_back, args=(cache, kernel, ready, go)) for kernel in ("a", "b")]
     for process in processes:
         process.start()
     # Both have read the file, which is not there, before either writes.
