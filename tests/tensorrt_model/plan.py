@@ -84,5 +84,5 @@ def _rtx_header(length: int, plan: Plan) -> bytes:
     targets = sum(1 << _RTX_BITS.index(each) for each in plan.capabilities)
     version = map(int, plan.version.split("."))
     return struct.pack(
-        "<4s4xQQ4B4sI24x", b"vtrt", 2 + len(plan.libraries), 64 + length, *version, b"vtrt", targets
+        "<4s4xQQ4B4sI28x", b"vtrt", 2 + len(plan.libraries), 64 + length, *version, b"vtrt", targets
     )

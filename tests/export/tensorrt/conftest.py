@@ -10,6 +10,9 @@ from dinoflow_deploy.export.tensorrt import target
 from dinoflow_deploy.export.tensorrt.options import PlanOptions
 from dinoflow_deploy.models.builtin import builtin_models
 from dinoflow_deploy.system.machine import Gpu, describe_machine
+from tests.engines.conftest import frames as frames
+from tests.engines.conftest import write_bundle as write_bundle
+from tests.engines.conftest import write_onnx as write_onnx
 from tests.export.plugin.conftest import stand_in as stand_in
 from tests.tensorrt_model.fixtures import Install
 from tests.tensorrt_model.flavours import TENSORRT_10, TENSORRT_11

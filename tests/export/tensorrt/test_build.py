@@ -23,6 +23,8 @@ from dinoflow_deploy.tensorrt.flavours import TENSORRT
 from tests.export.conftest import GetExport
 from tests.export.plugin.conftest import StandIn
 from tests.export.tensorrt.conftest import RTX_OPTIONS, Recorder
+from tests.tensorrt_model.fixtures import Install
+from tests.tensorrt_model.flavours import RTX
 from tests.tensorrt_model.module import TensorRT
 from tests.tensorrt_model.plan import Plan
 
@@ -162,9 +164,9 @@ class TestTensorRT:
             self.build(nano_bundle, tmp_path)
 
     def test_both_flavours_share_a_bundle(
-        self, tensorrt: TensorRT, nano_bundle: Path, tmp_path: Path
+        self, tensorrt: TensorRT, install_tensorrt: Install, nano_bundle: Path, tmp_path: Path
     ) -> None:
-        pytest.importorskip("tensorrt_rtx_bindings")
+        install_tensorrt(RTX)
         rtx = replace(RTX_OPTIONS, shapes=SMALL, verify=False)
         build_from_bundle(nano_bundle, tmp_path / "rtx", rtx)
         self.build(tmp_path / "rtx", tmp_path)
