@@ -23,6 +23,8 @@ from tests.tensorrt_model.flavours import MODELLED
 from tests.tensorrt_model.machine import Machine
 from tests.tensorrt_model.module import TensorRT
 
+pytestmark = pytest.mark.slow
+
 MakeFrames = Callable[..., np.ndarray]
 RANGE = PlanShapes(AxisRange(1, 1, 4), AxisRange(64, 64, 192), AxisRange(64, 96, 256))
 STATIC = PlanShapes(AxisRange.fixed(1), AxisRange.fixed(64), AxisRange.fixed(96))

@@ -1,5 +1,6 @@
 """A plan that is there already is not built again, and one that differs is never taken for it."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,12 +14,12 @@ from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.export import ExportOptions, bundle_writer, export_bundle
 from dinoflow_deploy.export.manifests import write_manifest
 from dinoflow_deploy.export.options import parse_inputs
-from dinoflow_deploy.export.tensorrt import from_bundle, preparation
 from dinoflow_deploy.export.tensorrt import target as target_module
 from dinoflow_deploy.export.tensorrt.from_bundle import BundleReport, build_from_bundle
 from dinoflow_deploy.export.tensorrt.options import PlanOptions
 from dinoflow_deploy.export.tensorrt.shapes import PlanShapes
 from tests.export.conftest import Exported
+from tests.export.plugin.conftest import StandIn
 from tests.export.tensorrt.conftest import GH200, Recorder
 from tests.tensorrt_model.module import TensorRT
 
@@ -76,16 +77,14 @@ class TestFromABundle:
         assert contents(tmp_path / "out") == before
 
     def test_another_version_gpu_or_door_is_named(
-        self, build: Build, tensorrt: TensorRT, monkeypatch: pytest.MonkeyPatch
+        self, build: Build, tensorrt: TensorRT, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        door = replace(build().plan.door, name="cpp", digest="a" * 64)
-        monkeypatch.setattr(preparation, "choose_door", lambda *_: door)
         tensorrt.__version__ = "11.9.0.1"
         gpu = replace(GH200, name="NVIDIA B200", compute_capability="10.0")
         machine = replace(target_module.describe_machine(), gpus=(gpu,))
         monkeypatch.setattr(target_module, "describe_machine", lambda: machine)
         with pytest.raises(InputError) as caught:
-            build()
+            build(replace(PLAN, plugin="cpp"))
         for part in (
             "not 11.9.0.1",
             "its plan has compute capabilities 9.0, not 10.0",
@@ -103,10 +102,7 @@ class TestFromABundle:
         with pytest.raises(InputError, match=r"another bundle: its model\.onnx is another file\. Pass"):
             build_from_bundle(other, tmp_path / "out", PLAN)
 
-    def test_a_plan_that_was_not_verified_is_none_that_was(
-        self, build: Build, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(preparation, "require", lambda *_: None)
+    def test_a_plan_that_was_not_verified_is_none_that_was(self, build: Build) -> None:
         with pytest.raises(InputError, match="its plan was not verified"):
             build(replace(PLAN, verify=True))
 
@@ -124,7 +120,8 @@ class TestFromABundle:
             build_from_bundle(tmp_path / "out", nano_bundle, PLAN)
         (tmp_path / "folder").mkdir()
         (tmp_path / "folder" / "notes.txt").touch()
-        monkeypatch.setattr(from_bundle, "prepare", lambda *_, **__: pytest.fail("looked for TensorRT"))
+        # Before TensorRT is looked for.
+        monkeypatch.setitem(sys.modules, "tensorrt", None)
         with pytest.raises(InputError, match="is not empty: pass --overwrite"):
             build_from_bundle(nano_bundle, tmp_path / "folder", PLAN)
 

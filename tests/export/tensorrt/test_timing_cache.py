@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 
 from dinoflow_deploy.errors import InputError
-from dinoflow_deploy.export.tensorrt import build as build_module
-from dinoflow_deploy.export.tensorrt import preparation
 from dinoflow_deploy.export.tensorrt.from_bundle import build_from_bundle
 from dinoflow_deploy.export.tensorrt.options import PlanOptions
 from dinoflow_deploy.export.tensorrt.settings import start_builder
 from dinoflow_deploy.export.tensorrt.target import Target, find_target
 from dinoflow_deploy.export.tensorrt.timing_cache import save_timing_cache, use_timing_cache
+from dinoflow_deploy.progress import Progress
 from dinoflow_deploy.tensorrt.flavours import TENSORRT
 from dinoflow_deploy.tensorrt.log import log_of
-from tests.export.tensorrt.conftest import GH200
+from tests.export.plugin.conftest import StandIn
+from tests.export.tensorrt.conftest import GH200, Recorder
 from tests.tensorrt_model.machine import Machine
 from tests.tensorrt_model.module import TensorRT
 
@@ -27,9 +27,9 @@ def cache(tmp_path: Path) -> Path:
     return tmp_path / "timings"
 
 
-def build(cache: Path, bundle: Path, name: str = "out"):
-    options = PlanOptions(plugin="none", timing_cache=cache, verify=False)
-    return build_from_bundle(bundle, cache.parent / name, options, overwrite=True).plan
+def build(cache: Path, bundle: Path, plugin: str = "none", progress: Progress | None = None):
+    options = PlanOptions(plugin=plugin, timing_cache=cache, verify=False)
+    return build_from_bundle(bundle, cache.parent / "out", options, progress, overwrite=True).plan
 
 
 def entries(cache: Path) -> set[str]:
@@ -60,16 +60,16 @@ def test_a_file_that_does_not_fit_stops_the_build_and_stays(
     tensorrt: TensorRT,
     cache: Path,
     nano_bundle: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    stand_in: StandIn,
 ) -> None:
-    # Before anything that takes its time.
-    monkeypatch.setattr(preparation, "choose_door", lambda *_: pytest.fail("compiled"))
     if isinstance(content, dict):
         content = json.dumps({"version": tensorrt.__version__} | content)
     cache.write_text(content)
     with pytest.raises(InputError, match=rf"the timing cache .*timings is not of TensorRT .*{message}"):
-        build(cache, nano_bundle)
+        build(cache, nano_bundle, plugin="cpp")
     assert cache.read_text() == content
+    # Before anything that takes its time.
+    assert stand_in.calls == []
     assert not (cache.parent / "out").exists()
 
 
@@ -85,11 +85,21 @@ def test_a_path_that_cannot_be_written_is_refused(
         build(tmp_path / "no" / "such", nano_bundle)
 
 
-def test_that_it_was_not_written_is_said(
-    tensorrt: TensorRT, cache: Path, nano_bundle: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(build_module, "save_timing_cache", lambda *_: "it was left as it is")
-    assert build(cache, nano_bundle).warnings == ("it was left as it is",)
+def test_that_it_was_not_written_is_said(tensorrt: TensorRT, cache: Path, nano_bundle: Path) -> None:
+    theirs = json.dumps({"version": "12.0", "gpu": tensorrt.state.gpu, "entries": {"theirs": 1}})
+
+    class Meanwhile(Recorder):
+        """Another TensorRT writes the file while this one builds."""
+
+        def advance(self, amount: float = 1.0, **figures: float) -> None:
+            if not self.amounts:
+                cache.write_text(theirs)
+            super().advance(amount)
+
+    (warning,) = build(cache, nano_bundle, progress=Meanwhile()).warnings
+    assert f"the timing cache {cache} was left as it is" in warning
+    assert "the timing cache is of 12.0" in warning
+    assert cache.read_text() == theirs
 
 
 @pytest.mark.parametrize("change", ["another version", "longer"])

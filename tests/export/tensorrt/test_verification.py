@@ -1,6 +1,6 @@
 """A plan's parity: the plans run on the model, whose flow may be made to differ."""
 
-from collections.abc import Callable
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,10 +8,10 @@ import pytest
 from dinoflow_deploy.engines import Bundle
 from dinoflow_deploy.errors import ExportError, MissingPackageError
 from dinoflow_deploy.export import ExportOptions, bundle_writer, export_bundle
-from dinoflow_deploy.export.tensorrt import preparation
 from dinoflow_deploy.export.tensorrt.from_bundle import build_from_bundle
 from dinoflow_deploy.export.tensorrt.options import PlanOptions
 from tests.export.conftest import Exported, GetExport
+from tests.export.plugin.conftest import StandIn
 from tests.tensorrt_model.module import TensorRT
 
 pytestmark = pytest.mark.slow
@@ -73,18 +73,17 @@ def test_a_plan_that_computes_something_else_is_not_written(
 
 
 def test_what_verifying_needs_is_asked_for_before_building(
-    tensorrt: TensorRT, get_export: GetExport, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    tensorrt: TensorRT,
+    stand_in: StandIn,
+    get_export: GetExport,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
-    def missing(absent: str) -> Callable[[str, str], None]:
-        def require(module: str, purpose: str) -> None:
-            if module == absent:
-                raise MissingPackageError(f"{purpose} needs {module}")
-
-        return require
-
-    monkeypatch.setattr(preparation, "choose_door", lambda *_: pytest.fail("compiled"))
-    bundle = get_export("nano", "bf16", False).folder
+    bundle, options = get_export("nano", "bf16", False).folder, PlanOptions(plugin="cpp")
     for module in ("cuda.bindings.runtime", "onnxruntime", "onnx"):
-        monkeypatch.setattr(preparation, "require", missing(module))
-        with pytest.raises(MissingPackageError, match=rf"--no-verify.* needs {module}$"):
-            build_from_bundle(bundle, tmp_path / "out", OPTIONS)
+        with monkeypatch.context() as without:
+            without.setitem(sys.modules, module, None)
+            package = module.partition(".")[0]
+            with pytest.raises(MissingPackageError, match=rf"--no-verify.* needs the package '{package}'"):
+                build_from_bundle(bundle, tmp_path / "out", options)
+    assert stand_in.calls == []
