@@ -46,6 +46,9 @@ def _built(
     builder = trt.Builder(Logger())
     config = builder.create_builder_config()
     config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
+    if modelled.flavour == "rtx":
+        config.num_compute_capabilities = 1
+        config.set_compute_capability(trt.ComputeCapability["SM{}{}".format(*capability)], 0)
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     parser = trt.OnnxParser(network, Logger())
     assert parser.parse(onnx)

@@ -113,5 +113,5 @@ class RtxBuilderConfig(IBuilderConfig):
         return True
 
     def _capabilities(self) -> tuple[str, ...]:
-        assert len(self._wanted) == self.num_compute_capabilities
+        assert len(self._wanted) == self.num_compute_capabilities > 0
         return tuple(self._wanted.values())

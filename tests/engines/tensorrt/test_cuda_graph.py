@@ -16,8 +16,8 @@ from dinoflow_deploy.errors import DeviceError, EngineError, InputError
 from tests.engines.tensorrt.conftest import DYNAMIC, STATIC, WritePlan, expected
 from tests.tensorrt_model.arrays import DeviceTensor
 from tests.tensorrt_model.building import Profile
-from tests.tensorrt_model.context import IExecutionContext
-from tests.tensorrt_model.fixtures import every_order
+from tests.tensorrt_model.fixtures import Install, every_order
+from tests.tensorrt_model.flavours import RTX
 from tests.tensorrt_model.machine import Machine
 from tests.tensorrt_model.module import TensorRT
 
@@ -94,17 +94,9 @@ def test_what_cannot_be_recorded_is_said_and_nothing_kept(
 
 
 def test_tensorrt_that_fails_while_it_is_recorded_leaves_no_open_recording(
-    engine: TensorRTEngine, machine: Machine, frames: MakeFrames, monkeypatch: pytest.MonkeyPatch
+    engine: TensorRTEngine, trt: TensorRT, machine: Machine, frames: MakeFrames
 ) -> None:
-    enqueue = IExecutionContext.execute_async_v3
-
-    def only_plain(self: IExecutionContext, handle: int) -> bool:
-        if machine.stream(handle).captured is None:
-            return enqueue(self, handle)
-        machine.stream(handle).broken = True
-        return self._refuse("not permitted when stream is capturing")
-
-    monkeypatch.setattr(IExecutionContext, "execute_async_v3", only_plain)
+    trt.state.fail["capture"] = "not permitted when stream is capturing"
     with pytest.raises(EngineError, match=r"no CUDA graph: TensorRT failed .* when stream is capturing"):
         engine(*frames(2, 96, 128))
     assert machine.leaks() == []
@@ -113,11 +105,17 @@ def test_tensorrt_that_fails_while_it_is_recorded_leaves_no_open_recording(
 
 
 def test_a_context_that_says_it_cannot_be_recorded(
-    engine: TensorRTEngine, frames: MakeFrames, monkeypatch: pytest.MonkeyPatch
+    install_tensorrt: Install, machine: Machine, write_plan: WritePlan, frames: MakeFrames
 ) -> None:
     """TensorRT-RTX alone has this question."""
-    monkeypatch.setattr(IExecutionContext, "is_stream_capturable", lambda self, handle: False, raising=False)
-    with pytest.raises(DeviceError, match="without cuda_graph"):
+    machine.capabilities = ((8, 9),)
+    rtx = install_tensorrt(RTX)
+    rtx.state.fail["capture"] = "it was asked"
+    plan = write_plan(STATIC, modelled=RTX, capability=(8, 9))
+    with (
+        TensorRTEngine(plan, cuda_graph=True) as engine,
+        pytest.raises(DeviceError, match="without cuda_graph"),
+    ):
         engine(*frames(2, 96, 128))
 
 

@@ -27,6 +27,30 @@ SMALL: Profile = ((1, 64, 64), (1, 64, 64), (4, 96, 128))
 LARGE: Profile = ((1, 128, 128), (1, 128, 256), (2, 256, 256))
 
 
+Shape = tuple[str | int, ...]
+
+
+def with_output(
+    element_type: int = TensorProto.FLOAT,
+    shape: Shape = ("batch", 2, "height", "width"),
+    *,
+    mask: bool = False,
+):
+    """``difference_model`` with a flow of another type or shape, or with one more output."""
+    model = difference_model(output="difference2")
+    graph = model.graph
+    source = "difference2" if shape[1] == 2 else "scaled"
+    graph.node.append(helper.make_node("Cast", [source], ["flow"], to=element_type))
+    del graph.output[:]
+    graph.output.append(helper.make_tensor_value_info("flow", element_type, shape))
+    if mask:
+        graph.node.append(helper.make_node("Relu", ["scaled"], ["mask"]))
+        graph.output.append(
+            helper.make_tensor_value_info("mask", TensorProto.FLOAT, ("batch", 3, "height", "width"))
+        )
+    return model
+
+
 @pytest.fixture
 def engine(trt: TensorRT, write_plan: WritePlan):
     with TensorRTEngine(write_plan()) as made:
@@ -280,13 +304,16 @@ def test_memory_that_is_too_small_is_given_back_before_more_is_taken(
 
 
 def test_a_plan_that_makes_flow_of_another_size_is_refused_before_it_runs(
-    engine: TensorRTEngine, frames: MakeFrames, monkeypatch: pytest.MonkeyPatch
+    trt: TensorRT, write_plan: WritePlan, frames: MakeFrames, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its flow would be written beyond the memory for it."""
-    monkeypatch.setattr(IExecutionContext, "get_tensor_shape", lambda self, name: (1, 2, 128, 128))
+    path = write_plan(model=with_output(shape=(1, 2, 128, 128)))
     monkeypatch.setattr(IExecutionContext, "execute_async_v3", lambda self, stream: pytest.fail("it ran"))
-    with pytest.raises(
-        EngineError, match=r"flow of \[1, 2, 128, 128\] from images of \[1, 3, 64, 64\], where"
+    with (
+        TensorRTEngine(path) as engine,
+        pytest.raises(
+            EngineError, match=r"flow of \[1, 2, 128, 128\] from images of \[1, 3, 64, 64\], where"
+        ),
     ):
         engine(*frames(2, 64, 64))
 
@@ -318,22 +345,6 @@ def test_an_engine_that_is_forgotten_keeps_nothing(
     assert trt.state.living == []
 
 
-def with_output(element_type: int = TensorProto.FLOAT, *, red_and_green: bool = True, mask: bool = False):
-    """``difference_model`` with a flow of another type or number of channels, or with one more output."""
-    model = difference_model(output="difference2")
-    graph, shape = model.graph, ("batch", 2 if red_and_green else 3, "height", "width")
-    source = "difference2" if red_and_green else "scaled"
-    graph.node.append(helper.make_node("Cast", [source], ["flow"], to=element_type))
-    del graph.output[:]
-    graph.output.append(helper.make_tensor_value_info("flow", element_type, shape))
-    if mask:
-        graph.node.append(helper.make_node("Relu", ["scaled"], ["mask"]))
-        graph.output.append(
-            helper.make_tensor_value_info("mask", TensorProto.FLOAT, ("batch", 3, "height", "width"))
-        )
-    return model
-
-
 AS_INPUT = {"image1": ("INPUT", "FLOAT", (-1, 3, -1, -1)), "image2": ("INPUT", "FLOAT", (-1, 3, -1, -1))}
 
 
@@ -350,7 +361,7 @@ AS_INPUT = {"image1": ("INPUT", "FLOAT", (-1, 3, -1, -1)), "image2": ("INPUT", "
             "flow as input of type FLOAT: it must be output",
         ),
         (
-            {"model": with_output(red_and_green=False)},
+            {"model": with_output(shape=("batch", 3, "height", "width"))},
             r"flow of shape \[-1, 3, -1, -1\]: it must be \[batch, 2,",
         ),
         ({"model": with_output(mask=True)}, "its tensors are image1, image2, flow, mask"),
