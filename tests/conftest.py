@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ("tests.tensorrt_model.fixtures",)
 # What rich and typer take from the environment when they are imported: width, colour, whether they write to a
 # terminal. GitHub's runners, for one, have typer colour errors that nobody sees.
 _OF_A_TERMINAL = ("COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR", "PY_COLORS", "GITHUB_ACTIONS")
@@ -20,6 +19,8 @@ for _name in ("no_proxy", "NO_PROXY"):
 # What a shell starts in the background ignores Ctrl-C, and so would the programs that tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+pytest_plugins = ["tests.small_bundles", "tests.tensorrt_model.fixtures"]
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

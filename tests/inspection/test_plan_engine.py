@@ -12,7 +12,7 @@ from dinoflow_deploy.cli.app import app
 from dinoflow_deploy.inspection import inspect_artifact, report_lines
 from dinoflow_deploy.inspection.engine_text import engine_lines
 from dinoflow_deploy.inspection.report import EngineDetails, TensorDetails
-from tests.engines.conftest import difference_model
+from tests.small_bundles import difference_model
 from tests.tensorrt_model.building import Profile, build_bytes
 from tests.tensorrt_model.flavours import TENSORRT_10
 from tests.tensorrt_model.module import TensorRT

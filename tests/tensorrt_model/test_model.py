@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.engines.conftest import difference_model
+from tests.small_bundles import difference_model
 from tests.tensorrt_model.arrays import DeviceTensor
 from tests.tensorrt_model.cuda import OK, CudaRuntime
 from tests.tensorrt_model.fixtures import every_order

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from onnx import ModelProto
 
-from dinoflow_deploy.bundles.bundle import FileInfo, PlanInfo
 from dinoflow_deploy.bundles.input_range import AxisRange, InputRange
-from tests.engines.conftest import WriteBundle, difference_model, make_manifest
+from dinoflow_deploy.bundles.manifest import FileInfo
+from dinoflow_deploy.tensorrt.plan_info import PlanInfo
+from tests.small_bundles import WriteBundle, difference_model, make_manifest
 from tests.tensorrt_model.building import Profile, build_bytes
 
 WritePlan = Callable[..., Path]
@@ -76,6 +77,7 @@ def plan_info(**changes: Any) -> PlanInfo:
         "plugin": "none",
         "hardware_compatibility": "none",
         "optimization_level": 3,
+        "tools": {},
         "key": "0" * 64,
         "parity": None,
     }

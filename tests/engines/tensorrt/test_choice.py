@@ -9,8 +9,8 @@ import pytest
 from dinoflow_deploy import load_engine
 from dinoflow_deploy.engines.tensorrt.choice import planned_flavours
 from dinoflow_deploy.errors import EngineError, InputError
-from tests.engines.conftest import WriteBundle
 from tests.engines.tensorrt.conftest import WritePlan, expected
+from tests.small_bundles import WriteBundle
 from tests.tensorrt_model.flavours import TENSORRT_10
 from tests.tensorrt_model.machine import Machine
 from tests.tensorrt_model.module import TensorRT

@@ -13,8 +13,8 @@ from dinoflow_deploy.engines.tensorrt.cuda import Cuda
 from dinoflow_deploy.engines.tensorrt.cuda_memory import Buffers
 from dinoflow_deploy.engines.tensorrt.engine import TensorRTEngine
 from dinoflow_deploy.errors import DeviceError, EngineError, FileFormatError, InputError
-from tests.engines.conftest import difference_model
 from tests.engines.tensorrt.conftest import DYNAMIC, STATIC, WritePlan, expected
+from tests.small_bundles import difference_model
 from tests.tensorrt_model.building import Profile
 from tests.tensorrt_model.context import IExecutionContext
 from tests.tensorrt_model.cuda import CudaRuntime

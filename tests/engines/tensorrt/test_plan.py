@@ -10,9 +10,9 @@ from dinoflow_deploy.engines.tensorrt.mismatch import Machine, causes
 from dinoflow_deploy.engines.tensorrt.plan import find_plan
 from dinoflow_deploy.errors import EngineError, FileFormatError, InputError
 from dinoflow_deploy.tensorrt import flavours
-from tests.engines.conftest import WriteBundle
 from tests.engines.tensorrt.conftest import WritePlan, plan_info
 from tests.inspection.rtx_plans import small_plan
+from tests.small_bundles import WriteBundle
 from tests.tensorrt_model.flavours import TENSORRT_10
 from tests.tensorrt_model.module import TensorRT
 

@@ -6,13 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from dinoflow_deploy.export.tensorrt import target
+from dinoflow_deploy.export.tensorrt import toolchain
 from dinoflow_deploy.export.tensorrt.options import PlanOptions
 from dinoflow_deploy.models.builtin import builtin_models
 from dinoflow_deploy.system.machine import Gpu, describe_machine
-from tests.engines.conftest import frames as frames
-from tests.engines.conftest import write_bundle as write_bundle
-from tests.engines.conftest import write_onnx as write_onnx
 from tests.export.plugin.conftest import stand_in as stand_in
 from tests.tensorrt_model.fixtures import Install
 from tests.tensorrt_model.flavours import TENSORRT_10, TENSORRT_11
@@ -55,7 +52,7 @@ def set_gpus(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     def make(*gpus: Gpu) -> None:
         machine = replace(describe_machine(), gpus=gpus)
-        monkeypatch.setattr(target, "describe_machine", lambda: machine)
+        monkeypatch.setattr(toolchain, "describe_machine", lambda: machine)
 
     make()
     return make

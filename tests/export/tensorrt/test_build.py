@@ -9,17 +9,17 @@ from typing import Any
 import onnx
 import pytest
 
-from dinoflow_deploy.bundles.bundle import FileInfo
 from dinoflow_deploy.bundles.input_range import InputRange
+from dinoflow_deploy.bundles.manifest import FileInfo
 from dinoflow_deploy.engines import Bundle
 from dinoflow_deploy.errors import BuildCancelledError, ExportError, InputError
+from dinoflow_deploy.export.from_bundle import build_from_bundle
 from dinoflow_deploy.export.options import parse_inputs
 from dinoflow_deploy.export.plugin.build import build_library
-from dinoflow_deploy.export.tensorrt.build import build_plan
-from dinoflow_deploy.export.tensorrt.from_bundle import build_from_bundle
+from dinoflow_deploy.export.shapes import DEFAULT_SHAPES, RequestedShapes
 from dinoflow_deploy.export.tensorrt.options import PlanOptions
-from dinoflow_deploy.export.tensorrt.shapes import DEFAULT_SHAPES, PlanShapes
 from dinoflow_deploy.tensorrt.flavours import TENSORRT
+from dinoflow_deploy.tensorrt.plan_info import PlanInfo
 from tests.export.conftest import GetExport
 from tests.export.plugin.conftest import StandIn
 from tests.export.tensorrt.conftest import RTX_OPTIONS, Recorder
@@ -30,7 +30,7 @@ from tests.tensorrt_model.plan import Plan
 
 pytestmark = pytest.mark.slow
 
-SMALL = PlanShapes.of(InputRange(DEFAULT_SHAPES.batch, *parse_inputs("64x128", "1").sides.values()))
+SMALL = RequestedShapes.of(InputRange(DEFAULT_SHAPES.batch, *parse_inputs("64x128", "1").sides.values()))
 
 OPTIONS = PlanOptions(plugin="none", verify=False)
 
@@ -61,18 +61,23 @@ class TestRtx:
         progress = Recorder()
         report = build_from_bundle(source, tmp_path / "out", options, progress)
         bundle = Bundle.open(tmp_path / "out")
-        (plan,) = bundle.manifest.plans
-        assert plan == report.plan.plan
+        (plan,) = bundle.manifest.all_of(PlanInfo)
+        made = report.artefacts[-1]
+        assert plan == made.info
         assert (plan.file, plan.flavour, plan.version) == ("rtx.plan", "rtx", rtx.__version__)
         assert (plan.compute_capabilities, plan.gpu, plan.driver) == (wanted, None, None)
-        assert plan.inputs == (DEFAULT_SHAPES if dynamic else bundle.manifest.inputs)
+        assert plan.inputs == (DEFAULT_SHAPES if dynamic else bundle.manifest.onnx.inputs)
         assert (plan.plugin, plan.optimization_level) == ("none", 0)
-        assert report.plan.bytes == (tmp_path / "out" / "rtx.plan").stat().st_size
+        assert made.bytes == (tmp_path / "out" / "rtx.plan").stat().st_size
         # The weights are in it, in the precision of the file.
-        assert report.plan.bytes > 0.8 * (source / "model.onnx").stat().st_size
-        assert report.plan.layers is not None
-        assert report.plan.layers[precision] > 100
-        assert (plan.parity, report.plan.not_run, report.plan.parity) == (None, "no GPU", ())
+        assert made.bytes > 0.8 * (source / "model.onnx").stat().st_size
+        assert made.layers is not None
+        assert made.layers[precision] > 100
+        assert (plan.parity, made.not_run, made.parity) == (
+            None,
+            "no GPU",
+            (),
+        )
         assert sum(progress.amounts) == pytest.approx(100)
         assert bundle.onnx_path.read_bytes() == (source / "model.onnx").read_bytes()
 
@@ -108,7 +113,7 @@ class TestTensorRT:
     def build(self, bundle: Path, tmp_path: Path, **arguments: Any) -> tuple[Any, Plan]:
         options = PlanOptions(plugin="none", verify=False, **arguments)
         report = build_from_bundle(bundle, tmp_path / "out", options, overwrite=True)
-        return report.plan, Plan.from_bytes((tmp_path / "out" / "tensorrt.plan").read_bytes())
+        return report.artefacts[-1], Plan.from_bytes((tmp_path / "out" / "tensorrt.plan").read_bytes())
 
     def test_by_default(self, tensorrt: TensorRT, nano_bundle: Path, tmp_path: Path) -> None:
         report, told = self.build(nano_bundle, tmp_path)
@@ -124,7 +129,7 @@ class TestTensorRT:
         }
         assert told.profiles == ({"image1": corners, "image2": corners},)
         assert told.onnx == (nano_bundle / "model.onnx").read_bytes()
-        plan = report.plan
+        plan = report.info
         assert (plan.file, plan.version) == ("tensorrt.plan", tensorrt.__version__)
         assert (plan.gpu, plan.driver) == ("NVIDIA GH200 480GB", "580.65.06")
         assert (plan.compute_capabilities, plan.hardware_compatibility) == (("9.0",), "none")
@@ -153,7 +158,7 @@ class TestTensorRT:
         assert told.settings["builder_optimization_level"] == 5
         assert told.settings["pools"] == {"WORKSPACE": 3 * 2**29}
         assert told.profiles[0]["image2"] == [[1, 3, 64, 128]] * 3
-        assert (report.plan.hardware_compatibility, report.plan.optimization_level) == (level, 5)
+        assert (report.info.hardware_compatibility, report.info.optimization_level) == (level, 5)
         assert (tmp_path / "timings").is_file()
 
     def test_a_builder_that_does_not_start_says_why(
@@ -173,7 +178,7 @@ class TestTensorRT:
         # Built once more, over its own source: the other plan stays.
         build_from_bundle(tmp_path / "out", tmp_path / "out", OPTIONS, overwrite=True)
         manifest = Bundle.open(tmp_path / "out").manifest
-        assert [plan.file for plan in manifest.plans] == ["rtx.plan", "tensorrt.plan"]
+        assert [plan.file for plan in manifest.all_of(PlanInfo)] == ["rtx.plan", "tensorrt.plan"]
         assert set(manifest.files) == {"model.onnx", "rtx.plan", "tensorrt.plan"}
         assert manifest.files["rtx.plan"] == FileInfo.of(tmp_path / "rtx" / "rtx.plan")
 
@@ -190,12 +195,12 @@ def test_the_compiled_plugin_is_taken_and_in_the_plan(
     tensorrt: TensorRT, stand_in: StandIn, nano_bundle: Path, tmp_path: Path
 ) -> None:
     stand_in.set_headers(tensorrt.__version__.rpartition(".")[0])
-    report = build_from_bundle(nano_bundle, tmp_path / "out", replace(OPTIONS, plugin="cpp")).plan
+    report = build_from_bundle(nano_bundle, tmp_path / "out", replace(OPTIONS, plugin="cpp")).artefacts[-1]
     plan = plan_of(tmp_path / "out")
     assert (plan.plugin, plugins_in(plan)) == ("library", 1)
-    assert plan.libraries == (str(report.door.library),)
+    assert plan.libraries == (str(report.plugin.library),)
     assert plan.settings["network"] == ["STRONGLY_TYPED"]
-    assert report.plan.plugin == "cpp"
+    assert report.info.plugin == "cpp"
 
 
 def test_a_plugin_that_tensorrt_does_not_load_or_take_leaves_nothing(
@@ -259,17 +264,10 @@ def test_a_plain_file_has_no_place_for_a_plugin(
     plain = tmp_path / "plain"
     plain.mkdir()
     (plain / "model.onnx").write_bytes((nano_bundle / "model.onnx").read_bytes())
-    operator = replace(manifest.operator, inline=True)
-    (plain / "manifest.json").write_text(replace(manifest, operator=operator).to_json())
+    onnx = replace(manifest.onnx, operator=replace(manifest.onnx.operator, inline=True))
+    (plain / "manifest.json").write_text(replace(manifest, artefacts=(onnx.artefact(),)).to_json())
     with pytest.raises(InputError, match=r"the plugin 'cpp' cannot be had: .*--plain"):
         build_from_bundle(plain, tmp_path / "out", PlanOptions(plugin="cpp", verify=False))
-    report = build_from_bundle(plain, tmp_path / "out", PlanOptions(verify=False)).plan
-    assert report.plan.plugin == "none"
-    assert "--plain" in report.door.reason
-
-
-def test_build_plan_prepares_itself(tensorrt: TensorRT, nano_bundle: Path, tmp_path: Path) -> None:
-    for name in ("model.onnx", "manifest.json"):
-        (tmp_path / name).write_bytes((nano_bundle / name).read_bytes())
-    report = build_plan(tmp_path, OPTIONS, Recorder())
-    assert Bundle.open(tmp_path).manifest.plans == (report.plan,)
+    report = build_from_bundle(plain, tmp_path / "out", PlanOptions(verify=False)).artefacts[-1]
+    assert report.info.plugin == "none"
+    assert "--plain" in report.plugin.reason

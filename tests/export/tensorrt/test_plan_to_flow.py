@@ -12,22 +12,23 @@ from dinoflow_deploy import load_engine
 from dinoflow_deploy.bundles.input_range import AxisRange
 from dinoflow_deploy.cli.app import app
 from dinoflow_deploy.engines import Bundle
-from dinoflow_deploy.export.tensorrt.from_bundle import build_from_bundle
+from dinoflow_deploy.export.from_bundle import build_from_bundle
+from dinoflow_deploy.export.shapes import RequestedShapes
 from dinoflow_deploy.export.tensorrt.options import PlanOptions
-from dinoflow_deploy.export.tensorrt.shapes import PlanShapes
 from dinoflow_deploy.inspection import inspect_artifact
-from tests.engines.conftest import WriteBundle
+from dinoflow_deploy.tensorrt.plan_info import PlanInfo
 from tests.export.tensorrt.conftest import GH200
+from tests.small_bundles import WriteBundle
 from tests.tensorrt_model.fixtures import Install, every_order
-from tests.tensorrt_model.flavours import MODELLED
+from tests.tensorrt_model.flavours import MODELLED, TENSORRT_11
 from tests.tensorrt_model.machine import Machine
 from tests.tensorrt_model.module import TensorRT
 
 pytestmark = pytest.mark.slow
 
 MakeFrames = Callable[..., np.ndarray]
-RANGE = PlanShapes(AxisRange(1, 1, 4), AxisRange(64, 64, 192), AxisRange(64, 96, 256))
-STATIC = PlanShapes(AxisRange.fixed(1), AxisRange.fixed(64), AxisRange.fixed(96))
+RANGE = RequestedShapes(AxisRange(1, 1, 4), AxisRange(64, 64, 192), AxisRange(64, 96, 256))
+STATIC = RequestedShapes(AxisRange.fixed(1), AxisRange.fixed(64), AxisRange.fixed(96))
 ADA = replace(GH200, name="NVIDIA GeForce RTX 4090", compute_capability="8.9")
 
 
@@ -58,7 +59,7 @@ def test_a_plan_of_the_command_computes_what_its_onnx_file_does(
     done = CliRunner().invoke(app, [*map(str, arguments)])
     assert done.exit_code == 0, done.output
     assert "not run" not in done.stdout
-    (plan,) = Bundle.open(out).manifest.plans
+    (plan,) = Bundle.open(out).manifest.all_of(PlanInfo)
     assert plan.parity is not None
     assert (plan.parity.engine, plan.version) == (
         f"tensorrt {plan_title(flavour)} {tensorrt.__version__}",
@@ -103,6 +104,7 @@ def test_a_static_plan_is_replayed(
     assert (machine.captures, machine.launches) == (1, 2)
 
 
+@pytest.mark.parametrize("tensorrt", [TENSORRT_11], indirect=True)
 def test_the_model_of_pytorch_and_its_plan_agree(
     tensorrt: TensorRT, nano_bundle: Path, frames: MakeFrames, tmp_path: Path
 ) -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from dinoflow_deploy.errors import InputError
-from dinoflow_deploy.export.tensorrt.from_bundle import build_from_bundle
+from dinoflow_deploy.export.from_bundle import build_from_bundle
 from dinoflow_deploy.export.tensorrt.options import PlanOptions
 from dinoflow_deploy.export.tensorrt.settings import start_builder
-from dinoflow_deploy.export.tensorrt.target import Target, find_target
 from dinoflow_deploy.export.tensorrt.timing_cache import save_timing_cache, use_timing_cache
+from dinoflow_deploy.export.tensorrt.toolchain import Toolchain, find_toolchain
 from dinoflow_deploy.progress import Progress
 from dinoflow_deploy.tensorrt.flavours import TENSORRT
 from dinoflow_deploy.tensorrt.log import log_of
@@ -29,7 +29,7 @@ def cache(tmp_path: Path) -> Path:
 
 def build(cache: Path, bundle: Path, plugin: str = "none", progress: Progress | None = None):
     options = PlanOptions(plugin=plugin, timing_cache=cache, verify=False)
-    return build_from_bundle(bundle, cache.parent / "out", options, progress, overwrite=True).plan
+    return build_from_bundle(bundle, cache.parent / "out", options, progress, overwrite=True).artefacts[-1]
 
 
 def entries(cache: Path) -> set[str]:
@@ -106,7 +106,7 @@ def test_that_it_was_not_written_is_said(tensorrt: TensorRT, cache: Path, nano_b
 def test_what_changed_during_the_build_is_not_written_over(
     change: str, tensorrt: TensorRT, cache: Path
 ) -> None:
-    target, log = find_target(PlanOptions()), log_of(tensorrt)
+    target, log = find_toolchain(PlanOptions()), log_of(tensorrt)
     _, config = start_builder(target, log)
     use_timing_cache(cache, config, target, log)
     if change == "another version":
@@ -123,7 +123,7 @@ def test_what_changed_during_the_build_is_not_written_over(
 def hold_back(cache: Path, kernel: str, ready, go) -> None:
     """In a process of its own: start a build, and finish it when told."""
     tensorrt = TensorRT(Machine())
-    target, log = Target(TENSORRT, tensorrt, GH200, ("9.0",)), log_of(tensorrt)
+    target, log = Toolchain(TENSORRT, tensorrt, GH200, ("9.0",)), log_of(tensorrt)
     _, config = start_builder(target, log)
     use_timing_cache(cache, config, target, log)
     ready.release()
