@@ -1,33 +1,34 @@
-"""Another library's array on the fake device, written late, on a stream of that library."""
+"""Another library's array on the modelled device, written on a stream of that library."""
 
 from typing import Any, Self
 
 import numpy as np
 
 from dinoflow_deploy.engines.tensorrt.dlpack import CUDA, make_capsule
-from tests.engines.tensorrt.fake_cuda import FakeMachine, FakeRuntime
+from tests.tensorrt_model.cuda import CudaRuntime
+from tests.tensorrt_model.machine import Machine
 
 
 class DeviceTensor:
     """Speaks both protocols; ``DlpackTensor`` and ``CudaArray`` speak one.
 
-    Its values come by work on ``stream`` that has not been done yet: who does not wait for it reads NaN.
+    Its values come by work on ``stream`` that may not have been done yet: who does not wait for it reads NaN.
     """
 
     dtype = "<f4"
     strides: tuple[int, ...] | None = None
     read_only = False
 
-    def __init__(self, machine: FakeMachine, values: np.ndarray, stream: int = 1) -> None:
+    def __init__(self, machine: Machine, values: np.ndarray, stream: int = 1) -> None:
         self.machine = machine
         self.values = values
         self.stream = stream
         self.memory = machine.allocate("device", values.nbytes)
         self.handed_to: list[int | None] = []
-        machine.stream(stream).put(self._write)
+        machine.put(machine.stream(stream), self._write)
 
     @classmethod
-    def random(cls, machine: FakeMachine, shape: tuple[int, ...], seed: int, stream: int = 1) -> Self:
+    def random(cls, machine: Machine, shape: tuple[int, ...], seed: int, stream: int = 1) -> Self:
         return cls(machine, np.random.default_rng(seed).random(shape, np.float32), stream)
 
     def _write(self) -> None:
@@ -56,7 +57,7 @@ class DeviceTensor:
     def __dlpack__(self, *, stream: int | None = None) -> Any:
         self.handed_to.append(stream)
         assert self.memory.device == self.machine.current, "PyTorch refuses this"
-        runtime = FakeRuntime(self.machine)
+        runtime = CudaRuntime(self.machine)
         _, event = runtime.cudaEventCreateWithFlags(2)
         runtime.cudaEventRecord(event, self.stream)
         runtime.cudaStreamWaitEvent(stream, event, 0)
