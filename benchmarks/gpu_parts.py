@@ -7,8 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from dinoflow_deploy.system.optional import is_installed
 from dinoflow_deploy.doctor.probes import run_probe
+from dinoflow_deploy.system.optional import is_installed
 
 SCRIPTS: Final = Path(__file__).resolve().parent
 
