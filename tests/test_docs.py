@@ -56,6 +56,12 @@ def test_what_a_page_names_is_there(page: Path) -> None:
     assert problems(page.read_text()) == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_work_in_the_repository_too(page: Path) -> None:
+    targets = re.findall(r"\]\((?![a-z]+:|#)([^)#\s]+)", page.read_text())
+    assert [each for each in targets if not (page.parent / each).exists()] == []
+
+
 @pytest.mark.parametrize(
     ("markdown", "problem"),
     [
