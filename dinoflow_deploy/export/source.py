@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dinoflow_deploy.errors import InputError
-from dinoflow_deploy.train.model import BACKBONES, FlowModel, FlowModelConfig, load_model
+
+if TYPE_CHECKING:
+    from dinoflow_deploy.train.model import FlowModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,7 @@ class ModelSource:
     backbone_weights: str | None = None
     renames: dict[str, str] = field(default_factory=dict)
 
-    def load(self) -> FlowModel:
+    def load(self) -> "FlowModel":
         """Load the model, in evaluation mode.
 
         Raises:
@@ -32,6 +35,8 @@ class ModelSource:
             ModelError: Weights do not fit, are not published, or the hub refused.
             FileFormatError: A file is damaged.
         """
+        from dinoflow_deploy.train.model import BACKBONES, FlowModel, FlowModelConfig, load_model
+
         self.check()
         if self.name in BACKBONES:
             config = FlowModelConfig(self.name)
@@ -44,6 +49,8 @@ class ModelSource:
         Raises:
             InputError: There is no such model or file, or further weights are given with a complete model.
         """
+        from dinoflow_deploy.train.model import BACKBONES
+
         if self.name in BACKBONES:
             return
         known = ", ".join(BACKBONES)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from dinoflow_deploy.bundles.bundle import MANIFEST_NAME, FileInfo
+from dinoflow_deploy.bundles.manifest import MANIFEST_NAME, FileInfo
 from dinoflow_deploy.engines.onnxruntime.packages import require_onnx
 from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.inspection.bundle import inspect_bundle

@@ -11,8 +11,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from dinoflow_deploy.bench.engine_process import EngineSource
-from dinoflow_deploy.bundles.bundle import Parity
 from dinoflow_deploy.bundles.json_fields import from_json
+from dinoflow_deploy.bundles.parity import Parity
 from dinoflow_deploy.errors import DinoFlowError, EngineError
 
 

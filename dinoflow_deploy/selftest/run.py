@@ -10,7 +10,8 @@ from typing import Any
 from dinoflow_deploy.bench.engine_process import EngineSource
 from dinoflow_deploy.bench.results import failure_reason
 from dinoflow_deploy.bench.speed import measure_speed
-from dinoflow_deploy.bundles.bundle import ONNX_NAME, Bundle, Parity
+from dinoflow_deploy.bundles.bundle import Bundle
+from dinoflow_deploy.bundles.parity import Parity
 from dinoflow_deploy.errors import DinoFlowError, EngineError
 from dinoflow_deploy.models.builtin import builtin_models
 from dinoflow_deploy.progress import NoProgress, Progress
@@ -125,7 +126,7 @@ class _Runner:
         found["command"] = command.text(case.label)
         folder, found["seconds"] = self._export(command, weights)
         bundle = Bundle.open(folder)
-        run = next((plan.file for plan in bundle.manifest.plans), ONNX_NAME)
+        run = bundle.manifest.artefacts[-1].file
         found["model_bytes"] = bundle.manifest.files[run].bytes
         # TensorRT-RTX has no data-centre GPUs: what it builds shows what TensorRT's parser takes.
         if case.backend != "rtx":
@@ -168,8 +169,8 @@ class _Runner:
 def _own_parity(case: Case, bundle: Bundle) -> Parity | None:
     """What the export found when it ran the same engine; nothing if it did not."""
     if case.backend == "tensorrt":
-        return bundle.manifest.plans[0].parity
-    return bundle.manifest.parity if case.device == "cpu" else None
+        return bundle.manifest.artefacts[-1].parity
+    return bundle.manifest.onnx.parity if case.device == "cpu" else None
 
 
 def _engines(case: Case, folder: Path) -> dict[str, EngineSource]:

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from dinoflow_deploy import __version__
-from dinoflow_deploy.bundles.bundle import FileInfo
+from dinoflow_deploy.bundles.manifest import FileInfo
 from dinoflow_deploy.doctor import examination, probes
 from dinoflow_deploy.doctor.examination import Check, examine
 from dinoflow_deploy.models import builtin
 from dinoflow_deploy.system import own_process
 from dinoflow_deploy.system.machine import Gpu, describe_machine
 from dinoflow_deploy.system.optional import install_command, requirements
-from tests.engines.conftest import difference_model, make_manifest
+from tests.small_bundles import difference_model, make_manifest
 
 GPU = Gpu("NVIDIA GH200 480GB", 97871 << 20, "9.0", "580.65.06")
 WORKS = {

@@ -12,9 +12,9 @@ import dinoflow_deploy
 from dinoflow_deploy.bundles.input_range import AxisRange, InputRange
 from dinoflow_deploy.engines.tensorrt import plan
 from dinoflow_deploy.errors import InputError
-from dinoflow_deploy.export.plugin.correlation_choice import choose_door
 from dinoflow_deploy.export.plugin.files import PTX_FILE
-from dinoflow_deploy.export.tensorrt import network, target
+from dinoflow_deploy.export.plugin.plugin_choice import choose_plugin
+from dinoflow_deploy.export.tensorrt import network, toolchain
 from dinoflow_deploy.tensorrt.flavours import TENSORRT
 from tests.engines.tensorrt import fake_tensorrt as runtime_fake
 from tests.export.tensorrt.fake import API
@@ -135,7 +135,7 @@ def test_a_name_of_one_version_alone_is_found(apis: dict[str, Api], source: str,
 def test_what_is_named_by_a_string_is_there(apis: dict[str, Api]) -> None:
     for api in apis.values():
         assert {mode for mode, _ in plan._TENSORS.values()} <= api.enums["TensorIOMode"].keys()
-        assert set(target._LEVELS.values()) == api.enums["HardwareCompatibilityLevel"].keys()
+        assert set(toolchain._LEVELS.values()) == api.enums["HardwareCompatibilityLevel"].keys()
         assert network._PRECISION_OF.keys() <= api.enums["DataType"].keys()
         assert "PLUGIN_V3" in api.enums["LayerType"]
 
@@ -153,9 +153,9 @@ def test_the_real_interface_runs_our_ahead_of_time_plugin(apis: dict[str, Api], 
     if "error" in driven:
         # What the real one cannot do is refused beforehand, with the way out.
         with pytest.raises(InputError, match=r"cannot read the radius with NumPy .*'numpy<2\.4'"):
-            choose_door("aot", module, TENSORRT, static, ("9.0",))
+            choose_plugin("aot", module, TENSORRT, static, ("9.0",))
         return
-    assert choose_door("aot", module, TENSORRT, static, ("9.0",)).name == "aot"
+    assert choose_plugin("aot", module, TENSORRT, static, ("9.0",)).name == "aot"
     for kind, entry in (("FLOAT", "fp32"), ("HALF", "fp16"), ("BF16", "bf16")):
         run = driven["runs"][kind]
         assert run["output"] == [kind, [2, 81, 28, 64]]

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dinoflow_deploy.bundles.bundle import FileInfo, PlanInfo
 from dinoflow_deploy.bundles.input_range import AxisRange, InputRange
-from tests.engines.conftest import WriteBundle, make_manifest
+from dinoflow_deploy.bundles.manifest import FileInfo
+from dinoflow_deploy.tensorrt.plan_info import PlanInfo
 from tests.engines.tensorrt.fake_cuda import FakeMachine, FakeRuntime
 from tests.engines.tensorrt.fake_tensorrt import FakeTensorRT, Profile, plan_bytes
+from tests.small_bundles import WriteBundle, make_manifest
 
 WritePlan = Callable[..., Path]
 PLAN_INPUTS = InputRange(AxisRange(1, 1, 4), AxisRange(64, 96, 256), AxisRange(64, 128, 256))
@@ -103,6 +104,7 @@ def plan_info(**changes: Any) -> PlanInfo:
         "plugin": "none",
         "hardware_compatibility": "none",
         "optimization_level": 3,
+        "tools": {},
         "key": "0" * 64,
         "parity": None,
     }

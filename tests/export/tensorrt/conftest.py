@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dinoflow_deploy.export.tensorrt import target
+from dinoflow_deploy.export.tensorrt import toolchain
 from dinoflow_deploy.export.tensorrt.options import PlanOptions
 from dinoflow_deploy.models.builtin import builtin_models
 from dinoflow_deploy.system.machine import Gpu, describe_machine
@@ -50,7 +50,7 @@ def set_gpus(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     def make(*gpus: Gpu) -> None:
         machine = replace(describe_machine(), gpus=gpus)
-        monkeypatch.setattr(target, "describe_machine", lambda: machine)
+        monkeypatch.setattr(toolchain, "describe_machine", lambda: machine)
 
     make()
     return make

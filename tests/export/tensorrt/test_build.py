@@ -9,18 +9,18 @@ from typing import Any
 
 import pytest
 
-from dinoflow_deploy.bundles.bundle import FileInfo
 from dinoflow_deploy.bundles.input_range import InputRange
+from dinoflow_deploy.bundles.manifest import FileInfo
 from dinoflow_deploy.engines import Bundle
 from dinoflow_deploy.errors import BuildCancelledError, ExportError, InputError
+from dinoflow_deploy.export.from_bundle import build_from_bundle
 from dinoflow_deploy.export.options import parse_inputs
-from dinoflow_deploy.export.plugin.correlation_choice import Door
+from dinoflow_deploy.export.plugin.plugin_choice import PluginChoice
+from dinoflow_deploy.export.shapes import DEFAULT_SHAPES, RequestedShapes
 from dinoflow_deploy.export.tensorrt import build as build_module
 from dinoflow_deploy.export.tensorrt import preparation
-from dinoflow_deploy.export.tensorrt.build import build_plan
-from dinoflow_deploy.export.tensorrt.from_bundle import build_from_bundle
 from dinoflow_deploy.export.tensorrt.options import PlanOptions
-from dinoflow_deploy.export.tensorrt.shapes import DEFAULT_SHAPES, PlanShapes
+from dinoflow_deploy.tensorrt.plan_info import PlanInfo
 from tests.export.conftest import GetExport
 from tests.export.tensorrt import fake
 from tests.export.tensorrt.conftest import RTX_OPTIONS, Recorder
@@ -28,7 +28,7 @@ from tests.export.tensorrt.fake import FakeTensorRT
 
 pytestmark = pytest.mark.slow
 
-SMALL = PlanShapes.of(InputRange(DEFAULT_SHAPES.batch, *parse_inputs("64x128", "1").sides.values()))
+SMALL = RequestedShapes.of(InputRange(DEFAULT_SHAPES.batch, *parse_inputs("64x128", "1").sides.values()))
 
 OPTIONS = PlanOptions(plugin="none", verify=False)
 
@@ -59,18 +59,23 @@ class TestRtx:
         progress = Recorder()
         report = build_from_bundle(source, tmp_path / "out", options, progress)
         bundle = Bundle.open(tmp_path / "out")
-        (plan,) = bundle.manifest.plans
-        assert plan == report.plan.plan
+        (plan,) = bundle.manifest.all_of(PlanInfo)
+        made = report.artefacts[-1]
+        assert plan == made.info
         assert (plan.file, plan.flavour, plan.version) == ("rtx.plan", "rtx", rtx.__version__)
         assert (plan.compute_capabilities, plan.gpu, plan.driver) == (wanted, None, None)
-        assert plan.inputs == (DEFAULT_SHAPES if dynamic else bundle.manifest.inputs)
+        assert plan.inputs == (DEFAULT_SHAPES if dynamic else bundle.manifest.onnx.inputs)
         assert (plan.plugin, plan.optimization_level) == ("none", 0)
-        assert report.plan.bytes == (tmp_path / "out" / "rtx.plan").stat().st_size
+        assert made.bytes == (tmp_path / "out" / "rtx.plan").stat().st_size
         # The weights are in it, in the precision of the file.
-        assert report.plan.bytes > 0.8 * (source / "model.onnx").stat().st_size
-        assert report.plan.layers is not None
-        assert report.plan.layers[precision] > 100
-        assert (plan.parity, report.plan.not_run, report.plan.parity) == (None, "no GPU", ())
+        assert made.bytes > 0.8 * (source / "model.onnx").stat().st_size
+        assert made.layers is not None
+        assert made.layers[precision] > 100
+        assert (plan.parity, made.not_run, made.parity) == (
+            None,
+            "no GPU",
+            (),
+        )
         assert sum(progress.amounts) == pytest.approx(100)
         assert bundle.onnx_path.read_bytes() == (source / "model.onnx").read_bytes()
 
@@ -106,7 +111,7 @@ class TestTensorRT:
     def build(self, bundle: Path, tmp_path: Path, **arguments: Any) -> tuple[Any, dict[str, Any]]:
         options = PlanOptions(plugin="none", verify=False, **arguments)
         report = build_from_bundle(bundle, tmp_path / "out", options, overwrite=True)
-        return report.plan, json.loads((tmp_path / "out" / "tensorrt.plan").read_text())
+        return report.artefacts[-1], json.loads((tmp_path / "out" / "tensorrt.plan").read_text())
 
     def test_by_default(self, tensorrt: FakeTensorRT, nano_bundle: Path, tmp_path: Path) -> None:
         report, told = self.build(nano_bundle, tmp_path)
@@ -119,7 +124,7 @@ class TestTensorRT:
             "pools": {},
             "profiles": [{"image1": corners, "image2": corners}],
         }
-        plan = report.plan
+        plan = report.info
         assert (plan.file, plan.version) == ("tensorrt.plan", tensorrt.__version__)
         assert (plan.gpu, plan.driver) == ("NVIDIA GH200 480GB", "580.65.06")
         assert (plan.compute_capabilities, plan.hardware_compatibility) == (("9.0",), "none")
@@ -144,7 +149,7 @@ class TestTensorRT:
         assert told["builder_optimization_level"] == 5
         assert told["pools"] == {"WORKSPACE": 3 * 2**29}
         assert told["profiles"][0]["image2"] == [[1, 3, 64, 128]] * 3
-        assert (report.plan.hardware_compatibility, report.plan.optimization_level) == (level, 5)
+        assert (report.info.hardware_compatibility, report.info.optimization_level) == (level, 5)
         assert (tmp_path / "timings").is_file()
 
     def test_a_builder_that_does_not_start_says_why(
@@ -168,7 +173,7 @@ class TestTensorRT:
         # Built once more, over its own source: the other plan stays.
         build_from_bundle(tmp_path / "out", tmp_path / "out", OPTIONS, overwrite=True)
         manifest = Bundle.open(tmp_path / "out").manifest
-        assert [plan.file for plan in manifest.plans] == ["rtx.plan", "tensorrt.plan"]
+        assert [plan.file for plan in manifest.all_of(PlanInfo)] == ["rtx.plan", "tensorrt.plan"]
         assert set(manifest.files) == {"model.onnx", "rtx.plan", "tensorrt.plan"}
         assert manifest.files["rtx.plan"] == FileInfo.of(tmp_path / "rtx" / "rtx.plan")
 
@@ -187,12 +192,12 @@ def test_the_plugin_is_opened_before_parsing_and_looked_for_after(
 
         return call
 
-    for name in ("open_door", "network_flags", "parse_onnx", "check_plugin_layer", "add_profile"):
+    for name in ("register_plugin", "network_flags", "parse_onnx", "check_plugin_layer", "add_profile"):
         monkeypatch.setattr(build_module, name, record(name))
     build_from_bundle(nano_bundle, tmp_path / "out", OPTIONS)
-    assert called == ["open_door", "network_flags", "parse_onnx", "check_plugin_layer", "add_profile"]
+    assert called == ["register_plugin", "network_flags", "parse_onnx", "check_plugin_layer", "add_profile"]
 
-    def missing(network: Any, door: Any) -> None:
+    def missing(network: Any, plugin: Any) -> None:
         raise ExportError("the plugin is not in the network")
 
     monkeypatch.setattr(build_module, "check_plugin_layer", missing)
@@ -204,9 +209,9 @@ def test_the_plugin_is_opened_before_parsing_and_looked_for_after(
 def test_the_network_is_made_with_the_flags_of_the_door(
     tensorrt: FakeTensorRT, nano_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    door, flags = Door("aot", "because", None, "a" * 64), tensorrt.NetworkDefinitionCreationFlag
-    monkeypatch.setattr(preparation, "choose_door", lambda *_: door)
-    monkeypatch.setattr(build_module, "open_door", lambda *_: None)
+    plugin, flags = PluginChoice("aot", "because", None, "a" * 64), tensorrt.NetworkDefinitionCreationFlag
+    monkeypatch.setattr(preparation, "choose_plugin", lambda *_: plugin)
+    monkeypatch.setattr(build_module, "register_plugin", lambda *_: None)
     monkeypatch.setattr(build_module, "check_plugin_layer", lambda *_: None)
     made: list[int] = []
 
@@ -230,11 +235,11 @@ def test_the_plugin_is_to_run_wherever_the_plan_does(
 ) -> None:
     asked: list[str] = []
 
-    def choose(wanted: str, trt: Any, flavour: Any, inputs: InputRange, capabilities: Any) -> Door:
+    def choose(wanted: str, trt: Any, flavour: Any, inputs: InputRange, capabilities: Any) -> PluginChoice:
         asked.extend(capabilities)
-        return Door("none", "because")
+        return PluginChoice("none", "because")
 
-    monkeypatch.setattr(preparation, "choose_door", choose)
+    monkeypatch.setattr(preparation, "choose_plugin", choose)
     build_from_bundle(nano_bundle, tmp_path / "out", replace(OPTIONS, hardware_compatibility=level))
     assert asked == ["9.0", *others]
 
@@ -246,17 +251,10 @@ def test_a_plain_file_has_no_place_for_a_plugin(
     plain = tmp_path / "plain"
     plain.mkdir()
     (plain / "model.onnx").write_bytes((nano_bundle / "model.onnx").read_bytes())
-    operator = replace(manifest.operator, inline=True)
-    (plain / "manifest.json").write_text(replace(manifest, operator=operator).to_json())
+    onnx = replace(manifest.onnx, operator=replace(manifest.onnx.operator, inline=True))
+    (plain / "manifest.json").write_text(replace(manifest, artefacts=(onnx.artefact(),)).to_json())
     with pytest.raises(InputError, match=r"the plugin 'cpp' cannot be had: .*--plain"):
         build_from_bundle(plain, tmp_path / "out", PlanOptions(plugin="cpp", verify=False))
-    report = build_from_bundle(plain, tmp_path / "out", PlanOptions(verify=False)).plan
-    assert report.plan.plugin == "none"
-    assert "--plain" in report.door.reason
-
-
-def test_build_plan_prepares_itself(tensorrt: FakeTensorRT, nano_bundle: Path, tmp_path: Path) -> None:
-    for name in ("model.onnx", "manifest.json"):
-        (tmp_path / name).write_bytes((nano_bundle / name).read_bytes())
-    report = build_plan(tmp_path, OPTIONS, Recorder())
-    assert Bundle.open(tmp_path).manifest.plans == (report.plan,)
+    report = build_from_bundle(plain, tmp_path / "out", PlanOptions(verify=False)).artefacts[-1]
+    assert report.info.plugin == "none"
+    assert "--plain" in report.plugin.reason

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from dinoflow_deploy.errors import InputError
+from dinoflow_deploy.export.from_bundle import build_from_bundle
 from dinoflow_deploy.export.tensorrt import build as build_module
 from dinoflow_deploy.export.tensorrt import preparation
-from dinoflow_deploy.export.tensorrt.from_bundle import build_from_bundle
 from dinoflow_deploy.export.tensorrt.options import PlanOptions
 from dinoflow_deploy.export.tensorrt.settings import start_builder
-from dinoflow_deploy.export.tensorrt.target import Target, find_target
 from dinoflow_deploy.export.tensorrt.timing_cache import save_timing_cache, use_timing_cache
+from dinoflow_deploy.export.tensorrt.toolchain import Toolchain, find_toolchain
 from dinoflow_deploy.tensorrt.flavours import TENSORRT
 from dinoflow_deploy.tensorrt.log import log_of
 from tests.export.tensorrt.conftest import GH200
@@ -28,7 +28,7 @@ def cache(tmp_path: Path) -> Path:
 
 def build(cache: Path, bundle: Path, name: str = "out"):
     options = PlanOptions(plugin="none", timing_cache=cache, verify=False)
-    return build_from_bundle(bundle, cache.parent / name, options, overwrite=True).plan
+    return build_from_bundle(bundle, cache.parent / name, options, overwrite=True).artefacts[-1]
 
 
 def entries(cache: Path) -> set[str]:
@@ -62,7 +62,7 @@ def test_a_file_that_does_not_fit_stops_the_build_and_stays(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # Before anything that takes its time.
-    monkeypatch.setattr(preparation, "choose_door", lambda *_: pytest.fail("compiled"))
+    monkeypatch.setattr(preparation, "choose_plugin", lambda *_: pytest.fail("compiled"))
     if isinstance(content, dict):
         content = json.dumps({"version": tensorrt.__version__} | content)
     cache.write_text(content)
@@ -95,7 +95,7 @@ def test_that_it_was_not_written_is_said(
 def test_what_changed_during_the_build_is_not_written_over(
     change: str, tensorrt: FakeTensorRT, cache: Path
 ) -> None:
-    target, log = find_target(PlanOptions()), log_of(tensorrt)
+    target, log = find_toolchain(PlanOptions()), log_of(tensorrt)
     _, config = start_builder(target, log)
     use_timing_cache(cache, config, target, log)
     if change == "another version":
@@ -112,7 +112,7 @@ def test_what_changed_during_the_build_is_not_written_over(
 def hold_back(version: str, cache: Path, kernel: str, ready, go) -> None:
     """In a process of its own: start a build, and finish it when told."""
     tensorrt = FakeTensorRT(version)
-    target, log = Target(TENSORRT, tensorrt, GH200, ("9.0",)), log_of(tensorrt)
+    target, log = Toolchain(TENSORRT, tensorrt, GH200, ("9.0",)), log_of(tensorrt)
     _, config = start_builder(target, log)
     use_timing_cache(cache, config, target, log)
     ready.release()

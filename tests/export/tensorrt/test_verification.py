@@ -10,11 +10,12 @@ import pytest
 
 from dinoflow_deploy.engines import Bundle, FlowEngine, load_engine
 from dinoflow_deploy.errors import ExportError, MissingPackageError
-from dinoflow_deploy.export import ExportOptions, bundle_writer, export_bundle
+from dinoflow_deploy.export import ExportOptions, export_bundle, onnx_maker
 from dinoflow_deploy.export.cpu_engine import cpu_engine
-from dinoflow_deploy.export.tensorrt import preparation, verification
-from dinoflow_deploy.export.tensorrt.from_bundle import build_from_bundle
+from dinoflow_deploy.export.from_bundle import build_from_bundle
+from dinoflow_deploy.export.tensorrt import maker, preparation
 from dinoflow_deploy.export.tensorrt.options import PlanOptions
+from dinoflow_deploy.tensorrt.plan_info import PlanInfo
 from tests.export.conftest import Exported, GetExport
 from tests.export.tensorrt.fake import FakeTensorRT
 
@@ -35,19 +36,18 @@ class Shifted(FlowEngine):
 
 
 @pytest.fixture
-def loaded(tensorrt: FakeTensorRT, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
-    """Let plans be run by ``Shifted``, and record what is asked of ``load_engine``."""
-    asked: list[tuple[str, dict[str, Any]]] = []
+def loaded(tensorrt: FakeTensorRT, monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], str]]:
+    """Let plans be run by ``Shifted``, and record what is asked of the engine."""
+    asked: list[tuple[list[str], str]] = []
     kept = []
 
-    def load(folder: Path, backend: str, **options: Any) -> FlowEngine:
-        manifest = Bundle.open(folder).manifest
-        asked.append((backend, options | {"plans": [plan.file for plan in manifest.plans]}))
-        made = cpu_engine(folder, manifest.precision)
+    def run(bundle: Bundle, *, flavour: str) -> FlowEngine:
+        asked.append(([plan.file for plan in bundle.manifest.all_of(PlanInfo)], flavour))
+        made = cpu_engine(bundle)
         kept.append(made)
-        return Shifted(made.__enter__(), shift_px=0.0 if manifest.precision == "fp32" else 0.05)
+        return Shifted(made.__enter__(), shift_px=0.0 if bundle.manifest.precision == "fp32" else 0.05)
 
-    monkeypatch.setattr(verification, "load_engine", load)
+    monkeypatch.setattr(maker, "TensorRTEngine", run)
     monkeypatch.setattr(preparation, "require", lambda *_: None)
     return asked
 
@@ -55,23 +55,23 @@ def loaded(tensorrt: FakeTensorRT, monkeypatch: pytest.MonkeyPatch) -> list[tupl
 def test_from_a_bundle_the_reference_is_its_onnx_file(
     loaded: list[Any], nano: Exported, tmp_path: Path
 ) -> None:
-    report = build_from_bundle(nano.folder, tmp_path / "out", OPTIONS).plan
-    parity = report.plan.parity
-    assert loaded == [("tensorrt", {"flavour": "tensorrt", "plans": ["tensorrt.plan"]})]
+    report = build_from_bundle(nano.folder, tmp_path / "out", OPTIONS).artefacts[-1]
+    parity = report.info.parity
+    assert loaded == [(["tensorrt.plan"], "tensorrt")]
     assert parity is not None
     assert parity.reference == "onnxruntime fp32 on cpu"
     assert parity.engine == "tensorrt stand-in"
     assert (parity.max_px, parity.pairs, parity.tolerance_px) == (0, 2, 1e-3)
     assert [row.height for row in report.parity] == [64]
     assert report.not_run is None
-    assert Bundle.open(tmp_path / "out").manifest.plans == (report.plan,)
+    assert Bundle.open(tmp_path / "out").manifest.all_of(PlanInfo) == (report.info,)
 
 
 def test_a_bf16_reference_is_emulated_and_said_to_be(
     loaded: list[Any], get_export: GetExport, tmp_path: Path
 ) -> None:
     bundle = get_export("nano", "bf16", False).folder
-    parity = build_from_bundle(bundle, tmp_path / "out", OPTIONS).plan.plan.parity
+    parity = build_from_bundle(bundle, tmp_path / "out", OPTIONS).artefacts[-1].info.parity
     assert parity is not None
     assert parity.reference == "onnxruntime bf16 on cpu, bfloat16 emulated"
     assert parity.max_px == pytest.approx(0.05 * 2**0.5, rel=1e-3)
@@ -81,25 +81,24 @@ def test_a_bf16_reference_is_emulated_and_said_to_be(
 def test_from_weights_the_reference_is_pytorch(
     loaded: list[Any], nano: Exported, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(bundle_writer, "export_onnx", lambda *_: nano.onnx)
-    options = ExportOptions(inputs=Bundle.open(nano.folder).manifest.inputs)
-    report = export_bundle(nano.model, tmp_path / "out", options, plan=OPTIONS)
-    (plan,) = Bundle.open(tmp_path / "out").manifest.plans
+    monkeypatch.setattr(onnx_maker, "export_onnx", lambda *_: nano.onnx)
+    options = ExportOptions(inputs=Bundle.open(nano.folder).manifest.onnx.inputs)
+    report = export_bundle(nano.model, tmp_path / "out", options, target=OPTIONS)
+    (plan,) = Bundle.open(tmp_path / "out").manifest.all_of(PlanInfo)
     assert plan.parity is not None
     assert plan.parity.reference == "pytorch fp32 on cpu"
-    assert report.plan is not None
-    assert report.plan.plan == plan
-    assert report.manifest.parity is not None
-    assert 0 < plan.parity.max_px == pytest.approx(report.manifest.parity.max_px)
+    assert report.artefacts[-1].info == plan
+    assert report.manifest.onnx.parity is not None
+    assert 0 < plan.parity.max_px == pytest.approx(report.manifest.onnx.parity.max_px)
 
 
 def test_a_plan_that_computes_something_else_is_not_written(
     loaded: list[Any], nano: Exported, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    def load(folder: Path, backend: str, **options: Any) -> FlowEngine:
-        return Shifted(load_engine(folder, "onnxruntime", "cpu"), shift_px=0.01)
+    def run(bundle: Bundle, *, flavour: str) -> FlowEngine:
+        return Shifted(load_engine(nano.folder, "onnxruntime", "cpu"), shift_px=0.01)
 
-    monkeypatch.setattr(verification, "load_engine", load)
+    monkeypatch.setattr(maker, "TensorRTEngine", run)
     with pytest.raises(ExportError, match=r"the flow of tensorrt stand-in is not that of onnxruntime fp32"):
         build_from_bundle(nano.folder, tmp_path / "out", OPTIONS)
     assert list(tmp_path.iterdir()) == []
@@ -115,7 +114,7 @@ def test_what_verifying_needs_is_asked_for_before_building(
 
         return require
 
-    monkeypatch.setattr(preparation, "choose_door", lambda *_: pytest.fail("compiled"))
+    monkeypatch.setattr(preparation, "choose_plugin", lambda *_: pytest.fail("compiled"))
     bundle = get_export("nano", "bf16", False).folder
     for module in ("cuda.bindings.runtime", "onnxruntime", "onnx"):
         monkeypatch.setattr(preparation, "require", missing(module))

@@ -12,8 +12,8 @@ DEFAULT_SHAPES: Final = InputRange(AxisRange.fixed(1), AxisRange(64, 448, 1088),
 
 
 @dataclass(frozen=True, slots=True)
-class PlanShapes:
-    """What is asked of a plan's shapes, axis by axis; what is not asked for is of ``DEFAULT_SHAPES``.
+class RequestedShapes:
+    """What is asked of an artefact's shapes, axis by axis; what is not asked for is of ``DEFAULT_SHAPES``.
 
     Attributes:
         batch: Pairs in one call.
@@ -26,7 +26,7 @@ class PlanShapes:
     width: AxisRange | None = None
 
     @classmethod
-    def of(cls, inputs: InputRange) -> "PlanShapes":
+    def of(cls, inputs: InputRange) -> "RequestedShapes":
         """Exactly these."""
         return cls(inputs.batch, inputs.height, inputs.width)
 
@@ -46,7 +46,7 @@ class PlanShapes:
         )
 
 
-ANY_SHAPES: Final = PlanShapes()
+ANY_SHAPES: Final = RequestedShapes()
 """Nothing asked for."""
 
 

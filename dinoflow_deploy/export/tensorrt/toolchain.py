@@ -16,8 +16,8 @@ _LEVELS: Final = {"none": "NONE", "same-cc": "SAME_COMPUTE_CAPABILITY", "ampere-
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """A TensorRT, and the GPUs that its plan is for.
+class Toolchain:
+    """A TensorRT, and the GPUs that its plans are for.
 
     Attributes:
         flavour: Which TensorRT.
@@ -51,7 +51,7 @@ class Target:
         return None
 
 
-def find_target(options: PlanOptions) -> Target:
+def find_toolchain(options: PlanOptions) -> Toolchain:
     """Look at what is installed and whether there is a GPU.
 
     Raises:
@@ -72,10 +72,10 @@ def find_target(options: PlanOptions) -> Target:
             "--compute-capability"
         )
     if flavour is RTX:
-        return Target(flavour, module, gpu, _rtx_capabilities(module, options, gpu))
+        return Toolchain(flavour, module, gpu, _rtx_capabilities(module, options, gpu))
     hardware_compatibility(module, options)
     assert gpu is not None
-    return Target(flavour, module, gpu, (gpu.compute_capability,))
+    return Toolchain(flavour, module, gpu, (gpu.compute_capability,))
 
 
 def hardware_compatibility(trt: ModuleType, options: PlanOptions) -> object:

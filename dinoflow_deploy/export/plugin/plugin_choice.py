@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Final
+from typing import Any
 
 from dinoflow_deploy.bundles.input_range import InputRange
 from dinoflow_deploy.errors import ExportError, InputError
@@ -16,12 +16,11 @@ from dinoflow_deploy.export.plugin.ptx import PTX_CAPABILITY, load_ptx, ptx_dige
 from dinoflow_deploy.export.plugin.runtime_name import provide_runtime_name
 from dinoflow_deploy.tensorrt.flavours import RTX, TENSORRT, Flavour
 from dinoflow_deploy.tensorrt.log import Messages
-
-DOOR_CHOICES: Final = ("auto", "cpp", "aot", "none")
+from dinoflow_deploy.tensorrt.plan_info import PLUGINS
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class PluginChoice:
     """One way, and why it was taken.
 
     Attributes:
@@ -37,9 +36,9 @@ class Door:
     digest: str = ""
 
 
-def choose_door(
+def choose_plugin(
     wanted: str, trt: ModuleType, flavour: Flavour, inputs: InputRange, capabilities: Sequence[str]
-) -> Door:
+) -> PluginChoice:
     """Decide, and compile the C++ plugin if that is needed (seconds).
 
     ``auto`` takes the C++ plugin if the cache has it or it can be compiled, else the ahead-of-time plugin for
@@ -53,35 +52,37 @@ def choose_door(
         capabilities: Compute capabilities of the GPUs that are to run it, such as ``"9.0"``.
 
     Raises:
-        InputError: ``wanted`` is unknown, or is ``"aot"`` where that door is closed.
+        InputError: ``wanted`` is unknown, or is ``"aot"`` where that cannot be had.
         ExportError: ``"cpp"`` was wanted and cannot be had; the message says what is missing.
     """
     if wanted == "auto":
-        return _first_open(trt, flavour, inputs, capabilities)
+        return _first_possible(trt, flavour, inputs, capabilities)
     if wanted == "cpp":
-        return _cpp_door(trt, flavour, capabilities, "as asked for")
+        return _cpp_plugin(trt, flavour, capabilities, "as asked for")
     if wanted == "aot":
-        closed = _why_no_aot(trt, flavour, inputs, capabilities)
-        if closed:
-            raise InputError(f"--plugin aot cannot be had: {closed}; use --plugin cpp or none")
-        return _aot_door("as asked for")
+        missing = _why_no_aot(trt, flavour, inputs, capabilities)
+        if missing:
+            raise InputError(f"--plugin aot cannot be had: {missing}; use --plugin cpp or none")
+        return _aot_plugin("as asked for")
     if wanted == "none":
-        return Door("none", "the operator's body in standard operators, as asked for")
-    raise InputError(f"--plugin is '{wanted}': use {', '.join(DOOR_CHOICES)}")
+        return PluginChoice("none", "the operator's body in standard operators, as asked for")
+    raise InputError(f"--plugin is '{wanted}': use {', '.join(('auto', *PLUGINS))}")
 
 
-def network_flags(door: Door, trt: ModuleType) -> int:
+def network_flags(plugin: PluginChoice, trt: ModuleType) -> int:
     """Bits that ``create_network`` needs beside the caller's own."""
-    if door.name != "aot":
+    if plugin.name != "aot":
         return 0
     return aot_network_flag(trt)
 
 
-def open_door(door: Door, trt: ModuleType, builder: Any, config: Any, messages: Messages) -> None:
+def register_plugin(
+    plugin: PluginChoice, trt: ModuleType, builder: Any, config: Any, messages: Messages
+) -> None:
     """Make the plugin known to a builder, before anything is parsed.
 
     Args:
-        door: From :func:`choose_door`.
+        plugin: From :func:`choose_plugin`.
         trt: The module that it was chosen for.
         builder: Its registry gets the plugin.
         config: The plan that it builds will hold the library of ``"cpp"``.
@@ -90,64 +91,66 @@ def open_door(door: Door, trt: ModuleType, builder: Any, config: Any, messages: 
     Raises:
         ExportError: TensorRT refuses the plugin.
     """
-    if door.name == "aot":
+    if plugin.name == "aot":
         register_aot_plugin(trt)
-    if door.library is None:
+    if plugin.library is None:
         return
-    provide_runtime_name(RTX if trt.__name__ in RTX.modules else TENSORRT, door.library.parent)
-    if builder.get_plugin_registry().load_library(str(door.library)) is None:
+    provide_runtime_name(RTX if trt.__name__ in RTX.modules else TENSORRT, plugin.library.parent)
+    if builder.get_plugin_registry().load_library(str(plugin.library)) is None:
         raise ExportError(
-            f"TensorRT did not load the plugin {door.library}: {messages.why()}. Remove its folder and run "
+            f"TensorRT did not load the plugin {plugin.library}: {messages.why()}. Remove its folder and run "
             "dinoflow-deploy plugin build, or use --plugin none"
         )
-    config.plugins_to_serialize = [str(door.library)]
+    config.plugins_to_serialize = [str(plugin.library)]
 
 
-def check_plugin_layer(network: Any, door: Door) -> None:
-    """Hold the parser to the door, after parsing.
+def check_plugin_layer(network: Any, plugin: PluginChoice) -> None:
+    """Hold the parser to the choice, after parsing.
 
     Raises:
         ExportError: A plugin was to be used and the network has no plugin layer, or the other way round.
     """
     kinds = {network.get_layer(index).type.name for index in range(network.num_layers)}
-    if door.name == "none" and "PLUGIN_V3" in kinds:
+    if plugin.name == "none" and "PLUGIN_V3" in kinds:
         raise ExportError(
             "TensorRT took a plugin where none was wanted: the ahead-of-time one, once registered, "
             "stays until the process ends; build this plan in a process of its own"
         )
-    if door.name != "none" and "PLUGIN_V3" not in kinds:
+    if plugin.name != "none" and "PLUGIN_V3" not in kinds:
         raise ExportError(
-            f"the plugin ({door.name}) was not taken by TensorRT's parser: the ONNX has no node "
+            f"the plugin ({plugin.name}) was not taken by TensorRT's parser: the ONNX has no node "
             "dinoflow::LocalCorrelation with plugin_namespace 'dinoflow' (export without --plain), or use "
             "--plugin none"
         )
 
 
-def _first_open(trt: ModuleType, flavour: Flavour, inputs: InputRange, capabilities: Sequence[str]) -> Door:
+def _first_possible(
+    trt: ModuleType, flavour: Flavour, inputs: InputRange, capabilities: Sequence[str]
+) -> PluginChoice:
     try:
-        return _cpp_door(trt, flavour, capabilities, "by --plugin auto")
+        return _cpp_plugin(trt, flavour, capabilities, "by --plugin auto")
     except ExportError as error:
         # The cause alone; what to do about it is said by whoever asks for the plugin.
         no_cpp = re.split(r" \(|: ", str(error))[0]
     no_aot = _why_no_aot(trt, flavour, inputs, capabilities)
     if no_aot is None:
-        return _aot_door(f"by --plugin auto, since the C++ plugin cannot be had: {no_cpp}")
+        return _aot_plugin(f"by --plugin auto, since the C++ plugin cannot be had: {no_cpp}")
     why = f"since neither plugin can be had: cpp: {no_cpp}; aot: {no_aot}"
-    return Door("none", f"the operator's body, by --plugin auto, {why}")
+    return PluginChoice("none", f"the operator's body, by --plugin auto, {why}")
 
 
-def _cpp_door(trt: ModuleType, flavour: Flavour, capabilities: Sequence[str], why: str) -> Door:
+def _cpp_plugin(trt: ModuleType, flavour: Flavour, capabilities: Sequence[str], why: str) -> PluginChoice:
     version = trt.__version__
     library = find_library(flavour, version, capabilities)
     if library is None:
         more = (architecture_of(each) for each in capabilities if not runs_on(DEFAULT_ARCHITECTURES, each))
         library = build_library(flavour, version, architectures=(*DEFAULT_ARCHITECTURES, *more))
-    return Door("cpp", f"the C++ plugin {library.path}, {why}", library.path, library.digest)
+    return PluginChoice("cpp", f"the C++ plugin {library.path}, {why}", library.path, library.digest)
 
 
-def _aot_door(why: str) -> Door:
+def _aot_plugin(why: str) -> PluginChoice:
     load_ptx()
-    return Door("aot", f"the ahead-of-time plugin, {why}", None, ptx_digest())
+    return PluginChoice("aot", f"the ahead-of-time plugin, {why}", None, ptx_digest())
 
 
 def _why_no_aot(

@@ -5,7 +5,7 @@ import pytest
 
 from dinoflow_deploy.bundles.input_range import AxisRange, InputRange
 from dinoflow_deploy.errors import ExportError, InputError
-from dinoflow_deploy.export.plugin import correlation_choice as doors
+from dinoflow_deploy.export.plugin import plugin_choice
 from dinoflow_deploy.export.plugin.build import build_library
 from dinoflow_deploy.export.plugin.library import runs_on
 from dinoflow_deploy.export.plugin.ptx import ptx_digest
@@ -34,39 +34,39 @@ def no_headers(stand_in: StandIn) -> StandIn:
 
 
 def test_cpp_builds_once_and_keeps_the_digest(stand_in: StandIn) -> None:
-    door = doors.choose_door("cpp", TRT, TENSORRT, DYNAMIC, GH200)
-    assert (door.name, len(door.digest)) == ("cpp", 64)
-    assert door.library is not None
-    assert door.library.is_file()
-    again = doors.choose_door("auto", TRT, TENSORRT, DYNAMIC, GH200)
-    assert (again.library, again.digest) == (door.library, door.digest)
+    plugin = plugin_choice.choose_plugin("cpp", TRT, TENSORRT, DYNAMIC, GH200)
+    assert (plugin.name, len(plugin.digest)) == ("cpp", 64)
+    assert plugin.library is not None
+    assert plugin.library.is_file()
+    again = plugin_choice.choose_plugin("auto", TRT, TENSORRT, DYNAMIC, GH200)
+    assert (again.library, again.digest) == (plugin.library, plugin.digest)
     assert len(stand_in.calls) == 1
 
 
 def test_auto_takes_the_cached_library_without_compiler_or_headers(
     stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    built = doors.choose_door("cpp", TRT, TENSORRT, DYNAMIC, GH200)
+    built = plugin_choice.choose_plugin("cpp", TRT, TENSORRT, DYNAMIC, GH200)
     monkeypatch.setenv("PATH", "")
     monkeypatch.setenv("CUDACXX", "/nowhere/nvcc")
     monkeypatch.setenv("TENSORRT_ROOT", "/nowhere")
-    assert doors.choose_door("auto", TRT, TENSORRT, DYNAMIC, GH200).library == built.library
+    assert plugin_choice.choose_plugin("auto", TRT, TENSORRT, DYNAMIC, GH200).library == built.library
 
 
 def test_auto_without_headers(no_headers: StandIn) -> None:
-    door = doors.choose_door("auto", TRT, TENSORRT, STATIC, GH200)
-    assert (door.name, door.library, door.digest) == ("aot", None, ptx_digest())
-    assert "C++ headers were not found" in door.reason
-    door = doors.choose_door("auto", TRT, TENSORRT, DYNAMIC, GH200)
-    assert (door.name, door.digest) == ("none", "")
-    assert "C++ headers were not found" in door.reason
-    assert "these are dynamic" in door.reason
-    assert "\n" not in door.reason
+    plugin = plugin_choice.choose_plugin("auto", TRT, TENSORRT, STATIC, GH200)
+    assert (plugin.name, plugin.library, plugin.digest) == ("aot", None, ptx_digest())
+    assert "C++ headers were not found" in plugin.reason
+    plugin = plugin_choice.choose_plugin("auto", TRT, TENSORRT, DYNAMIC, GH200)
+    assert (plugin.name, plugin.digest) == ("none", "")
+    assert "C++ headers were not found" in plugin.reason
+    assert "these are dynamic" in plugin.reason
+    assert "\n" not in plugin.reason
 
 
 def test_cpp_that_cannot_be_had_is_an_error(no_headers: StandIn) -> None:
     with pytest.raises(ExportError, match="libnvinfer-headers-dev"):
-        doors.choose_door("cpp", TRT, TENSORRT, STATIC, GH200)
+        plugin_choice.choose_plugin("cpp", TRT, TENSORRT, STATIC, GH200)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_cpp_that_cannot_be_had_is_an_error(no_headers: StandIn) -> None:
 )
 def test_aot_that_cannot_be_had_is_an_error(trt: Any, flavour: Any, inputs: InputRange, reason: str) -> None:
     with pytest.raises(InputError, match=reason):
-        doors.choose_door("aot", trt, flavour, inputs, GH200)
+        plugin_choice.choose_plugin("aot", trt, flavour, inputs, GH200)
 
 
 def test_aot_is_closed_where_its_radius_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,24 +94,24 @@ def test_aot_is_closed_where_its_radius_cannot_be_read(monkeypatch: pytest.Monke
         old.__version__ = version
         monkeypatch.setattr("numpy.__version__", numpy)
         if is_open:
-            assert doors.choose_door("aot", old, TENSORRT, STATIC, GH200).name == "aot"
+            assert plugin_choice.choose_plugin("aot", old, TENSORRT, STATIC, GH200).name == "aot"
         else:
             with pytest.raises(InputError, match=rf"{version} cannot read .* NumPy {numpy}: pip install"):
-                doors.choose_door("aot", old, TENSORRT, STATIC, GH200)
+                plugin_choice.choose_plugin("aot", old, TENSORRT, STATIC, GH200)
 
 
 def test_the_library_runs_on_the_gpus_of_the_plan(stand_in: StandIn) -> None:
     of_blackwell = build_library(TENSORRT, TRT.__version__, architectures=[120]).path
-    assert doors.choose_door("cpp", TRT, TENSORRT, DYNAMIC, ("12.1",)).library == of_blackwell
-    door = doors.choose_door("cpp", TRT, TENSORRT, DYNAMIC, ("9.0", "12.0"))
-    assert door.library != of_blackwell
+    assert plugin_choice.choose_plugin("cpp", TRT, TENSORRT, DYNAMIC, ("12.1",)).library == of_blackwell
+    plugin = plugin_choice.choose_plugin("cpp", TRT, TENSORRT, DYNAMIC, ("9.0", "12.0"))
+    assert plugin.library != of_blackwell
     assert "sm_80 -gencode=arch=compute_90,code=[sm_90,compute_90]" in stand_in.calls[-1]
     # A generation before those that are compiled for by default.
     for wanted in ("cpp", "auto"):
-        door = doors.choose_door(wanted, TRT, TENSORRT, STATIC, ("7.5", "8.6"))
+        plugin = plugin_choice.choose_plugin(wanted, TRT, TENSORRT, STATIC, ("7.5", "8.6"))
         assert "sm_75" in stand_in.calls[-1]
         assert "[sm_90,compute_90]" in stand_in.calls[-1]
-        assert (door.name, len(stand_in.calls)) == ("cpp", 3)
+        assert (plugin.name, len(stand_in.calls)) == ("cpp", 3)
 
 
 @pytest.mark.parametrize(
@@ -131,22 +131,33 @@ def test_what_runs_on_a_gpu(
 
 def test_aot_is_closed_to_gpus_older_than_its_ptx(no_headers: StandIn) -> None:
     with pytest.raises(InputError, match=r"does not run on GPUs of compute capability 7\.5"):
-        doors.choose_door("aot", TRT, TENSORRT, STATIC, ("7.5",))
-    door = doors.choose_door("auto", TRT, TENSORRT, STATIC, ("7.5", "9.0"))
-    assert (door.name, "compute capability 7.5" in door.reason) == ("none", True)
+        plugin_choice.choose_plugin("aot", TRT, TENSORRT, STATIC, ("7.5",))
+    plugin = plugin_choice.choose_plugin("auto", TRT, TENSORRT, STATIC, ("7.5", "9.0"))
+    assert (plugin.name, "compute capability 7.5" in plugin.reason) == ("none", True)
 
 
 def test_unknown_door_is_refused() -> None:
     with pytest.raises(InputError, match="'c': use auto, cpp, aot, none"):
-        doors.choose_door("c", TRT, TENSORRT, STATIC, GH200)
+        plugin_choice.choose_plugin("c", TRT, TENSORRT, STATIC, GH200)
 
 
 def test_flags_by_name(stand_in: StandIn) -> None:
     for bit in (2, 3):
         trt = module(PREFER_AOT_PYTHON_PLUGINS=bit)
-        assert doors.network_flags(doors.choose_door("aot", trt, TENSORRT, STATIC, GH200), trt) == 1 << bit
-        assert doors.network_flags(doors.choose_door("cpp", trt, TENSORRT, STATIC, GH200), trt) == 0
-        assert doors.network_flags(doors.choose_door("none", trt, TENSORRT, STATIC, GH200), trt) == 0
+        assert (
+            plugin_choice.network_flags(plugin_choice.choose_plugin("aot", trt, TENSORRT, STATIC, GH200), trt)
+            == 1 << bit
+        )
+        assert (
+            plugin_choice.network_flags(plugin_choice.choose_plugin("cpp", trt, TENSORRT, STATIC, GH200), trt)
+            == 0
+        )
+        assert (
+            plugin_choice.network_flags(
+                plugin_choice.choose_plugin("none", trt, TENSORRT, STATIC, GH200), trt
+            )
+            == 0
+        )
 
 
 class Registry:
@@ -161,29 +172,29 @@ class Registry:
 
 @pytest.mark.parametrize("accepts", [True, False])
 def test_opening_cpp_loads_and_embeds_the_library(stand_in: StandIn, accepts: bool) -> None:
-    door = doors.choose_door("cpp", TRT, TENSORRT, DYNAMIC, GH200)
+    plugin = plugin_choice.choose_plugin("cpp", TRT, TENSORRT, DYNAMIC, GH200)
     registry = Registry(accepts)
     builder = SimpleNamespace(get_plugin_registry=lambda: registry)
     config = SimpleNamespace()
     if accepts:
-        doors.open_door(door, TRT, builder, config, Messages())
-        assert config.plugins_to_serialize == registry.loaded == [str(door.library)]
+        plugin_choice.register_plugin(plugin, TRT, builder, config, Messages())
+        assert config.plugins_to_serialize == registry.loaded == [str(plugin.library)]
     else:
         said = Messages(errors=["Unable to load library: x.so: wrong ELF class"])
         with pytest.raises(
             ExportError, match=r"did not load the plugin .*\.so: Unable to load .* ELF class\. R"
         ):
-            doors.open_door(door, TRT, builder, config, said)
+            plugin_choice.register_plugin(plugin, TRT, builder, config, said)
 
 
 def test_a_network_that_is_not_what_the_door_says_is_refused() -> None:
     layers = [SimpleNamespace(type=SimpleNamespace(name=name)) for name in ("CONVOLUTION", "PLUGIN_V3")]
     with_plugin = SimpleNamespace(num_layers=2, get_layer=lambda index: layers[index])
     without = SimpleNamespace(num_layers=1, get_layer=lambda index: layers[index])
-    door = doors.Door("cpp", "")
-    doors.check_plugin_layer(with_plugin, door)
-    doors.check_plugin_layer(without, doors.Door("none", ""))
+    plugin = plugin_choice.PluginChoice("cpp", "")
+    plugin_choice.check_plugin_layer(with_plugin, plugin)
+    plugin_choice.check_plugin_layer(without, plugin_choice.PluginChoice("none", ""))
     with pytest.raises(ExportError, match=r"plugin \(cpp\) was not taken"):
-        doors.check_plugin_layer(without, door)
+        plugin_choice.check_plugin_layer(without, plugin)
     with pytest.raises(ExportError, match="took a plugin where none was wanted"):
-        doors.check_plugin_layer(with_plugin, doors.Door("none", ""))
+        plugin_choice.check_plugin_layer(with_plugin, plugin_choice.PluginChoice("none", ""))

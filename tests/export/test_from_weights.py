@@ -7,10 +7,10 @@ from pathlib import Path
 import onnx
 import pytest
 
-from dinoflow_deploy.bundles.bundle import FileInfo
+from dinoflow_deploy.bundles.manifest import FileInfo
 from dinoflow_deploy.engines import Bundle
 from dinoflow_deploy.errors import ExportError, InputError
-from dinoflow_deploy.export import ExportOptions, ModelSource, bundle_writer, export_bundle, parity
+from dinoflow_deploy.export import ExportOptions, ModelSource, export_bundle, onnx_maker, parity
 from dinoflow_deploy.export.parity import Tolerance
 from dinoflow_deploy.train.model import save_model
 from tests.export.conftest import Exported
@@ -19,8 +19,8 @@ from tests.export.conftest import Exported
 @pytest.fixture
 def quick_options(nano: Exported, monkeypatch: pytest.MonkeyPatch) -> Callable[..., ExportOptions]:
     """Options of the shared nano export, whose graph then takes the place of tracing once more."""
-    monkeypatch.setattr(bundle_writer, "export_onnx", lambda *_: nano.onnx)
-    inputs = Bundle.open(nano.folder).manifest.inputs
+    monkeypatch.setattr(onnx_maker, "export_onnx", lambda *_: nano.onnx)
+    inputs = Bundle.open(nano.folder).manifest.onnx.inputs
     return lambda **arguments: ExportOptions(inputs=inputs, **arguments)
 
 
@@ -37,13 +37,13 @@ def test_manifest_describes_the_bundle(
     assert manifest.model.config == nano.model.config.to_dict() | {
         "head": json.loads(json.dumps(nano.model.config.to_dict()["head"]))
     }
-    assert (manifest.precision, manifest.opset) == ("fp32", 20)
-    assert (manifest.operator.radius, manifest.operator.inline) == (4, False)
-    assert {"torch", "onnx", "onnxscript", "onnxruntime", "dinoflow-deploy"} <= manifest.tools.keys()
-    assert manifest.parity is not None
-    assert 0 < manifest.parity.max_px <= 1e-3
-    assert report.nodes == len(nano.onnx.graph.node)
-    assert [row.batch for row in report.parity] == [2]
+    assert (manifest.precision, manifest.onnx.opset) == ("fp32", 20)
+    assert (manifest.onnx.operator.radius, manifest.onnx.operator.inline) == (4, False)
+    assert {"torch", "onnx", "onnxscript", "onnxruntime", "dinoflow-deploy"} <= manifest.onnx.tools.keys()
+    assert manifest.onnx.parity is not None
+    assert 0 < manifest.onnx.parity.max_px <= 1e-3
+    assert report.artefacts[0].nodes == len(nano.onnx.graph.node)
+    assert [row.batch for row in report.artefacts[0].parity] == [2]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bundle", "weights.safetensors"]
 
 
@@ -63,9 +63,9 @@ def test_without_verification_the_manifest_says_so(
     nano: Exported, quick_options: Callable[..., ExportOptions], tmp_path: Path
 ) -> None:
     report = export_bundle(nano.model, tmp_path / "bundle", quick_options(verify=False))
-    assert report.manifest.parity is None
-    assert report.parity == ()
-    assert "onnxruntime" not in report.manifest.tools
+    assert report.manifest.onnx.parity is None
+    assert report.artefacts[0].parity == ()
+    assert "onnxruntime" not in report.manifest.onnx.tools
 
 
 def test_an_existing_bundle_is_replaced_only_on_request(
@@ -99,7 +99,7 @@ def test_a_failure_keeps_the_old_bundle(
     def interrupted(*_: object) -> onnx.ModelProto:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(bundle_writer, "export_onnx", interrupted)
+    monkeypatch.setattr(onnx_maker, "export_onnx", interrupted)
     with pytest.raises(KeyboardInterrupt):
         export_bundle(nano.model, folder, quick_options(overwrite=True))
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
