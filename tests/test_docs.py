@@ -108,6 +108,13 @@ def test_what_is_there_is_no_fault(markdown: str) -> None:
     assert problems(markdown) == []
 
 
+def test_pages_that_the_sources_name_are_there() -> None:
+    sources = [*(ROOT / "dinoflow_deploy").rglob("*.py"), ROOT / "Dockerfile"]
+    named = {name for source in sources for name in re.findall(r"docs/[\w/.-]+\.md", source.read_text())}
+    assert {"docs/commands/data.md", "docs/gh200.md"} <= named
+    assert [name for name in named if not (ROOT / name).is_file()] == []
+
+
 def test_command_lines_are_seen() -> None:
     seen = {command for page in PAGES for command, _ in command_lines(page.read_text())}
     assert seen == set(commands())
