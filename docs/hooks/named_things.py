@@ -95,7 +95,7 @@ def command_lines(markdown: str) -> Iterator[tuple[str, list[str]]]:
     for block in _FENCED.findall(markdown):
         for line in block.replace("\\\n", " ").splitlines():
             words = re.search(r"(?:^|-m |\$ )(?:dinoflow-deploy|dinoflow_deploy) ([a-z][a-z ]*[a-z])", line)
-            if words is None or "dinoflow-deploy 0." in line:
+            if words is None:
                 continue
             command = _command(words[1])
             yield command, _OPTION.findall(line[words.start(1) :].partition("#")[0].partition("|")[0])
