@@ -14,6 +14,7 @@ from dinoflow_deploy.engines.base import EngineDescription
 from dinoflow_deploy.engines.devices import Device
 from dinoflow_deploy.engines.frames import Tensor
 from dinoflow_deploy.engines.pytorch.module_engine import ModuleEngine, choose_device
+from dinoflow_deploy.engines.pytorch.torchvision_backend import BACKEND
 from dinoflow_deploy.errors import EngineError, FileFormatError, MissingPackageError, ModelError
 from dinoflow_deploy.flow.padding import Padding
 from dinoflow_deploy.system.optional import is_installed
@@ -66,7 +67,7 @@ class TorchvisionRaftEngine(ModuleEngine["_LastFlow"]):
             chosen,
             EngineDescription(
                 model=name,
-                backend="torchvision",
+                backend=BACKEND.name,
                 device=str(chosen),
                 provider=f"eager, {UPDATES} updates",
                 precision="fp32",

@@ -6,6 +6,7 @@ from typing import Any, Final, TypeVar, overload
 from dinoflow_deploy.engines.base import EngineDescription, FlowEngine
 from dinoflow_deploy.engines.devices import Device
 from dinoflow_deploy.engines.frames import Tensor
+from dinoflow_deploy.engines.tensorrt.backend import BACKEND
 from dinoflow_deploy.engines.tensorrt.cuda import Cuda
 from dinoflow_deploy.engines.tensorrt.device_arrays import DeviceArray, DeviceView, view_of
 from dinoflow_deploy.engines.tensorrt.plan import Plan, check_tensors, deserialize, find_plan
@@ -74,7 +75,7 @@ class TensorRTEngine(FlowEngine):
         super().__init__(
             EngineDescription(
                 model=plan.name,
-                backend="tensorrt",
+                backend=BACKEND.name,
                 device=str(Device("cuda", self._index)),
                 provider=f"{plan.flavour.title} {trt.__version__}{', CUDA graph' if cuda_graph else ''}",
                 precision=plan.precision,

@@ -7,6 +7,7 @@ from dinoflow_deploy.bundles.input_range import InputRange
 from dinoflow_deploy.engines.base import EngineDescription, FlowEngine
 from dinoflow_deploy.engines.devices import Device
 from dinoflow_deploy.engines.frames import Frames, Tensor
+from dinoflow_deploy.engines.opencv.backend import BACKEND
 from dinoflow_deploy.errors import DeviceError
 from dinoflow_deploy.flow.padding import Padding
 
@@ -17,7 +18,7 @@ class OpenCVDisEngine(FlowEngine):
     Frames are made grey as ``cv2.cvtColor`` does, and are never padded: the flow is OpenCV's own.
 
     Args:
-        name: ``OPENCV_DIS``.
+        name: ``"opencv-dis"``.
         device: ``"auto"`` or ``"cpu"``.
         convert_colors: Take grey and RGBA frames too.
 
@@ -32,7 +33,7 @@ class OpenCVDisEngine(FlowEngine):
         super().__init__(
             EngineDescription(
                 model=name,
-                backend="opencv",
+                backend=BACKEND.name,
                 device="cpu",
                 provider="DISOpticalFlow, medium",
                 precision="fp32",
