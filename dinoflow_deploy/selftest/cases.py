@@ -41,10 +41,8 @@ class SelfTestOptions:
     seconds: float = 2.0
 
     def __post_init__(self) -> None:
-        for what, given, known in (
-            ("model", self.models, MODELS),
-            ("backend", self.backends, backend_names()),
-        ):
+        backends = backend_names()
+        for what, given, known in (("model", self.models, MODELS), ("backend", self.backends, backends)):
             for name in given:
                 if name not in known:
                     raise InputError(f"the {what} '{name}' is not part of the self-test: {', '.join(known)}")
@@ -83,7 +81,7 @@ class Case:
 
     @property
     def artefact(self) -> str:
-        """Kind of what is run: ``"safetensors"`` is the model itself, the others are what it is exported to."""
+        """Kind of what is run: ``"safetensors"``, the model itself, or what it is exported to."""
         return PLAN.name if self.backend in BUILT_ONLY else _trials()[self.backend]
 
     @property
@@ -107,19 +105,18 @@ def all_cases(options: SelfTestOptions) -> list[Case]:
         for model in options.models
         for name in options.backends
         for case in (
-            _built_only(model, name)
-            if name in BUILT_ONLY
-            else _MAKERS[trials[name]](model, find_backend(name))
+            _MAKERS[trials[name]](model, find_backend(name)) if name in trials else _built_only(model, name)
         )
     ]
 
 
 def _trials() -> dict[str, str]:
-    """What each backend is tried on: of what it runs, the first kind that can be made here."""
-    runs = {
-        backend.name: [kind.name for kind in backend.runs] for backend in all_backends() if backend.automatic
-    }
-    return {name: made for made in _MAKERS for name, kinds in runs.items() if made in kinds}
+    """What each backend that auto may choose is tried on: the first of ``_MAKERS`` that it runs."""
+    runs = {each.name: {kind.name for kind in each.runs} for each in all_backends() if each.automatic}
+    tried: dict[str, str] = {}
+    for made in _MAKERS:
+        tried |= {name: made for name, kinds in runs.items() if made in kinds and name not in tried}
+    return tried
 
 
 def _weights(model: str, backend: Backend) -> Iterator[Case]:

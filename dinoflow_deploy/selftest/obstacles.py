@@ -38,8 +38,8 @@ def _plugin(name: str) -> str | None:
     if name not in ("aot", "cpp"):
         return None
     status, failure = _plugin_status()
-    lacks = {need["name"]: need["problem"] for need in status["needs"] if need["problem"]}
-    aot = lacks.pop("PTX", failure)
+    lacks: dict[str, str] = {need["name"]: need["problem"] for need in status["needs"] if need["problem"]}
+    aot = lacks.pop("PTX", None) or failure
     if name == "aot":
         return aot
     if status["libraries"]:

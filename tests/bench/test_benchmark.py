@@ -28,8 +28,8 @@ from dinoflow_deploy.errors import EngineError, FileFormatError, InputError
 from dinoflow_deploy.models.builtin import builtin_models
 from dinoflow_deploy.progress import NoProgress
 from tests.cli.terminal import check_drawn, printed
-from tests.engines.conftest import difference_model
 from tests.processes import blocks_interrupts
+from tests.small_bundles import difference_model
 
 pytestmark = pytest.mark.slow
 

@@ -15,7 +15,7 @@ import torch
 
 from dinoflow_deploy.datasets import SceneConfig, SyntheticScenes
 from dinoflow_deploy.models.registry import MODELS
-from tests.engines.conftest import difference_model
+from tests.small_bundles import difference_model
 
 pytestmark = pytest.mark.slow
 

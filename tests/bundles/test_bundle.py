@@ -8,7 +8,7 @@ import pytest
 from dinoflow_deploy.bundles.bundle import FileInfo, Parity
 from dinoflow_deploy.engines import Bundle, Manifest
 from dinoflow_deploy.errors import FileFormatError, InputError
-from tests.engines.conftest import WriteBundle, make_manifest
+from tests.small_bundles import WriteBundle, make_manifest
 
 Change = Callable[[dict[str, Any]], object]
 

@@ -17,7 +17,7 @@ from dinoflow_deploy.models import builtin
 from dinoflow_deploy.system import own_process
 from dinoflow_deploy.system.machine import Gpu, describe_machine
 from dinoflow_deploy.system.optional import install_command, requirements
-from tests.engines.conftest import difference_model, make_manifest
+from tests.small_bundles import difference_model, make_manifest
 
 GPU = Gpu("NVIDIA GH200 480GB", 97871 << 20, "9.0", "580.65.06")
 WORKS = {

@@ -1,7 +1,7 @@
 import subprocess
 import sys
 
-from tests.engines.conftest import WriteOnnx
+from tests.small_bundles import WriteOnnx
 
 
 def run_python(code: str, *arguments: str) -> str:

@@ -12,7 +12,7 @@ from dinoflow_deploy.models import builtin
 from dinoflow_deploy.system import optional
 from dinoflow_deploy.tensorrt import flavours
 from dinoflow_deploy.train.model import FlowModel, FlowModelConfig, save_model
-from tests.engines.conftest import WriteBundle, WriteOnnx
+from tests.small_bundles import WriteBundle, WriteOnnx
 
 MakeFrames = Callable[..., np.ndarray]
 

@@ -7,7 +7,7 @@ import pytest
 from dinoflow_deploy.engines.base import EngineDescription
 from dinoflow_deploy.engines.memory_estimate import estimated_memory, memory_rule
 from dinoflow_deploy.models.registry import MODELS
-from tests.engines.conftest import DYNAMIC
+from tests.small_bundles import DYNAMIC
 
 RECORDS = (Path(__file__).parents[2] / "benchmarks" / "results").glob("pair_memory*.json")
 MEASURED = [found for record in RECORDS for found in json.loads(record.read_text())["results"]]

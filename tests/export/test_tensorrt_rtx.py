@@ -12,8 +12,8 @@ from onnx import TensorProto
 
 from dinoflow_deploy.export.options import DYNAMIC_INPUTS
 from tests.export.conftest import Exported, GetExport
+from tests.export.graph.test_operator import operator_model
 from tests.export.old_operator import with_old_operator
-from tests.export.test_operator import operator_model
 
 pytestmark = pytest.mark.slow
 

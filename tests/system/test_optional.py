@@ -9,7 +9,7 @@ import pytest
 from dinoflow_deploy.errors import MissingPackageError
 from dinoflow_deploy.system import optional
 
-PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
+PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
 
 # As setuptools writes it into the wheel.

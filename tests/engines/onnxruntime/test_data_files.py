@@ -10,7 +10,7 @@ import pytest
 from dinoflow_deploy.engines import load_engine
 from dinoflow_deploy.engines.onnxruntime.data_files import data_file_problem
 from dinoflow_deploy.errors import FileFormatError
-from tests.engines.conftest import WriteOnnx
+from tests.small_bundles import WriteOnnx
 
 MakeFrames = Callable[..., np.ndarray]
 ERROR = "[ONNXRuntimeError] : 1 : FAIL : "

@@ -14,7 +14,7 @@ from dinoflow_deploy.engines.onnxruntime import engine as engine_module
 from dinoflow_deploy.engines.onnxruntime.engine import OnnxRuntimeEngine
 from dinoflow_deploy.engines.onnxruntime.providers import CUDA
 from dinoflow_deploy.errors import DeviceError, EngineError, FileFormatError, InputError
-from tests.engines.conftest import WriteBundle, WriteOnnx
+from tests.small_bundles import WriteBundle, WriteOnnx
 
 MakeFrames = Callable[..., np.ndarray]
 

@@ -18,7 +18,7 @@ from dinoflow_deploy.engines.onnxruntime.providers import CPU, CUDA, TENSORRT, p
 from dinoflow_deploy.engines.onnxruntime.tensorrt_provider import OnnxRuntimeTensorRTEngine
 from dinoflow_deploy.errors import DeviceError, InputError
 from dinoflow_deploy.models.builtin import builtin_models
-from tests.engines.conftest import WriteBundle
+from tests.small_bundles import WriteBundle
 
 MakeFrames = Callable[..., np.ndarray]
 WITHOUT_LIBRARY = (

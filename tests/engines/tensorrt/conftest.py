@@ -10,9 +10,9 @@ import pytest
 
 from dinoflow_deploy.bundles.bundle import FileInfo, PlanInfo
 from dinoflow_deploy.bundles.input_range import AxisRange, InputRange
-from tests.engines.conftest import WriteBundle, make_manifest
 from tests.engines.tensorrt.fake_cuda import FakeMachine, FakeRuntime
 from tests.engines.tensorrt.fake_tensorrt import FakeTensorRT, Profile, plan_bytes
+from tests.small_bundles import WriteBundle, make_manifest
 
 WritePlan = Callable[..., Path]
 PLAN_INPUTS = InputRange(AxisRange(1, 1, 4), AxisRange(64, 96, 256), AxisRange(64, 128, 256))

@@ -9,10 +9,10 @@ import pytest
 from dinoflow_deploy import load_engine
 from dinoflow_deploy.engines.tensorrt.choice import planned_flavours
 from dinoflow_deploy.errors import EngineError, InputError
-from tests.engines.conftest import WriteBundle
 from tests.engines.tensorrt.conftest import WritePlan, expected
 from tests.engines.tensorrt.fake_cuda import FakeMachine
 from tests.engines.tensorrt.fake_tensorrt import FakeTensorRT
+from tests.small_bundles import WriteBundle
 
 MakeFrames = Callable[..., np.ndarray]
 

@@ -10,10 +10,10 @@ from dinoflow_deploy.engines.tensorrt.mismatch import Machine, causes
 from dinoflow_deploy.engines.tensorrt.plan import find_plan
 from dinoflow_deploy.errors import EngineError, FileFormatError, InputError
 from dinoflow_deploy.tensorrt import flavours
-from tests.engines.conftest import WriteBundle
 from tests.engines.tensorrt.conftest import WritePlan, plan_info
 from tests.engines.tensorrt.fake_tensorrt import FakeTensorRT
 from tests.inspection.rtx_plans import small_plan
+from tests.small_bundles import WriteBundle
 
 HERE = Machine("TensorRT", "11.4.0.106", "9.0")
 

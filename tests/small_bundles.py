@@ -1,3 +1,5 @@
+"""Bundles and ONNX files of a model so small that they are made for each test."""
+
 from collections.abc import Callable
 from pathlib import Path
 
