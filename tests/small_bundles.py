@@ -8,8 +8,10 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from dinoflow_deploy.bundles.bundle import FileInfo, Manifest, ModelInfo, OperatorInfo, PlanInfo
 from dinoflow_deploy.bundles.input_range import AxisRange, InputRange
+from dinoflow_deploy.bundles.manifest import FileInfo, Manifest, ModelInfo
+from dinoflow_deploy.bundles.onnx_info import OnnxInfo, OperatorInfo
+from dinoflow_deploy.tensorrt.plan_info import PlanInfo
 
 WriteOnnx = Callable[..., Path]
 WriteBundle = Callable[..., Path]
@@ -77,16 +79,20 @@ def make_manifest(
     precision: str = "fp32",
     plans: tuple[PlanInfo, ...] = (),
 ) -> Manifest:
-    return Manifest(
-        model=ModelInfo("difference", "0" * 64, {"backbone": "none"}),
-        precision=precision,
+    of_file = OnnxInfo(
+        file="model.onnx",
         inputs=inputs,
         operator=OperatorInfo(radius=4, inline=False),
         opset=20,
         tools={"onnx": onnx.__version__},
+        key=None,
         parity=None,
+    )
+    return Manifest(
+        model=ModelInfo("difference", "0" * 64, {"backbone": "none"}),
+        precision=precision,
+        artefacts=tuple(info.artefact() for info in (of_file, *plans)),
         files=files,
-        plans=plans,
     )
 
 

@@ -24,9 +24,9 @@ from dinoflow_deploy.bench.results import (
     failure_reason,
 )
 from dinoflow_deploy.bench.speed import SpeedRun, measure_speed
-from dinoflow_deploy.bundles.bundle import PRECISIONS
+from dinoflow_deploy.bundles.manifest import PRECISIONS
 from dinoflow_deploy.datasets import FlowDataset, FlowSample, open_dataset
-from dinoflow_deploy.datasets.readers.subset import spread_evenly
+from dinoflow_deploy.datasets.flow_dataset import spread_evenly
 from dinoflow_deploy.engines import FlowEngine
 from dinoflow_deploy.engines.backends import all_backends, compared_by_name
 from dinoflow_deploy.errors import EngineError, InputError

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from dinoflow_deploy.bundles.bundle import MANIFEST_NAME, ONNX_NAME, Manifest
+from dinoflow_deploy.bundles.manifest import MANIFEST_NAME, Manifest
 from dinoflow_deploy.errors import FileFormatError
 
 
@@ -15,5 +15,4 @@ def artefact_kinds(folder: Path) -> tuple[str, ...]:
         manifest = Manifest.read(folder / MANIFEST_NAME)
     except (OSError, FileFormatError):
         return ()
-    kinds = {"onnx": ONNX_NAME in manifest.files, "plan": bool(manifest.plans)}
-    return tuple(kind for kind, held in kinds.items() if held)
+    return tuple(dict.fromkeys(artefact.kind for artefact in manifest.artefacts))

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from dinoflow_deploy.errors import InputError
-from dinoflow_deploy.flow.padding import Padding
+
+if TYPE_CHECKING:
+    from dinoflow_deploy.flow.padding import Padding
 
 STRIDE: Final = 16
 """Height and width of the model's input are multiples of this: the patch size of its backbone."""
@@ -84,7 +86,7 @@ class InputRange:
         """Height and width by name."""
         return MappingProxyType({"height": self.height, "width": self.width})
 
-    def padding(self, height: int, width: int) -> Padding:
+    def padding(self, height: int, width: int) -> "Padding":
         """How a frame is padded to a size that the engine takes.
 
         Args:
@@ -97,6 +99,9 @@ class InputRange:
         Raises:
             InputError: A side is shorter than 16 pixels or longer than the range.
         """
+        # Not above: whoever only describes shapes needs no NumPy.
+        from dinoflow_deploy.flow.padding import Padding
+
         padded = {}
         for (name, axis), side in zip(self.sides.items(), (height, width), strict=True):
             if side < SMALLEST_FRAME:

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from dinoflow_deploy.cli.tables import print_parts
+from dinoflow_deploy.export.source import ModelSource
 from dinoflow_deploy.tables import Table
 
 if TYPE_CHECKING:
@@ -19,25 +20,24 @@ _ISLAND_LEGEND = (
 )
 
 
-def print_error_tables(weights: tuple[str, str | None, str | None, dict[str, str]], size: str | None) -> None:
+def print_error_tables(source: ModelSource, size: str | None) -> None:
     """Measure a model in fp16 and bf16 and print both tables.
 
     Args:
-        weights: What makes a ``ModelSource``.
+        source: The model.
         size: ``"HEIGHTxWIDTH"`` of the frames in px, or ``None`` for the usual one.
     """
     from dinoflow_deploy.cli.progress import TerminalProgress
     from dinoflow_deploy.system.optional import require
 
     require("torch", "measuring what low precision costs")
-    from dinoflow_deploy.export import ModelSource
     from dinoflow_deploy.export.options import parse_inputs
     from dinoflow_deploy.export.precision_study.error_table import DEFAULT_SIZE, measure_errors
 
     inputs = None if size is None else parse_inputs(size, "1")
     height, width = (inputs.height.min, inputs.width.min) if inputs else DEFAULT_SIZE
     with TerminalProgress() as progress:
-        table = measure_errors(ModelSource(*weights).load(), (height, width), progress)
+        table = measure_errors(source.load(), (height, width), progress)
     print_parts(error_tables(table))
 
 

@@ -1,15 +1,20 @@
-"""``dinoflow-deploy export``: PyTorch weights to a bundle, and a bundle to a TensorRT plan."""
+"""``dinoflow-deploy export``: PyTorch weights to a bundle, and a bundle to a further artefact."""
 
-from enum import StrEnum
+from collections.abc import Callable, Sequence
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from dinoflow_deploy.cli.target_options import choices, own_values, parameter_names, parameters
 from dinoflow_deploy.cli.values import parse_path, parse_reference
+from dinoflow_deploy.export.target import Target
+from dinoflow_deploy.export.targets import TARGETS
 
 if TYPE_CHECKING:
-    from dinoflow_deploy.export import ExportOptions, PlanOptions
+    from dinoflow_deploy.export import ModelSource
+    from dinoflow_deploy.export.target import TargetOptions
 
 _MODEL = (
     "nano, small, vits16, or a complete .safetensors file such as RUN/best.safetensors; with --target "
@@ -17,51 +22,54 @@ _MODEL = (
 )
 _SIZE = "Height and width in px, multiples of 16, fixed in the file."
 _CORNER = "HxW[,BATCH]"
-_TENSORRT = "TensorRT plans"
-"""Panel of the options that --target tensorrt alone takes."""
+_GIVEN: Final = ("chosen", "targets", "own")
+"""Parameters of ``_export`` that are made here."""
+_HELP: Final = """
+Export a model to a bundle that every engine runs, and prove that it still computes the same flow.
+
+With --target tensorrt the bundle also holds a TensorRT plan. A bundle that is there already, from the same
+weights and settings, is reused.
+"""
 
 
-class Precision(StrEnum):
-    """Types that an export computes in."""
+def export_command(targets: Sequence[Target] = TARGETS) -> Callable[..., None]:
+    """The command, with the options of its targets.
 
-    FP32 = "fp32"
-    FP16 = "fp16"
-    BF16 = "bf16"
+    Args:
+        targets: The first one is the ONNX file.
+    """
+    rows = {target.name: target for target in targets}
 
+    def export(**values: Any) -> None:
+        own = {name: values.pop(name) for name in parameter_names(targets)}
+        _export(chosen=rows[values.pop("target")], targets=targets, own=own, **values)
 
-class TargetName(StrEnum):
-    """What an export ends with."""
-
-    ONNX = "onnx"
-    TENSORRT = "tensorrt"
-
-
-class FlavourName(StrEnum):
-    """The two TensorRTs."""
-
-    TENSORRT = "tensorrt"
-    RTX = "rtx"
-
-
-class PluginName(StrEnum):
-    """What a plan computes the local correlation with."""
-
-    AUTO = "auto"
-    CPP = "cpp"
-    AOT = "aot"
-    NONE = "none"
+    fixed = [each for each in signature(_export).parameters.values() if each.name not in _GIVEN]
+    panels = [each for target in targets[1:] for each in parameters(target)]
+    before = 1 + [each.name for each in fixed].index("rename")
+    chosen = [_target_parameter(targets), *parameters(targets[0])]
+    # Typer reads the parameters from here.
+    vars(export)["__signature__"] = Signature([*fixed[:before], *chosen, *fixed[before:], *panels])
+    export.__doc__ = _HELP.strip()
+    return export
 
 
-class HardwareCompatibility(StrEnum):
-    """GPUs that run a plan."""
+def _target_parameter(targets: Sequence[Target]) -> Parameter:
+    kind = choices("--target", [target.name for target in targets])
+    text = ", or ".join(target.help for target in targets) + "."
+    return Parameter(
+        "target",
+        Parameter.POSITIONAL_OR_KEYWORD,
+        default=kind(targets[0].name),
+        annotation=Annotated[kind, typer.Option(help=text)],
+    )
 
-    NONE = "none"
-    SAME_CC = "same-cc"
-    AMPERE_PLUS = "ampere-plus"
 
-
-def export(
+def _export(
     context: typer.Context,
+    chosen: Target,
+    targets: Sequence[Target],
+    own: dict[str, Any],
     model: Annotated[str, typer.Option(parser=parse_reference, metavar="MODEL", help=_MODEL)],
     output: Annotated[
         Path | None,
@@ -82,10 +90,6 @@ def export(
     rename: Annotated[
         list[str] | None, typer.Option(metavar="OLD=NEW", help="A name in --head and what it stands for.")
     ] = None,
-    target: Annotated[
-        TargetName, typer.Option(help="onnx, or tensorrt for a plan beside it.")
-    ] = TargetName.ONNX,
-    precision: Annotated[Precision, typer.Option(help="Type of weights and computation.")] = Precision.FP32,
     size: Annotated[str | None, typer.Option(metavar="HxW", show_default="--dynamic", help=_SIZE)] = None,
     dynamic: Annotated[
         bool, typer.Option("--dynamic", help="Any height and width from 64 to 2048 px, multiples of 16.")
@@ -111,78 +115,16 @@ def export(
         str | None,
         typer.Option(
             metavar="N|dynamic",
-            show_default="dynamic; --target tensorrt: 1",
+            show_default="dynamic; for plans 1",
             help="Pairs per call; dynamic: 1 to 16.",
         ),
     ] = None,
-    opset: Annotated[
-        int, typer.Option(metavar="N", show_default="20; bf16: 22", help="ONNX opset, 20 to 22.")
-    ] = 0,
-    plain: Annotated[
-        bool, typer.Option("--plain", help="Standard operators only, for runtimes that read no functions.")
-    ] = False,
     no_verify: Annotated[
         bool, typer.Option("--no-verify", help="Do not compare the export with PyTorch.")
     ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a bundle that exists; make even what is there.")
     ] = False,
-    flavour: Annotated[
-        FlavourName,
-        typer.Option(help="TensorRT, or TensorRT-RTX for RTX cards.", rich_help_panel=_TENSORRT),
-    ] = FlavourName.TENSORRT,
-    plugin: Annotated[
-        PluginName,
-        typer.Option(
-            help="Local correlation: C++ plugin, ahead-of-time one, or the operator's own body.",
-            rich_help_panel=_TENSORRT,
-        ),
-    ] = PluginName.AUTO,
-    optimization_level: Annotated[
-        int | None,
-        typer.Option(
-            metavar="0..5",
-            show_default="TensorRT's, 3",
-            help="How long to search for fast kernels.",
-            rich_help_panel=_TENSORRT,
-        ),
-    ] = None,
-    timing_cache: Annotated[
-        Path | None,
-        typer.Option(
-            parser=parse_path,
-            metavar="FILE",
-            help="Kernel timings that builds share; not for rtx.",
-            rich_help_panel=_TENSORRT,
-        ),
-    ] = None,
-    hardware_compatibility: Annotated[
-        HardwareCompatibility,
-        typer.Option(
-            metavar="NAME",
-            help="none, same-cc or ampere-plus: GPUs that run it beside those like the building one; not for "
-            "rtx.",
-            rich_help_panel=_TENSORRT,
-        ),
-    ] = HardwareCompatibility.NONE,
-    workspace: Annotated[
-        float | None,
-        typer.Option(
-            metavar="GiB",
-            show_default="all of the GPU's memory",
-            help="Most scratch memory of a kernel.",
-            rich_help_panel=_TENSORRT,
-        ),
-    ] = None,
-    compute_capability: Annotated[
-        str | None,
-        typer.Option(
-            metavar="89,120",
-            show_default="this GPU's",
-            help="What rtx builds for, on any machine.",
-            rich_help_panel=_TENSORRT,
-        ),
-    ] = None,
     error_table: Annotated[
         bool,
         typer.Option(
@@ -192,11 +134,6 @@ def export(
         ),
     ] = False,
 ) -> None:
-    """Export a model to a bundle that every engine runs, and prove that it still computes the same flow.
-
-    With --target tensorrt the bundle also holds a TensorRT plan. A bundle that is there already, from the
-    same weights and settings, is reused.
-    """
     from dinoflow_deploy.cli.error_table import print_error_tables
     from dinoflow_deploy.cli.export_options import (
         Shapes,
@@ -204,80 +141,61 @@ def export(
         check_given_for_error_table,
         parse_renames,
     )
-    from dinoflow_deploy.export import ExportOptions, PlanOptions
-    from dinoflow_deploy.export.tensorrt.options import parse_compute_capabilities
+    from dinoflow_deploy.export import ModelSource
+    from dinoflow_deploy.export.target import SharedOptions
 
+    source = ModelSource(model, head, backbone_weights, parse_renames(rename or []))
     if error_table:
         check_given_for_error_table(context)
-        weights = (model, head, backbone_weights, parse_renames(rename or []))
-        print_error_tables(weights, size)
+        print_error_tables(source, size)
         return
     if output is None:
         raise typer.BadParameter("--output names the folder of the bundle: give it, or --error-table")
     # An empty name, as of a variable that is not set, is not the current folder.
-    is_plan, is_bundle = target is TargetName.TENSORRT, bool(model) and Path(model).is_dir()
-    check_given(context, plan=is_plan, bundle=is_bundle)
+    bundle = Path(model) if model and Path(model).is_dir() else None
+    check_given(context, chosen, targets, is_bundle=bundle is not None)
     shapes = Shapes(size, dynamic, minimum, optimum, maximum, batch)
-    capabilities = () if compute_capability is None else parse_compute_capabilities(compute_capability)
-    plan = PlanOptions(
-        flavour=flavour.value,
-        plugin=plugin.value,
-        shapes=shapes.of_plan(),
-        optimization_level=optimization_level,
-        hardware_compatibility=hardware_compatibility.value,
-        workspace_gib=workspace,
-        compute_capabilities=capabilities,
-        timing_cache=timing_cache,
-        verify=not no_verify,
-    )
-    if is_bundle:
-        _export_bundle(Path(model), output, plan, overwrite)
-        return
-    options = ExportOptions(
-        precision=precision.value,
-        inputs=shapes.of_file(default_batch="1" if is_plan else "dynamic"),
-        opset=opset,
-        plain=plain,
+    shared = SharedOptions(
+        inputs=shapes.of_file(default_batch=chosen.batch),
+        shapes=shapes.requested(),
         verify=not no_verify,
         overwrite=overwrite,
     )
-    renames = parse_renames(rename or [])
-    _export_weights((model, head, backbone_weights, renames), output, options, plan if is_plan else None)
+    options, *further = (
+        target.options.from_command(shared, own_values(target, own))
+        for target in dict.fromkeys((targets[0], chosen))
+    )
+    if bundle is not None:
+        _from_bundle(bundle, output, further[0], overwrite=overwrite)
+    else:
+        _from_weights(source, output, options, *further)
 
 
-def _export_weights(
-    source: tuple[str, str | None, str | None, dict[str, str]],
-    output: Path,
-    options: "ExportOptions",
-    plan: "PlanOptions | None",
-) -> None:
-    from dinoflow_deploy.cli.export_report import print_bundle, print_next, print_plan
+def _from_weights(source: "ModelSource", output: Path, *options: Any) -> None:
+    from dinoflow_deploy.cli.export_report import print_report
     from dinoflow_deploy.cli.progress import TerminalProgress
     from dinoflow_deploy.system.optional import require
 
-    require("torch", "exporting")
-    require("onnx", "exporting")
-    require("onnxscript", "exporting")
-    from dinoflow_deploy.export import ModelSource, export_bundle
+    for package in ("torch", "onnx", "onnxscript"):
+        require(package, "exporting")
+    from dinoflow_deploy.export import export_bundle
 
-    model = ModelSource(*source)
     # Before an output that exists: who has both wrong would delete that for nothing.
-    model.check()
+    source.check()
+    of_file, *target = options
     with TerminalProgress() as progress:
-        report = export_bundle(model, output, options, progress, plan)
-    print_bundle(report.folder, report.manifest, report.nodes, report.parity, reused=report.reused)
-    if report.plan is not None:
-        print_plan(report.plan)
-    print_next(report.folder, report.manifest, report.plan)
+        report = export_bundle(source, output, of_file, progress, *target)
+    print_report(report)
 
 
-def _export_bundle(source: Path, output: Path, plan: "PlanOptions", overwrite: bool) -> None:
-    from dinoflow_deploy.cli.export_report import print_bundle, print_next, print_plan
+def _from_bundle(source: Path, output: Path, options: "TargetOptions", *, overwrite: bool) -> None:
+    from dinoflow_deploy.cli.export_report import print_report
     from dinoflow_deploy.cli.progress import TerminalProgress
     from dinoflow_deploy.export import build_from_bundle
 
     with TerminalProgress() as progress:
-        report = build_from_bundle(source, output, plan, progress, overwrite=overwrite)
-    print_bundle(report.folder, report.manifest, None, ())
-    print_plan(report.plan)
-    print_next(report.folder, report.manifest, report.plan)
+        report = build_from_bundle(source, output, options, progress, overwrite=overwrite)
+    print_report(report)
+
+
+export = export_command()

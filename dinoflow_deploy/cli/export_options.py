@@ -1,46 +1,53 @@
 """Which options of ``dinoflow-deploy export`` go together, and the shapes that they stand for."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import typer
 
 from dinoflow_deploy.bundles.input_range import InputRange
+from dinoflow_deploy.cli.target_options import parameter_names
 from dinoflow_deploy.cli.values import refuse_options
 from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.export.options import parse_inputs
-from dinoflow_deploy.export.tensorrt.shapes import PlanShapes, parse_profile
+from dinoflow_deploy.export.shapes import RequestedShapes, parse_profile
+from dinoflow_deploy.export.target import Target
 
-_OF_PLANS: Final = (
-    *("flavour", "plugin", "optimization_level", "timing_cache", "hardware_compatibility", "workspace"),
-    "compute_capability",
-)
-_OF_WEIGHTS: Final = ("head", "backbone_weights", "rename", "precision", "opset", "plain")
-_OF_ERROR_TABLE: Final = ("model", "head", "backbone_weights", "rename", "size", "error_table")
+_OF_SOURCE: Final = ("head", "backbone_weights", "rename")
+_OF_ERROR_TABLE: Final = ("model", *_OF_SOURCE, "size", "error_table")
 
 
-def check_given(context: typer.Context, *, plan: bool, bundle: bool) -> None:
+def check_given(
+    context: typer.Context, chosen: Target, targets: Sequence[Target], *, is_bundle: bool
+) -> None:
     """Refuse options that have no meaning here, in place of ignoring them.
 
     Args:
         context: Of the command.
-        plan: Whether a TensorRT plan is built.
-        bundle: Whether it is built from a bundle.
+        chosen: The target.
+        targets: All targets, the ONNX file first.
+        is_bundle: Whether the model is a bundle, whose ONNX file is there.
 
     Raises:
         InputError: A bundle is to be exported to what it already holds.
         typer.BadParameter: An option is for something else.
     """
-    if bundle and not plan:
+    onnx, *others = targets
+    if is_bundle and chosen is onnx:
+        names = ", ".join(f"--target {target.name}" for target in others)
         raise InputError(
-            f"{context.params['model']} is a folder, and a bundle is exported already: --target tensorrt "
-            "builds a plan from it"
+            f"{context.params['model']} is a folder, and a bundle is exported already: {names} builds "
+            f"{' or '.join(target.title for target in others)} from it"
         )
-    if not plan:
-        refuse_options(context, _OF_PLANS, "is for --target tensorrt")
-    if bundle:
+    for target in others:
+        if target is not chosen:
+            refuse_options(context, parameter_names([target]), f"is for --target {target.name}")
+    if is_bundle:
         refuse_options(
-            context, _OF_WEIGHTS, "is for exporting weights: the bundle's ONNX file is taken as it is"
+            context,
+            (*_OF_SOURCE, *parameter_names([onnx])),
+            "is for exporting weights: the bundle's ONNX file is taken as it is",
         )
 
 
@@ -99,14 +106,14 @@ class Shapes:
         """Shapes that the ONNX file takes; ``default_batch`` is what no ``--batch`` means."""
         return self._range() or parse_inputs(self.size, self.batch or default_batch)
 
-    def of_plan(self) -> PlanShapes:
-        """What is asked of the plan's shapes."""
+    def requested(self) -> RequestedShapes:
+        """What is asked of an artefact's shapes."""
         given = self._range()
         if given is not None:
-            return PlanShapes.of(given)
+            return RequestedShapes.of(given)
         inputs = parse_inputs(self.size, self.batch or "1")
         sides = self.size is not None or self.dynamic
-        return PlanShapes(
+        return RequestedShapes(
             batch=inputs.batch if self.batch is not None else None,
             height=inputs.height if sides else None,
             width=inputs.width if sides else None,

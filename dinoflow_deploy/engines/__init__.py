@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from dinoflow_deploy.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from dinoflow_deploy.bundles.bundle import Bundle, Manifest
+    from dinoflow_deploy.bundles.bundle import Bundle
     from dinoflow_deploy.bundles.input_range import InputRange
+    from dinoflow_deploy.bundles.manifest import Manifest
     from dinoflow_deploy.engines.base import EngineDescription, FlowEngine
     from dinoflow_deploy.engines.frame_conversion import to_frame
     from dinoflow_deploy.engines.loading import load_engine

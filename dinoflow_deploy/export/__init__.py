@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from dinoflow_deploy.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from dinoflow_deploy.export.bundle_writer import ExportReport, export_bundle
+    from dinoflow_deploy.export.from_bundle import build_from_bundle
+    from dinoflow_deploy.export.from_weights import export_bundle
     from dinoflow_deploy.export.options import ExportOptions
+    from dinoflow_deploy.export.report import ExportReport
     from dinoflow_deploy.export.source import ModelSource
-    from dinoflow_deploy.export.tensorrt.from_bundle import build_from_bundle
     from dinoflow_deploy.export.tensorrt.options import PlanOptions
 
 __all__ = [
@@ -27,10 +28,10 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "ExportOptions": "export.options",
-        "ExportReport": "export.bundle_writer",
+        "ExportReport": "export.report",
         "ModelSource": "export.source",
         "PlanOptions": "export.tensorrt.options",
-        "build_from_bundle": "export.tensorrt.from_bundle",
-        "export_bundle": "export.bundle_writer",
+        "build_from_bundle": "export.from_bundle",
+        "export_bundle": "export.from_weights",
     },
 )

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from dinoflow_deploy.atomic import atomic_folder, check_folder
-from dinoflow_deploy.bundles.bundle import FORMAT, MANIFEST_NAME, ONNX_NAME
+from dinoflow_deploy.bundles.manifest import FORMAT, MANIFEST_NAME
+from dinoflow_deploy.bundles.onnx_info import ONNX_NAME
 from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.tensorrt.flavours import FLAVOURS
 

@@ -4,26 +4,28 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
-from dinoflow_deploy.bundles.bundle import ONNX_NAME
+from dinoflow_deploy.bundles.bundle import Bundle
 from dinoflow_deploy.engines.base import FlowEngine
-from dinoflow_deploy.engines.loading import load_engine
 
-EMULATED = ", bfloat16 emulated"
+EMULATED: Final = ", bfloat16 emulated"
 """Follows the engine's name where the file holds bfloat16, for which ONNX Runtime's CPU has no kernels."""
 
 
 @contextmanager
-def cpu_engine(bundle: Path, precision: str) -> Iterator[FlowEngine]:
-    """ONNX Runtime's CPU provider on a bundle's ONNX file; for bf16 on its emulation, see ``emulation``.
+def cpu_engine(bundle: Bundle) -> Iterator[FlowEngine]:
+    """ONNX Runtime's CPU provider on a bundle's ONNX file; for bf16 on its emulation, see ``bf16_emulation``.
 
     Args:
-        bundle: Folder of the bundle.
-        precision: Of the file. bf16 needs the package onnx.
+        bundle: The bundle; bf16 needs the package onnx.
     """
+    from dinoflow_deploy.engines.onnxruntime.engine import OnnxRuntimeEngine
+
     with tempfile.TemporaryDirectory() as temporary:
-        path = _emulated(bundle / ONNX_NAME, Path(temporary)) if precision == "bf16" else bundle
-        with load_engine(path, "onnxruntime", "cpu") as engine:
+        is_bf16 = bundle.manifest.precision == "bf16"
+        source = _emulated(bundle.onnx_path, Path(temporary)) if is_bf16 else bundle
+        with OnnxRuntimeEngine(source, device="cpu") as engine:
             yield engine
 
 
@@ -32,5 +34,5 @@ def _emulated(path: Path, folder: Path) -> Path:
 
     from dinoflow_deploy.export.bf16_emulation import emulate_bfloat16
 
-    onnx.save(emulate_bfloat16(onnx.load(path)), folder / ONNX_NAME)
-    return folder / ONNX_NAME
+    onnx.save(emulate_bfloat16(onnx.load(path)), folder / path.name)
+    return folder / path.name

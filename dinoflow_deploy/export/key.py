@@ -2,52 +2,57 @@
 
 import hashlib
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import dinoflow_deploy
-from dinoflow_deploy.bundles.bundle import ONNX_NAME, Manifest
+from dinoflow_deploy.bundles.manifest import ModelInfo
+from dinoflow_deploy.bundles.onnx_info import OnnxInfo
+from dinoflow_deploy.export.option import decisive
 from dinoflow_deploy.export.options import ExportOptions
-
-_NOT_DECISIVE: Final = ("verify", "overwrite")
-"""Options that change no byte of the file; any other is part of the key, new ones too."""
-_SOURCES: Final = ("export", "train/model")
-"""Folders of this package whose code decides what is exported."""
-
-
-def with_key(manifest: Manifest, options: ExportOptions) -> Manifest:
-    """A manifest with the key of its ONNX file.
-
-    The key is over the weights, the model's configuration, every option, the versions of the tools, the code
-    of the exporter and of the model, and the file that came of it.
-
-    Args:
-        manifest: Lists the file.
-        options: What it was exported with.
-    """
-    chosen = {name: value for name, value in asdict(options).items() if name not in _NOT_DECISIVE}
-    decisive = {
-        "model": asdict(manifest.model),
-        "options": chosen,
-        "tools": {name: version for name, version in manifest.tools.items() if name != VERIFIER},
-        "code": _code_sha256(),
-        "onnx": manifest.files[ONNX_NAME].sha256,
-    }
-    return replace(manifest, key=sha256_of(decisive))
-
 
 VERIFIER: Final = "onnxruntime"
 """A tool that only verifies has no part in the file."""
+_SOURCES: Final = ("export/graph", "train/model")
+"""Folders of this package whose code decides what is exported."""
 
 
-def sha256_of(decisive: dict[str, Any]) -> str:
-    """SHA-256 of JSON values."""
-    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
+def with_key(info: OnnxInfo, model: ModelInfo, options: ExportOptions, onnx_sha256: str) -> OnnxInfo:
+    """What a manifest says of an ONNX file, with its key.
+
+    The key is over the weights, the model's configuration, every option that is not declared outside it, the
+    versions of the tools, the code of the exporter and of the model, and the file that came of it.
+
+    Args:
+        info: Of the file.
+        model: What was exported.
+        options: What it was exported with.
+        onnx_sha256: Of the file.
+    """
+    of_file = {
+        "model": model,
+        "options": decisive(options),
+        "tools": {name: version for name, version in info.tools.items() if name != VERIFIER},
+        "code": _code_sha256(),
+        "onnx": onnx_sha256,
+    }
+    return replace(info, key=sha256_of(of_file))
+
+
+def sha256_of(values: dict[str, Any]) -> str:
+    """SHA-256 of JSON values and dataclasses of them."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True, default=_plain).encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    raise TypeError(f"a {type(value).__name__} has no form in JSON")
 
 
 def _code_sha256() -> str:
     package, digest = Path(dinoflow_deploy.__file__).parent, hashlib.sha256()
-    for path in sorted(path for folder in _SOURCES for path in (package / folder).glob("*.py")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    for path in sorted(path for folder in _SOURCES for path in (package / folder).rglob("*.py")):
+        digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()

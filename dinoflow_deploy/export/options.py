@@ -2,11 +2,13 @@
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from dinoflow_deploy.bundles.bundle import PRECISIONS
 from dinoflow_deploy.bundles.input_range import MINIMUM_SIDE, AxisRange, InputRange
+from dinoflow_deploy.bundles.manifest import PRECISIONS
 from dinoflow_deploy.errors import InputError
+from dinoflow_deploy.export.option import Option, option, setting
+from dinoflow_deploy.export.target import SharedOptions
 
 OPSETS: Final = (20, 21, 22)
 DEFAULT_OPSET: Final = 20
@@ -27,7 +29,8 @@ class ExportOptions:
 
     Attributes:
         precision: ``"fp32"``, ``"fp16"`` or ``"bf16"``: type of the weights and of the computation. Images
-            and flow are float32 either way, and some parts stay float32, see ``export.precision``.
+            and flow are float32 either way, and some parts stay float32, see
+            ``export.graph.module_preparation``.
         inputs: Shapes that the exported model takes; an axis whose limits are equal is static in the graph.
         opset: ONNX opset, 20 to 22; 0 is the oldest that does: 20, or 22 for bf16.
         plain: Write the local correlation's body into the graph itself, for runtimes that read no ONNX
@@ -36,12 +39,23 @@ class ExportOptions:
         overwrite: Replace an existing folder.
     """
 
-    precision: str = "fp32"
-    inputs: InputRange = DYNAMIC_INPUTS
-    opset: int = 0
-    plain: bool = False
-    verify: bool = True
-    overwrite: bool = False
+    precision: str = option(
+        "fp32", Option("--precision", "Type of weights and computation.", choices=PRECISIONS)
+    )
+    inputs: InputRange = setting(DYNAMIC_INPUTS)
+    opset: int = option(
+        0, Option("--opset", "ONNX opset, 20 to 22.", metavar="N", shown_default="20; bf16: 22")
+    )
+    plain: bool = option(
+        False, Option("--plain", "Standard operators only, for runtimes that read no functions.")
+    )
+    verify: bool = setting(True, outside_key="comparing changes no byte of the file")
+    overwrite: bool = setting(False, outside_key="what was there before changes no byte of the file")
+
+    @classmethod
+    def from_command(cls, shared: SharedOptions, own: dict[str, Any]) -> "ExportOptions":
+        """As ``TargetOptions`` has it."""
+        return cls(inputs=shared.inputs, verify=shared.verify, overwrite=shared.overwrite, **own)
 
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:

@@ -3,17 +3,20 @@
 import heapq
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dinoflow_deploy.bundles.bundle import Parity
 from dinoflow_deploy.bundles.input_range import AxisRange, InputRange
+from dinoflow_deploy.bundles.parity import Parity
 from dinoflow_deploy.datasets import SceneConfig, SyntheticScenes
 from dinoflow_deploy.engines.base import FlowEngine
 from dinoflow_deploy.errors import ExportError
+from dinoflow_deploy.export.cpu_engine import EMULATED, cpu_engine
+from dinoflow_deploy.export.draft import Draft
+from dinoflow_deploy.export.report import ParityRow
 from dinoflow_deploy.progress import Progress
 
 
@@ -60,27 +63,26 @@ _SEED: Final = 20_240
 _SCENES_PER_PAIR: Final = 16
 
 
-@dataclass(frozen=True, slots=True)
-class ParityRow:
-    """End-point difference at one input shape, in px.
+def verify_artefact(engine: FlowEngine, draft: Draft, progress: Progress) -> tuple[Parity, list[ParityRow]]:
+    """Compare an artefact of a draft with the draft's reference, within the tolerance of its precision.
 
-    Attributes:
-        batch: Pairs in one call.
-        height: Height of the frames.
-        width: Their width.
-        flow_px: Mean length of the reference's flow.
-        mean_px: Mean difference.
-        p99_px: 99th percentile.
-        max_px: Largest difference; not a number if the export's flow holds one that is not.
+    Args:
+        engine: Runs the artefact.
+        draft: The bundle that it is part of.
+        progress: Told of each shape.
+
+    Raises:
+        ExportError: The flow differs by more than the tolerance.
+        EngineError: The artefact does not run.
     """
-
-    batch: int
-    height: int
-    width: int
-    flow_px: float
-    mean_px: float
-    p99_px: float
-    max_px: float
+    if draft.reference is not None:
+        with draft.reference() as compared:
+            return verify(engine, compared, draft.precision, progress)
+    with cpu_engine(draft.bundle) as compared:
+        parity, rows = verify(engine, compared, draft.precision, progress)
+    if draft.precision == "bf16":
+        parity = replace(parity, reference=f"onnxruntime bf16 on cpu{EMULATED}")
+    return parity, rows
 
 
 def verify(

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dinoflow_deploy.errors import InputError
-from dinoflow_deploy.train.model import FlowModel, FlowModelConfig, load_model
-from dinoflow_deploy.train.model.config import model_names
+
+if TYPE_CHECKING:
+    from dinoflow_deploy.train.model import FlowModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,7 @@ class ModelSource:
     backbone_weights: str | None = None
     renames: dict[str, str] = field(default_factory=dict)
 
-    def load(self) -> FlowModel:
+    def load(self) -> "FlowModel":
         """Load the model, in evaluation mode.
 
         Raises:
@@ -33,6 +35,9 @@ class ModelSource:
             ModelError: Weights do not fit, are not published, or the hub refused.
             FileFormatError: A file is damaged.
         """
+        from dinoflow_deploy.train.model import FlowModel, FlowModelConfig, load_model
+        from dinoflow_deploy.train.model.config import model_names
+
         self.check()
         if self.name in model_names():
             config = FlowModelConfig.named(self.name)
@@ -45,6 +50,8 @@ class ModelSource:
         Raises:
             InputError: There is no such model or file, or further weights are given with a complete model.
         """
+        from dinoflow_deploy.train.model.config import model_names
+
         if self.name in model_names():
             return
         known = ", ".join(model_names())

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from dinoflow_deploy.bundles.bundle import MANIFEST_NAME, FileInfo
+from dinoflow_deploy.bundles.manifest import MANIFEST_NAME, FileInfo
 from dinoflow_deploy.engines.onnxruntime.packages import require_onnx
 from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.inspection.bundle import inspect_bundle
@@ -15,7 +15,7 @@ from dinoflow_deploy.inspection.training_run import CHECKPOINT_NAME, is_run, mod
 from dinoflow_deploy.models.builtin import builtin_models
 from dinoflow_deploy.models.published import PublishedModel, find_published, published_models
 from dinoflow_deploy.models.unknown_model import unknown_model
-from dinoflow_deploy.system.home import expand_home
+from dinoflow_deploy.system.user_folders import expand_home
 
 PLAN_SUFFIXES: Final = (".plan", ".engine", ".trt")
 

@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
-from dinoflow_deploy.bundles.bundle import MANIFEST_NAME, Bundle, FileInfo
+from dinoflow_deploy.bundles.bundle import Bundle
+from dinoflow_deploy.bundles.manifest import MANIFEST_NAME, FileInfo
 from dinoflow_deploy.engines.onnxruntime.packages import require_onnx
 from dinoflow_deploy.errors import MissingPackageError
 from dinoflow_deploy.inspection.plan_file import read_plan
 from dinoflow_deploy.inspection.report import FileDetails, GraphDetails, LeftOut, PlanDetails, Report
+from dinoflow_deploy.tensorrt.plan_info import PlanInfo
 
 
 def inspect_bundle(folder: Path, *, allow_host_code: bool) -> Report:
@@ -45,7 +47,7 @@ def _graph(bundle: Bundle) -> tuple[GraphDetails | None, tuple[LeftOut, ...]]:
 def _plans(bundle: Bundle, *, allow_host_code: bool) -> tuple[tuple[PlanDetails, ...], tuple[LeftOut, ...]]:
     found: list[PlanDetails] = []
     left_out: list[LeftOut] = []
-    for recorded in bundle.manifest.plans:
+    for recorded in bundle.manifest.all_of(PlanInfo):
         plan, more = read_plan(bundle.folder / recorded.file, recorded, allow_host_code=allow_host_code)
         found.append(plan)
         left_out += more

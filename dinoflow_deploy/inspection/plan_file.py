@@ -2,13 +2,15 @@
 
 from pathlib import Path
 
-from dinoflow_deploy.bundles.bundle import MANIFEST_NAME, FileInfo, Manifest, PlanInfo, problem_with
+from dinoflow_deploy.bundles.bundle import problem_with
+from dinoflow_deploy.bundles.manifest import MANIFEST_NAME, FileInfo, Manifest
 from dinoflow_deploy.errors import FileFormatError
 from dinoflow_deploy.inspection.plan_engine import describe_engine
 from dinoflow_deploy.inspection.plan_loading import load_anywhere
 from dinoflow_deploy.inspection.report import FileDetails, LeftOut, PlanDetails, Report
 from dinoflow_deploy.tensorrt.flavours import FLAVOURS, Flavour, find_flavour
 from dinoflow_deploy.tensorrt.plan_header import PlanHeader, read_header
+from dinoflow_deploy.tensorrt.plan_info import PlanInfo
 
 
 def inspect_plan(path: Path, *, allow_host_code: bool) -> Report:
@@ -75,5 +77,5 @@ def _manifest_beside(path: Path) -> tuple[Manifest | None, tuple[LeftOut, ...]]:
 
 
 def _recorded(manifest: Manifest | None, path: Path) -> PlanInfo | None:
-    plans = manifest.plans if manifest else ()
+    plans = manifest.all_of(PlanInfo) if manifest else ()
     return next((plan for plan in plans if plan.file == path.name), None)

@@ -4,8 +4,9 @@ from dataclasses import asdict, dataclass
 from math import isfinite
 from typing import Any
 
-from dinoflow_deploy.bundles.bundle import FileInfo, Manifest, PlanInfo
+from dinoflow_deploy.bundles.manifest import FileInfo, Manifest
 from dinoflow_deploy.tensorrt.plan_header import PlanHeader
+from dinoflow_deploy.tensorrt.plan_info import PlanInfo
 
 Counts = dict[str, dict[str, int]]
 """Counts by precision, then by kind of operator or layer."""

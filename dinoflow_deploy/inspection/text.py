@@ -1,14 +1,20 @@
 """A report as lines for a person, each with a label."""
 
 from collections.abc import Iterator
+from typing import Final
 
-from dinoflow_deploy.bundles.bundle import Manifest, Parity, PlanInfo
+from dinoflow_deploy.bundles.artefact import Artefact
+from dinoflow_deploy.bundles.manifest import Manifest
+from dinoflow_deploy.bundles.onnx_info import OnnxInfo
+from dinoflow_deploy.bundles.parity import Parity
 from dinoflow_deploy.inspection.engine_text import engine_lines
 from dinoflow_deploy.inspection.report import GraphDetails, ModelDetails, PlanDetails, Report, TrainingDetails
 from dinoflow_deploy.inspection.wording import counts_lines, digest, size, tensor_lines, weights_lines
 from dinoflow_deploy.tensorrt.flavours import find_flavour
+from dinoflow_deploy.tensorrt.plan_info import PlanInfo
 
 Lines = Iterator[tuple[str, str]]
+_SHOWN_OTHERWISE: Final = (OnnxInfo.kind, PlanInfo.kind)
 
 
 def report_lines(report: Report) -> Lines:
@@ -37,14 +43,18 @@ def report_lines(report: Report) -> Lines:
         yield from _model_lines(report.model)
     for plan in report.plans:
         yield from _plan_lines(plan)
+    if report.manifest and not is_plan:
+        for artefact in report.manifest.artefacts:
+            if artefact.kind not in _SHOWN_OTHERWISE:
+                yield from _artefact_lines(artefact)
 
 
 def _manifest_lines(manifest: Manifest) -> Lines:
-    yield "model", f"{manifest.model.name}, {manifest.precision}, opset {manifest.opset}"
+    yield "model", f"{manifest.model.name}, {manifest.precision}, opset {manifest.onnx.opset}"
     yield _weights_line(manifest)
-    yield "shapes", f"{manifest.inputs}; sides are multiples of {manifest.stride}"
+    yield "shapes", f"{manifest.onnx.inputs}; sides are multiples of {manifest.stride}"
     yield _images_line(manifest)
-    yield from _parity_lines("parity", manifest.parity, "the export was not verified")
+    yield from _parity_lines("parity", manifest.onnx.parity, "the export was not verified")
     yield _tools_line(manifest)
 
 
@@ -60,14 +70,11 @@ def _weights_line(manifest: Manifest) -> tuple[str, str]:
 
 
 def _images_line(manifest: Manifest) -> tuple[str, str]:
-    images = manifest.normalisation
-    low, high = images.range
-    inside = ", normalised inside the model" if images.inside_model else ""
-    return "images", f"{images.channel_order}, {low:g} to {high:g}{inside}"
+    return "images", str(manifest.normalisation)
 
 
 def _tools_line(manifest: Manifest) -> tuple[str, str]:
-    return "made with", ", ".join(f"{name} {version}" for name, version in manifest.tools.items())
+    return "made with", ", ".join(f"{name} {version}" for name, version in manifest.onnx.tools.items())
 
 
 def _parity_lines(label: str, parity: Parity | None, absent: str) -> Lines:
@@ -113,7 +120,7 @@ def _operator_lines(graph: GraphDetails | None, manifest: Manifest | None) -> Li
             body = f"its body has {operator.body_nodes} nodes"
         yield "operator", f"dinoflow::LocalCorrelation ({attributes}); {body}"
     if manifest and not (graph and graph.operators):
-        stated = manifest.operator
+        stated = manifest.onnx.operator
         form = (
             "inline, in standard operators" if stated.inline else f"one node {stated.domain}::{stated.name}"
         )
@@ -152,6 +159,16 @@ def _plan_lines(plan: PlanDetails) -> Lines:
         yield from _recorded_lines(plan.recorded)
     if plan.engine:
         yield from engine_lines(plan.engine)
+
+
+def _artefact_lines(artefact: Artefact) -> Lines:
+    """What the manifest says of an artefact, whatever its kind."""
+    yield artefact.kind, artefact.file
+    yield "", f"takes {artefact.inputs}"
+    for values in (artefact.tools, artefact.details):
+        if values:
+            yield "", ", ".join(f"{name} {value}" for name, value in values.items())
+    yield from _parity_lines("", artefact.parity, "it was not run after it was made")
 
 
 def _recorded_lines(plan: PlanInfo) -> Lines:

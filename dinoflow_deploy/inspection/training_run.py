@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from safetensors import SafetensorError, safe_open
 
-from dinoflow_deploy.bundles.bundle import MANIFEST_NAME
+from dinoflow_deploy.bundles.manifest import MANIFEST_NAME
 from dinoflow_deploy.errors import FileFormatError
 from dinoflow_deploy.inspection.report import TrainingDetails
 from dinoflow_deploy.system.system_errors import check_readable

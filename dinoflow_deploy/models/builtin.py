@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 import dinoflow_deploy
-from dinoflow_deploy.bundles.bundle import MANIFEST_NAME
+from dinoflow_deploy.bundles.manifest import MANIFEST_NAME
 from dinoflow_deploy.models.registry import MODELS
 
 MODELS_FOLDER: Final = Path(dinoflow_deploy.__file__).parent / "models"

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Final
 
-from dinoflow_deploy.bundles.bundle import PRECISIONS
+from dinoflow_deploy.bundles.manifest import PRECISIONS
 from dinoflow_deploy.engines.backend import Backend
 from dinoflow_deploy.engines.backends import all_backends, find_backend
 from dinoflow_deploy.engines.kinds import ONNX, SAFETENSORS

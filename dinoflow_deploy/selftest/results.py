@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from dinoflow_deploy.bench.results import SpeedResult
-from dinoflow_deploy.bundles.bundle import Parity
+from dinoflow_deploy.bundles.parity import Parity
 from dinoflow_deploy.selftest.cases import Case
 
 FORMAT: Final = 1

@@ -10,7 +10,8 @@ from typing import Any
 from dinoflow_deploy.bench.engine_process import EngineSource
 from dinoflow_deploy.bench.results import failure_reason
 from dinoflow_deploy.bench.speed import measure_speed
-from dinoflow_deploy.bundles.bundle import ONNX_NAME, Bundle, Parity
+from dinoflow_deploy.bundles.bundle import Bundle
+from dinoflow_deploy.bundles.parity import Parity
 from dinoflow_deploy.engines.backends import find_backend
 from dinoflow_deploy.engines.kinds import SAFETENSORS
 from dinoflow_deploy.engines.tensorrt.backend import PLAN
@@ -128,7 +129,7 @@ class _Runner:
         found["command"] = command.text(case.label)
         folder, found["seconds"] = self._export(command, weights)
         bundle = Bundle.open(folder)
-        run = next((plan.file for plan in bundle.manifest.plans), ONNX_NAME)
+        run = bundle.manifest.artefacts[-1].file
         found["model_bytes"] = bundle.manifest.files[run].bytes
         # What is built alone shows what the parser takes.
         if case.backend not in BUILT_ONLY:
@@ -171,8 +172,8 @@ class _Runner:
 def _own_parity(case: Case, bundle: Bundle) -> Parity | None:
     """What the export found when it ran the same engine; nothing if it did not."""
     if case.artefact == PLAN.name:
-        return bundle.manifest.plans[0].parity
-    parity = bundle.manifest.parity
+        return bundle.manifest.artefacts[-1].parity
+    parity = bundle.manifest.onnx.parity
     same = parity is not None and parity.engine.split()[0] == case.backend and case.device == "cpu"
     return parity if same else None
 

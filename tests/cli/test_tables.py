@@ -10,13 +10,14 @@ from dinoflow_deploy.bench.results import BenchResult, Failure, Latency, SpeedRe
 from dinoflow_deploy.bench.tables import parts
 from dinoflow_deploy.bundles.bundle import Bundle
 from dinoflow_deploy.cli.error_table import error_tables
-from dinoflow_deploy.cli.export_report import print_bundle
+from dinoflow_deploy.cli.export_report import print_report
 from dinoflow_deploy.cli.tables import print_parts
 from dinoflow_deploy.datasets.scenes.synthetic_tree import write_synthetic_tree
 from dinoflow_deploy.doctor import examination
-from dinoflow_deploy.export.parity import ParityRow
+from dinoflow_deploy.export.onnx_report import OnnxReport
 from dinoflow_deploy.export.precision_study import error_table
 from dinoflow_deploy.export.precision_study.error_table import BlockError, ErrorTable, FlowError, IslandError
+from dinoflow_deploy.export.report import ExportReport, ParityRow
 from dinoflow_deploy.inspection import inspect_artifact, report_lines
 from dinoflow_deploy.selftest import tables as selftest_tables
 from dinoflow_deploy.selftest.cases import Case
@@ -102,7 +103,7 @@ def test_bench(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_selftest(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
     machine = {"processor": "AMD EPYC " * 9, "cores": 2, "system": "S", "gpus": [], "gpu_problem": None}
-    parity = Bundle.open(NANO.bundle).manifest.parity
+    parity = Bundle.open(NANO.bundle).manifest.onnx.parity
     result = SelfTestResult(
         {"machine": machine, "versions": {f"package{place}": "1.2.3" for place in range(12)}},
         {"size": [448, 1024]},
@@ -133,8 +134,9 @@ def test_export_error_table(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_export_of_a_bundle_and_a_plan(tmp_path) -> None:
     manifest = Bundle.open(NANO.bundle).manifest
     rows = [ParityRow(1, 128, 192, 20.44, 8.3e-06, 2.4e-05, 2.8e-05)]
-    text = printed(lambda: print_bundle(tmp_path, manifest, 498, rows), 80)
-    lines = text.splitlines()
+    artefact = replace(OnnxReport.of(manifest), nodes=498, parity=tuple(rows))
+    text = printed(lambda: print_report(ExportReport(tmp_path, manifest, (artefact,))), 80)
+    lines = text.partition("next ")[0].splitlines()
     assert max(map(len, lines)) <= 80
     folded = " ".join(text.split())
     assert "parity onnxruntime CPUExecutionProvider against pytorch fp32 on cpu: end-point" in folded

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dinoflow_deploy import __version__
-from dinoflow_deploy.bundles.bundle import FileInfo
+from dinoflow_deploy.bundles.manifest import FileInfo
 from dinoflow_deploy.doctor import examination, probes
 from dinoflow_deploy.doctor.examination import Check, examine
 from dinoflow_deploy.engines import backend
@@ -15,7 +15,8 @@ from dinoflow_deploy.engines.onnxruntime import backend as onnxruntime_backend
 from dinoflow_deploy.engines.tensorrt import backend as tensorrt_backend
 from dinoflow_deploy.models import builtin
 from dinoflow_deploy.system import own_process
-from dinoflow_deploy.system.machine import Gpu, describe_machine
+from dinoflow_deploy.system.gpus import Gpu
+from dinoflow_deploy.system.machine import describe_machine
 from dinoflow_deploy.system.optional import install_command, requirements
 from tests.small_bundles import difference_model, make_manifest
 

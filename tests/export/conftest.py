@@ -9,7 +9,8 @@ import onnx
 import pytest
 from onnx import ModelProto
 
-from dinoflow_deploy.bundles.bundle import ONNX_NAME, Bundle
+from dinoflow_deploy.bundles.bundle import Bundle
+from dinoflow_deploy.bundles.onnx_info import ONNX_NAME
 from dinoflow_deploy.export import ExportOptions, export_bundle
 from dinoflow_deploy.export.options import parse_inputs
 from dinoflow_deploy.train.model import FlowModel

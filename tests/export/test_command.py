@@ -40,9 +40,9 @@ def test_writes_the_same_bytes_in_another_process_and_says_what_it_wrote(
     assert done.returncode == 0, done.stderr
     assert (folder / "model.onnx").read_bytes() == get_export("nano", "fp32", True).path.read_bytes()
     manifest = Bundle.open(folder).manifest
-    assert manifest.parity is not None
-    assert manifest.parity.max_px <= 1e-3
-    assert manifest.parity.pairs == 6
+    assert manifest.onnx.parity is not None
+    assert manifest.onnx.parity.max_px <= 1e-3
+    assert manifest.onnx.parity.pairs == 6
     for part in (
         "nano, fp32, opset 20",
         "batch 1..16, height 64..2048, width 64..2048",

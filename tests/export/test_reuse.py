@@ -9,20 +9,23 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from dinoflow_deploy.bundles.bundle import FileInfo, Manifest
 from dinoflow_deploy.bundles.input_range import InputRange
+from dinoflow_deploy.bundles.manifest import FileInfo, Manifest
 from dinoflow_deploy.cli.app import app
 from dinoflow_deploy.engines import Bundle
 from dinoflow_deploy.errors import InputError
-from dinoflow_deploy.export import ExportOptions, bundle_writer, export_bundle, key
-from dinoflow_deploy.export.manifests import write_manifest
+from dinoflow_deploy.export import ExportOptions, ExportReport, export_bundle, key, onnx_maker
 from dinoflow_deploy.export.options import parse_inputs
 from dinoflow_deploy.train.model import save_model
 from tests.export.conftest import Exported
 from tests.export.lively import lively_model
 
 INPUTS = parse_inputs("64x112", "2")
-Export = Callable[..., bundle_writer.ExportReport]
+Export = Callable[..., ExportReport]
+
+
+def write_manifest(manifest: Manifest, folder: Path) -> None:
+    (folder / "manifest.json").write_text(manifest.to_json())
 
 
 def contents(folder: Path) -> dict[str, tuple[int, bytes]]:
@@ -37,13 +40,13 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def export(nano: Exported, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Export:
     """Exports to a folder that holds an export already; tracing once more fails."""
-    monkeypatch.setattr(bundle_writer, "export_onnx", lambda *_: nano.onnx)
+    monkeypatch.setattr(onnx_maker, "export_onnx", lambda *_: nano.onnx)
 
-    def run(model: Any = nano.model, **changes: Any) -> bundle_writer.ExportReport:
+    def run(model: Any = nano.model, **changes: Any) -> ExportReport:
         return export_bundle(model, folder, ExportOptions(**{"inputs": INPUTS, "verify": False} | changes))
 
     assert not run().reused
-    monkeypatch.setattr(bundle_writer, "export_onnx", lambda *_: pytest.fail("traced again"))
+    monkeypatch.setattr(onnx_maker, "export_onnx", lambda *_: pytest.fail("traced again"))
     return run
 
 
@@ -51,13 +54,14 @@ def test_the_same_again_is_left_as_it_is(export: Export, nano: Exported, folder:
     before = contents(folder)
     report = export()
     assert report.reused
-    assert (report.nodes, report.parity, report.plan) == (len(nano.onnx.graph.node), (), None)
+    (artefact,) = report.artefacts
+    assert (artefact.nodes, artefact.parity) == (len(nano.onnx.graph.node), ())
     assert report.manifest == Bundle.open(folder).manifest
     assert contents(folder) == before
 
 
 def test_overwriting_exports_again(export: Export, monkeypatch: pytest.MonkeyPatch, nano: Exported) -> None:
-    monkeypatch.setattr(bundle_writer, "export_onnx", lambda *_: nano.onnx)
+    monkeypatch.setattr(onnx_maker, "export_onnx", lambda *_: nano.onnx)
     assert not export(overwrite=True).reused
 
 
@@ -91,15 +95,20 @@ def test_every_option_but_those_that_change_no_byte_is_in_the_key(export: Export
         "overwrite": True,
     }
     changed = {field.name: replace(options, **{field.name: others[field.name]}) for field in fields(options)}
-    unlike = {name for name, other in changed.items() if key.with_key(manifest, other).key != manifest.key}
+
+    def key_with(other: ExportOptions) -> str | None:
+        sha256 = manifest.files["model.onnx"].sha256
+        return key.with_key(manifest.onnx, manifest.model, other, sha256).key
+
+    unlike = {name for name, other in changed.items() if key_with(other) != manifest.onnx.key}
     assert unlike == others.keys() - {"verify", "overwrite"}
 
 
 def test_a_bundle_of_before_the_key_is_not_reused(export: Export, folder: Path) -> None:
     content = json.loads((folder / "manifest.json").read_text())
-    del content["key"]
+    content["artefacts"][0]["key"] = None
     (folder / "manifest.json").write_text(json.dumps(content))
-    assert Bundle.open(folder).manifest.key is None
+    assert Bundle.open(folder).manifest.onnx.key is None
     with pytest.raises(InputError, match=r"exported before bundles had keys.*--overwrite"):
         export()
 
@@ -107,14 +116,14 @@ def test_a_bundle_of_before_the_key_is_not_reused(export: Export, folder: Path) 
 def test_other_code_of_the_exporter_is_another_export(
     export: Export, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(key, "_SOURCES", ("export",))
+    monkeypatch.setattr(key, "_SOURCES", ("export/graph",))
     with pytest.raises(InputError, match="exported by another state of this package, or changed afterwards"):
         export()
 
 
 def test_another_version_of_a_tool_is_named(export: Export, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = bundle_writer.version
-    monkeypatch.setattr(bundle_writer, "version", lambda name: "99" if name == "onnx" else real(name))
+    real = onnx_maker.version
+    monkeypatch.setattr(onnx_maker, "version", lambda name: "99" if name == "onnx" else real(name))
     with pytest.raises(InputError, match=r"its onnx was 1\.\d+\.\d+, not 99"):
         export()
 

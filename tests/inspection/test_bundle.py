@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dinoflow_deploy.bundles.bundle import Manifest
+from dinoflow_deploy.bundles.manifest import Manifest
 from dinoflow_deploy.errors import FileFormatError, InputError
 from dinoflow_deploy.inspection import inspect_artifact, report_lines
 from tests.inspection.conftest import NANO
@@ -53,24 +53,9 @@ def test_every_damaged_and_missing_file_is_named_at_once(nano_bundle: Path) -> N
 def test_a_plan_that_is_no_file_of_the_bundle_is_refused(nano_bundle: Path) -> None:
     path = nano_bundle / "manifest.json"
     content = json.loads(path.read_text())
-    content["plans"] = [
-        {
-            "file": "rtx.plan",
-            "flavour": "rtx",
-            "version": "1.7.1.116",
-            "compute_capabilities": ["8.9"],
-            "gpu": None,
-            "driver": None,
-            "inputs": content["inputs"],
-            "plugin": "none",
-            "hardware_compatibility": "none",
-            "optimization_level": 3,
-            "key": "0" * 64,
-            "parity": None,
-        }
-    ]
+    content["artefacts"].append(content["artefacts"][0] | {"file": "rtx.plan", "kind": "plan"})
     path.write_text(json.dumps(content))
-    with pytest.raises(FileFormatError, match=r"manifest\.json: 'plans' names rtx\.plan, which 'files' does"):
+    with pytest.raises(FileFormatError, match=r"manifest\.json: 'artefacts' names rtx\.plan, which"):
         inspect_artifact(nano_bundle)
 
 
@@ -126,7 +111,7 @@ def test_without_onnx_the_manifest_is_shown_and_the_rest_named() -> None:
     )
     report = json.loads(done.stdout)
     assert report["graph"] is None
-    assert report["manifest"]["operator"]["radius"] == 4
+    assert report["manifest"]["artefacts"][0]["details"]["operator"]["radius"] == 4
     assert report["files"][1]["recorded"] is True
     (left_out,) = report["left_out"]
     assert "nodes" in left_out["what"]
@@ -142,7 +127,9 @@ def test_without_onnx_the_manifest_is_shown_and_the_rest_named() -> None:
 def test_without_the_node_in_a_graph_the_operator_is_the_manifests(inline: bool, expected: str) -> None:
     report = inspect_artifact("nano")
     assert report.manifest is not None
-    manifest = replace(report.manifest, operator=replace(report.manifest.operator, inline=inline))
+    onnx = report.manifest.onnx
+    changed = replace(onnx, operator=replace(onnx.operator, inline=inline)).artefact()
+    manifest = replace(report.manifest, artefacts=(changed,))
     assert report.graph is not None
     for graph in (None, replace(report.graph, operators=())):
         lines = list(report_lines(replace(report, graph=graph, manifest=manifest)))

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from dinoflow_deploy.bundles.bundle import FileInfo, Manifest, PlanInfo
 from dinoflow_deploy.bundles.input_range import AxisRange, InputRange
+from dinoflow_deploy.bundles.manifest import FileInfo, Manifest
 from dinoflow_deploy.errors import FileFormatError
 from dinoflow_deploy.inspection import inspect_artifact, report_lines
 from dinoflow_deploy.tensorrt.plan_header import HEADER_BYTES, PlanHeader
+from dinoflow_deploy.tensorrt.plan_info import PlanInfo
 from tests.inspection.rtx_plans import small_plan
 
 trt = pytest.importorskip("tensorrt_rtx_bindings")
@@ -146,16 +147,19 @@ def add_plan(folder: Path, capabilities: tuple[str, ...] = ("SM89",), **recorded
         compute_capabilities=("8.9",),
         gpu=None,
         driver=None,
-        inputs=manifest.inputs,
+        inputs=manifest.onnx.inputs,
         plugin="cpp",
         hardware_compatibility="none",
         optimization_level=3,
+        tools={},
         key="0" * 64,
         parity=None,
     )
     plan = replace(plan, **recorded)
     manifest = replace(
-        manifest, files=manifest.files | {path.name: FileInfo.of(path)}, plans=(*manifest.plans, plan)
+        manifest,
+        files=manifest.files | {path.name: FileInfo.of(path)},
+        artefacts=(*manifest.artefacts, plan.artefact()),
     )
     (folder / "manifest.json").write_text(manifest.to_json())
     return plan

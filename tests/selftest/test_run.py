@@ -8,7 +8,8 @@ import pytest
 from dinoflow_deploy.bench.engine_process import EngineSource
 from dinoflow_deploy.bench.results import Failure
 from dinoflow_deploy.bench.speed import SpeedRun
-from dinoflow_deploy.bundles.bundle import FileInfo, Manifest, Parity
+from dinoflow_deploy.bundles.manifest import FileInfo, Manifest
+from dinoflow_deploy.bundles.parity import Parity
 from dinoflow_deploy.errors import EngineError, ExportError, ModelError
 from dinoflow_deploy.models.builtin import builtin_models
 from dinoflow_deploy.progress import NoProgress
@@ -112,7 +113,8 @@ def plans(exports, monkeypatch):
             (folder / "tensorrt.plan").write_bytes(b"a plan")
             manifest = Manifest.read(folder / "manifest.json")
             files = manifest.files | {"tensorrt.plan": FileInfo.of(folder / "tensorrt.plan")}
-            manifest = replace(manifest, files=files, plans=(plan_info(parity=parity),))
+            artefacts = (*manifest.artefacts, plan_info(parity=parity).artefact())
+            manifest = replace(manifest, files=files, artefacts=artefacts)
             (folder / "manifest.json").write_text(manifest.to_json())
             return seconds
 

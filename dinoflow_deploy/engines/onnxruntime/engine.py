@@ -37,7 +37,8 @@ class OnnxRuntimeEngine(FlowEngine):
     """Runs a bundle or a bare ``.onnx`` file with ONNX Runtime.
 
     Args:
-        path: Folder of a bundle, or an ``.onnx`` file that computes ``flow`` from ``image1`` and ``image2``.
+        source: A bundle or its folder, or an ``.onnx`` file that computes ``flow`` from ``image1`` and
+            ``image2``.
         device: ``"auto"`` (CUDA where its provider works, else the CPU), ``"cpu"``, ``"cuda"``, ``"cuda:1"``.
         convert_colors: Take grey and RGBA frames too.
         intra_op_threads: Threads within one operator on the CPU; by default one per core.
@@ -52,13 +53,13 @@ class OnnxRuntimeEngine(FlowEngine):
 
     def __init__(
         self,
-        path: Path,
+        source: Path | Bundle,
         *,
         device: str = "auto",
         convert_colors: bool = False,
         intra_op_threads: int | None = None,
     ) -> None:
-        bundle = Bundle.open(path) if path.is_dir() else None
+        bundle, path = _opened(source)
         onnx_path = bundle.onnx_path if bundle else path
         chosen, provider = self._choose(Device.parse(device))
         self._session = _open_session(onnx_path, chosen, provider, intra_op_threads)
@@ -72,7 +73,7 @@ class OnnxRuntimeEngine(FlowEngine):
                 provider=provider,
                 precision=bundle.manifest.precision if bundle else precision,
                 source=str(path),
-                inputs=bundle.manifest.inputs if bundle else _input_range(self._session, onnx_path),
+                inputs=bundle.manifest.onnx.inputs if bundle else _input_range(self._session, onnx_path),
             ),
             convert_colors=convert_colors,
         )
@@ -101,6 +102,13 @@ class OnnxRuntimeEngine(FlowEngine):
         del self._session
         if self.describe().provider == CPU:
             shrink_shared_arena()
+
+
+def _opened(source: Path | Bundle) -> tuple[Bundle | None, Path]:
+    """A bundle, if it is one, and the path by which the source is known."""
+    if isinstance(source, Bundle):
+        return source, source.folder
+    return Bundle.open(source) if source.is_dir() else None, source
 
 
 def _choose_device(device: Device) -> Device:

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from dinoflow_deploy.bundles.bundle import MANIFEST_NAME, Manifest
+from dinoflow_deploy.bundles.manifest import MANIFEST_NAME, Manifest
 from dinoflow_deploy.engines.backend import Source
 from dinoflow_deploy.engines.devices import Device
 from dinoflow_deploy.engines.tensorrt.cuda import gpu_is_usable
 from dinoflow_deploy.errors import FileFormatError
 from dinoflow_deploy.tensorrt.flavours import FLAVOURS
+from dinoflow_deploy.tensorrt.plan_info import PlanInfo
 
 
 def planned_flavours(folder: Path) -> tuple[str, ...]:
@@ -19,7 +20,7 @@ def planned_flavours(folder: Path) -> tuple[str, ...]:
         manifest = Manifest.read(folder / MANIFEST_NAME)
     except (OSError, FileFormatError):
         return ()
-    return tuple(plan.flavour for plan in manifest.plans)
+    return tuple(plan.flavour for plan in manifest.all_of(PlanInfo))
 
 
 def can_run_here(source: Source, device: str) -> bool:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, Final, TypeVar, overload
 
+from dinoflow_deploy.bundles.bundle import Bundle
 from dinoflow_deploy.engines.base import EngineDescription, FlowEngine
 from dinoflow_deploy.engines.devices import Device
 from dinoflow_deploy.engines.frames import Tensor
@@ -33,7 +34,7 @@ class TensorRTEngine(FlowEngine):
     see the README.
 
     Args:
-        path: Folder of a bundle that holds a plan, or a ``.plan`` file.
+        source: A bundle that holds a plan, its folder, or a ``.plan`` file.
         device: ``"auto"`` (the first GPU), ``"cuda"`` or ``"cuda:1"``.
         convert_colors: Take grey and RGBA frames too.
         flavour: ``"tensorrt"``, ``"rtx"``, or ``"auto"``: what a bare plan's header says, where it can be
@@ -52,7 +53,7 @@ class TensorRTEngine(FlowEngine):
 
     def __init__(
         self,
-        path: Path,
+        source: Path | Bundle,
         *,
         device: str = "auto",
         convert_colors: bool = False,
@@ -60,7 +61,7 @@ class TensorRTEngine(FlowEngine):
         cuda_graph: bool = False,
         allow_host_code: bool = False,
     ) -> None:
-        plan = find_plan(path, flavour)
+        plan = find_plan(source, flavour)
         trt = plan.flavour.load(_PURPOSE)
         self._cuda = Cuda(_PURPOSE)
         self._index = _choose_device(Device.parse(device), self._cuda)

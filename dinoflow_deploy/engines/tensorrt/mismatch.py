@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from dinoflow_deploy.bundles.bundle import PlanInfo
+from dinoflow_deploy.tensorrt.plan_info import PlanInfo
 
 # What TensorRT says itself, where no manifest knows better. Its wording differs between versions.
 _SAYS_VERSION: Final = re.compile(

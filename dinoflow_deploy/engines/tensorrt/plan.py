@@ -6,12 +6,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
-from dinoflow_deploy.bundles.bundle import Bundle, Manifest, PlanInfo
+from dinoflow_deploy.bundles.bundle import Bundle
+from dinoflow_deploy.bundles.manifest import Manifest
 from dinoflow_deploy.engines.tensorrt.loaded_plan import LoadedPlan, load_plan
 from dinoflow_deploy.engines.tensorrt.mismatch import Machine, causes
 from dinoflow_deploy.errors import EngineError, FileFormatError, InputError
 from dinoflow_deploy.tensorrt.flavours import FLAVOURS, Flavour, find_flavour
 from dinoflow_deploy.tensorrt.plan_header import read_header
+from dinoflow_deploy.tensorrt.plan_info import PlanInfo
 
 _TENSORS: Final = {"image1": ("INPUT", 3), "image2": ("INPUT", 3), "flow": ("OUTPUT", 2)}
 """Mode and channels of each tensor of an optical-flow model."""
@@ -58,11 +60,11 @@ class Plan:
         return f"dinoflow-deploy export --model {source} --target tensorrt{flavour} --output NEW"
 
 
-def find_plan(path: Path, flavour: str) -> Plan:
-    """The plan that a path stands for.
+def find_plan(source: Path | Bundle, flavour: str) -> Plan:
+    """The plan that a path or a bundle stands for.
 
     Args:
-        path: A ``.plan`` file, or the folder of a bundle.
+        source: A ``.plan`` file, or a bundle or its folder.
         flavour: ``"tensorrt"``, ``"rtx"``, or ``"auto"``: TensorRT-RTX for a file whose header says so,
             else TensorRT if it is installed and, in a bundle, has a plan there, else TensorRT-RTX by the same
             rule.
@@ -72,12 +74,13 @@ def find_plan(path: Path, flavour: str) -> Plan:
         InputError: The bundle holds no such plan, or the flavour is not known.
     """
     wanted = FLAVOURS if flavour == "auto" else (find_flavour(flavour),)
-    if not path.is_dir():
-        if not path.is_file():
-            raise FileFormatError(f"{path} is not there: name a .plan file, or the folder of a bundle")
-        return Plan(path, _flavour_of(path) if flavour == "auto" else wanted[0])
-    bundle = Bundle.open(path)
-    plans = {plan.flavour: plan for plan in bundle.manifest.plans}
+    if isinstance(source, Path) and not source.is_dir():
+        if not source.is_file():
+            raise FileFormatError(f"{source} is not there: name a .plan file, or the folder of a bundle")
+        return Plan(source, _flavour_of(source) if flavour == "auto" else wanted[0])
+    bundle = source if isinstance(source, Bundle) else Bundle.open(source)
+    path = bundle.folder
+    plans = {plan.flavour: plan for plan in bundle.manifest.all_of(PlanInfo)}
     held = tuple(each for each in wanted if each.name in plans)
     if not held:
         raise InputError(_no_plan(path, flavour, plans))

@@ -4,38 +4,38 @@ from typing import Final
 
 from dinoflow_deploy.bundles.input_range import InputRange
 from dinoflow_deploy.export.key import sha256_of
-from dinoflow_deploy.export.plugin.correlation_choice import Door
+from dinoflow_deploy.export.option import decisive
+from dinoflow_deploy.export.plugin.plugin_choice import PluginChoice
 from dinoflow_deploy.export.tensorrt.options import PlanOptions
-from dinoflow_deploy.export.tensorrt.target import Target
+from dinoflow_deploy.export.tensorrt.toolchain import Toolchain
 
-_RECIPE: Final = 1
+_RECIPE: Final = 2
 """Counted up whenever this package builds otherwise from the same settings."""
 
 
-def plan_key(onnx_sha256: str, target: Target, options: PlanOptions, inputs: InputRange, door: Door) -> str:
+def plan_key(
+    onnx_sha256: str, toolchain: Toolchain, options: PlanOptions, inputs: InputRange, plugin: PluginChoice
+) -> str:
     """SHA-256 over everything that decides a plan.
 
-    The driver is left out, since plans live through its updates; so is the timing cache, which changes how
-    long a build takes.
+    The driver is left out, since plans live through its updates.
 
     Args:
         onnx_sha256: Of the ONNX file, 64 hexadecimal digits.
-        target: TensorRT and GPU.
-        options: Settings of the builder.
+        toolchain: TensorRT and GPU.
+        options: Settings of the builder; each is part of the key that is not declared outside it.
         inputs: Shapes of the plan.
-        door: What computes the local correlation.
+        plugin: What computes the local correlation.
     """
-    decisive = {
-        "recipe": _RECIPE,
-        "onnx": onnx_sha256,
-        "flavour": target.flavour.name,
-        "version": target.version,
-        "compute_capabilities": target.compute_capabilities,
-        "gpu": target.gpu.name if target.gpu else None,
-        "inputs": [(axis.min, axis.opt, axis.max) for axis in (inputs.batch, inputs.height, inputs.width)],
-        "optimization_level": options.optimization_level,
-        "hardware_compatibility": options.hardware_compatibility,
-        "workspace_gib": options.workspace_gib,
-        "plugin": (door.name, door.digest),
-    }
-    return sha256_of(decisive)
+    return sha256_of(
+        {
+            "recipe": _RECIPE,
+            "onnx": onnx_sha256,
+            "options": decisive(options),
+            "version": toolchain.version,
+            "compute_capabilities": toolchain.compute_capabilities,
+            "gpu": toolchain.gpu.name if toolchain.gpu else None,
+            "inputs": inputs,
+            "plugin": (plugin.name, plugin.digest),
+        }
+    )

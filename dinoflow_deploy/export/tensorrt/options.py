@@ -3,17 +3,36 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from dinoflow_deploy.errors import InputError
-from dinoflow_deploy.export.plugin.correlation_choice import DOOR_CHOICES
-from dinoflow_deploy.export.tensorrt.shapes import ANY_SHAPES, PlanShapes
-from dinoflow_deploy.tensorrt.flavours import find_flavour
+from dinoflow_deploy.export.option import Option, option, setting
+from dinoflow_deploy.export.shapes import ANY_SHAPES, RequestedShapes
+from dinoflow_deploy.export.target import SharedOptions
+from dinoflow_deploy.tensorrt.flavours import FLAVOURS, find_flavour
+from dinoflow_deploy.tensorrt.plan_info import PLUGINS
 
+PLUGIN_CHOICES: Final = ("auto", *PLUGINS)
 HARDWARE_COMPATIBILITIES: Final = ("none", "same-cc", "ampere-plus")
 OPTIMIZATION_LEVELS: Final = range(6)
 WORKSPACE_LIMIT_GIB: Final = 1 << 20
 """More than any GPU has, and well within what TensorRT counts bytes with."""
+
+
+def parse_compute_capabilities(text: str) -> tuple[str, ...]:
+    """The capabilities in ``"89,120"`` or ``"8.9,12.0"``: ``("8.9", "12.0")``.
+
+    Raises:
+        InputError: One of them is not written so.
+    """
+    return tuple(dict.fromkeys(_capability(part.strip()) for part in text.split(",")))
+
+
+def _capability(text: str) -> str:
+    match = re.fullmatch(r"(\d{1,2})\.?(\d)", text)
+    if match is None:
+        raise InputError(f"the compute capability '{text}' is not written like 8.9 or 89")
+    return f"{match[1]}.{match[2]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +54,81 @@ class PlanOptions:
         verify: Compare the plan's flow with a reference, where this machine can run it.
     """
 
-    flavour: str = "tensorrt"
-    plugin: str = "auto"
-    shapes: PlanShapes = ANY_SHAPES
-    optimization_level: int | None = None
-    hardware_compatibility: str = "none"
-    workspace_gib: float | None = None
-    compute_capabilities: tuple[str, ...] = ()
-    timing_cache: Path | None = None
-    verify: bool = True
+    flavour: str = option(
+        "tensorrt",
+        Option(
+            "--flavour",
+            "TensorRT, or TensorRT-RTX for RTX cards.",
+            choices=tuple(flavour.name for flavour in FLAVOURS),
+        ),
+    )
+    plugin: str = option(
+        "auto",
+        Option(
+            "--plugin",
+            "Local correlation: C++ plugin, ahead-of-time one, or the operator's own body.",
+            choices=PLUGIN_CHOICES,
+        ),
+        outside_key="the plugin that is chosen is part of it",
+    )
+    shapes: RequestedShapes = setting(ANY_SHAPES, outside_key="the shapes that come of it are part of it")
+    optimization_level: int | None = option(
+        None,
+        Option(
+            "--optimization-level",
+            "How long to search for fast kernels.",
+            metavar="0..5",
+            shown_default="TensorRT's, 3",
+        ),
+    )
+    timing_cache: Path | None = option(
+        None,
+        Option(
+            "--timing-cache",
+            "Kernel timings that builds share; not for rtx.",
+            metavar="FILE",
+        ),
+        outside_key="it changes how long a build takes",
+    )
+    hardware_compatibility: str = option(
+        "none",
+        Option(
+            "--hardware-compatibility",
+            "none, same-cc or ampere-plus: GPUs that run it beside those like the building one; not for rtx.",
+            metavar="NAME",
+            choices=HARDWARE_COMPATIBILITIES,
+        ),
+    )
+    workspace_gib: float | None = option(
+        None,
+        Option(
+            "--workspace",
+            "Most scratch memory of a kernel.",
+            metavar="GiB",
+            shown_default="all of the GPU's memory",
+        ),
+    )
+    compute_capabilities: tuple[str, ...] = option(
+        (),
+        Option(
+            "--compute-capability",
+            "What rtx builds for, on any machine.",
+            metavar="89,120",
+            parse=parse_compute_capabilities,
+            shown_default="this GPU's",
+        ),
+        outside_key="those that it is built for are part of it",
+    )
+    verify: bool = setting(True, outside_key="comparing changes no byte of the plan")
+
+    @classmethod
+    def from_command(cls, shared: SharedOptions, own: dict[str, Any]) -> "PlanOptions":
+        """As ``TargetOptions`` has it."""
+        return cls(shapes=shared.shapes, verify=shared.verify, **own)
 
     def __post_init__(self) -> None:
         find_flavour(self.flavour)
-        _check_choice("plugin", self.plugin, DOOR_CHOICES)
+        _check_choice("plugin", self.plugin, PLUGIN_CHOICES)
         _check_choice("hardware compatibility", self.hardware_compatibility, HARDWARE_COMPATIBILITIES)
         if self.optimization_level is not None and self.optimization_level not in OPTIMIZATION_LEVELS:
             raise InputError(f"the optimization level {self.optimization_level} is outside 0 to 5")
@@ -81,19 +162,3 @@ class PlanOptions:
 def _check_choice(what: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
         raise InputError(f"the {what} '{value}' is not one of {', '.join(choices)}")
-
-
-def parse_compute_capabilities(text: str) -> tuple[str, ...]:
-    """The capabilities in ``"89,120"`` or ``"8.9,12.0"``: ``("8.9", "12.0")``.
-
-    Raises:
-        InputError: One of them is not written so.
-    """
-    return tuple(dict.fromkeys(_capability(part.strip()) for part in text.split(",")))
-
-
-def _capability(text: str) -> str:
-    match = re.fullmatch(r"(\d{1,2})\.?(\d)", text)
-    if match is None:
-        raise InputError(f"the compute capability '{text}' is not written like 8.9 or 89")
-    return f"{match[1]}.{match[2]}"

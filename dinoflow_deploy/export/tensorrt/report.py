@@ -2,34 +2,55 @@
 
 from dataclasses import dataclass
 
-from dinoflow_deploy.bundles.bundle import PlanInfo
-from dinoflow_deploy.export.parity import ParityRow
-from dinoflow_deploy.export.plugin.correlation_choice import Door
+from dinoflow_deploy.export.plugin.plugin_choice import PluginChoice
+from dinoflow_deploy.export.report import ArtefactReport, Lines, parity_lines, shapes_text
+from dinoflow_deploy.tensorrt.flavours import find_flavour
+from dinoflow_deploy.tensorrt.plan_info import PlanInfo
 
 
-@dataclass(frozen=True, slots=True)
-class PlanReport:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanReport(ArtefactReport):
     """What came of building a plan.
 
     Attributes:
-        plan: What the manifest says of it.
-        door: What computes the local correlation, and why.
-        bytes: Its size.
-        seconds: Time that the build took.
-        layers: Number of layers by the type that they give, before TensorRT fuses any.
-        warnings: What TensorRT warned of, each once.
-        parity: Difference to the reference at each shape that was compared.
-        not_run: Why the plan was not run and compared; ``None`` where it was.
-        reused: Whether it was there already, with the same key. Then it was not built, and ``seconds``,
-            ``layers``, ``warnings`` and ``parity`` are empty.
+        info: What the manifest says of it.
+        plugin: What computes the local correlation, and why.
+        layers: Number of layers by the type that they give, before TensorRT fuses any; ``None`` where it was
+            there already.
     """
 
-    plan: PlanInfo
-    door: Door
-    bytes: int
-    seconds: float = 0.0
+    info: PlanInfo
+    plugin: PluginChoice
     layers: dict[str, int] | None = None
-    warnings: tuple[str, ...] = ()
-    parity: tuple[ParityRow, ...] = ()
-    not_run: str | None = None
-    reused: bool = False
+
+    def lines(self) -> Lines:
+        """What it is: file, TensorRT, machine, shapes, plugin, layers, parity."""
+        info = self.info
+        yield "plan", f"{info.file}, {self.bytes / 1e6:.1f} MB, {self.origin}"
+        yield "", f"{find_flavour(info.flavour).title} {info.version}, {self._machine()}"
+        yield "", shapes_text(info.inputs)
+        yield "", f"optimization level {info.optimization_level}"
+        yield "plugin", f"{info.plugin}: {self.plugin.reason}"
+        if self.layers:
+            counts = ", ".join(f"{count} {name}" for name, count in self.layers.items())
+            yield "layers", f"{counts} (before TensorRT fuses them; other: integers and Booleans)"
+        yield from parity_lines(info.parity, self.parity, f"plan not run: {self.not_run}")
+
+    @property
+    def warner(self) -> str:
+        """What gave the warnings."""
+        return "TensorRT"
+
+    def next_command(self, bundle: str) -> str:
+        """Run it, here or on a machine with such a GPU."""
+        where = "" if self.info.gpu else ", on a machine with such a GPU"
+        return f"dinoflow-deploy video in.mp4 --model {bundle} --backend tensorrt{where}"
+
+    def _machine(self) -> str:
+        info = self.info
+        text = f"for compute capability {', '.join(info.compute_capabilities)}"
+        if info.gpu is not None:
+            text += f", built on {info.gpu} with driver {info.driver}"
+        if info.hardware_compatibility != "none":
+            text += f", hardware compatibility {info.hardware_compatibility}"
+        return text

@@ -6,13 +6,13 @@ from dinoflow_deploy.bundles.input_range import InputRange
 from dinoflow_deploy.errors import ExportError
 from dinoflow_deploy.export.tensorrt.network import is_dynamic
 from dinoflow_deploy.export.tensorrt.options import PlanOptions
-from dinoflow_deploy.export.tensorrt.target import Target, hardware_compatibility
+from dinoflow_deploy.export.tensorrt.toolchain import Toolchain, hardware_compatibility
 from dinoflow_deploy.tensorrt.log import Log
 
 _GIB = 1 << 30
 
 
-def start_builder(target: Target, log: Log) -> tuple[Any, Any]:
+def start_builder(toolchain: Toolchain, log: Log) -> tuple[Any, Any]:
     """TensorRT's builder and an empty configuration for it.
 
     Raises:
@@ -20,19 +20,19 @@ def start_builder(target: Target, log: Log) -> tuple[Any, Any]:
     """
     with log.listen() as messages:
         try:
-            builder = target.module.Builder(log.logger)
+            builder = toolchain.module.Builder(log.logger)
         except Exception as error:  # a binding's own complaint that it was given nothing
-            raise ExportError(f"{target.title} does not start: {messages.why()} ({error})") from error
+            raise ExportError(f"{toolchain.title} does not start: {messages.why()} ({error})") from error
     return builder, builder.create_builder_config()
 
 
-def configure(config: Any, options: PlanOptions, target: Target) -> None:
+def configure(config: Any, options: PlanOptions, toolchain: Toolchain) -> None:
     """Set everything but shapes, plugin and timing cache. Precision is not a setting: it is in the graph.
 
     Raises:
         ExportError: TensorRT refuses a compute capability.
     """
-    trt = target.module
+    trt = toolchain.module
     # fp32 is to mean fp32: TF32, which is on by default, rounds factors to 10 bits.
     config.clear_flag(trt.BuilderFlag.TF32)
     # So that whoever inspects the plan sees the type of every layer.
@@ -44,16 +44,16 @@ def configure(config: Any, options: PlanOptions, target: Target) -> None:
     if options.hardware_compatibility != "none":
         config.hardware_compatibility_level = hardware_compatibility(trt, options)
     if hasattr(config, "num_compute_capabilities"):
-        _set_compute_capabilities(config, target)
+        _set_compute_capabilities(config, toolchain)
 
 
-def _set_compute_capabilities(config: Any, target: Target) -> None:
-    trt = target.module
-    config.num_compute_capabilities = len(target.compute_capabilities)
-    for index, capability in enumerate(target.compute_capabilities):
+def _set_compute_capabilities(config: Any, toolchain: Toolchain) -> None:
+    trt = toolchain.module
+    config.num_compute_capabilities = len(toolchain.compute_capabilities)
+    for index, capability in enumerate(toolchain.compute_capabilities):
         value = getattr(trt.ComputeCapability, f"SM{capability.replace('.', '')}")
         if not config.set_compute_capability(value, index):
-            raise ExportError(f"{target.title} refuses to build for the compute capability {capability}")
+            raise ExportError(f"{toolchain.title} refuses to build for the compute capability {capability}")
 
 
 def add_profile(builder: Any, network: Any, config: Any, inputs: InputRange) -> None:

@@ -8,15 +8,14 @@ A lock file beside it, ``FILE.lock``, keeps builds that run at once from reading
 over one another's timings: each reads the file again when it is done and adds its own.
 """
 
-import fcntl
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from dinoflow_deploy.atomic import atomic_file, check_writable
 from dinoflow_deploy.errors import InputError
-from dinoflow_deploy.export.tensorrt.target import Target
+from dinoflow_deploy.export.tensorrt.toolchain import Toolchain
+from dinoflow_deploy.system.locks import file_lock
 from dinoflow_deploy.tensorrt.log import Log
 
 
@@ -36,13 +35,13 @@ def check_timing_cache(path: Path) -> None:
         raise InputError(f"the timing cache {path} lies in no folder: create {path.parent} first")
 
 
-def use_timing_cache(path: Path, config: Any, target: Target, log: Log) -> None:
+def use_timing_cache(path: Path, config: Any, toolchain: Toolchain, log: Log) -> None:
     """Let a build start from what is known.
 
     Args:
         path: The file; it need not exist yet.
         config: TensorRT's builder configuration.
-        target: TensorRT and GPU.
+        toolchain: TensorRT and GPU.
         log: TensorRT's log.
 
     Raises:
@@ -57,12 +56,12 @@ def use_timing_cache(path: Path, config: Any, target: Target, log: Log) -> None:
     said = [*messages.errors, *messages.warnings]
     if not taken or (content and said):
         raise InputError(
-            f"the timing cache {path} is not of {target.title} on this GPU: "
+            f"the timing cache {path} is not of {toolchain.title} on this GPU: "
             f"{'; '.join(said) or 'not taken'}. Pass another file, or delete this one if nothing else uses it"
         )
 
 
-def save_timing_cache(path: Path, config: Any, target: Target, log: Log) -> str | None:
+def save_timing_cache(path: Path, config: Any, toolchain: Toolchain, log: Log) -> str | None:
     """Add what a build has learnt to the file.
 
     Returns:
@@ -73,25 +72,25 @@ def save_timing_cache(path: Path, config: Any, target: Target, log: Log) -> str 
         content = path.read_bytes() if path.exists() else b""
         if content:
             there = config.create_timing_cache(content)
-            if there is None or not learnt.combine(there, False) or messages.errors:
-                return _kept(path, target, messages.why())
+            taken = there is not None and learnt.combine(there, False)
+            # TensorRT may well take an empty cache for one of another version, with a warning.
+            said = [*messages.errors, *messages.warnings]
+            if not taken or said:
+                return _kept(path, toolchain, "; ".join(said) or "not taken")
         merged = bytes(learnt.serialize())
         if len(merged) < len(content):
-            return _kept(path, target, f"it would shrink from {len(content)} to {len(merged)} bytes")
+            return _kept(path, toolchain, f"it would shrink from {len(content)} to {len(merged)} bytes")
         if merged != content:
             with atomic_file(path, overwrite=True) as partial:
                 partial.write_bytes(merged)
     return None
 
 
-def _kept(path: Path, target: Target, why: str) -> str:
-    return f"the timing cache {path} was left as it is, since {target.title} cannot add to it: {why}"
+def _kept(path: Path, toolchain: Toolchain, why: str) -> str:
+    return f"the timing cache {path} was left as it is, since {toolchain.title} cannot add to it: {why}"
 
 
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _locked(path: Path) -> AbstractContextManager[None]:
     # Of the file itself, by whatever link a build names it.
     file = path.resolve()
-    with file.with_name(f"{file.name}.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    return file_lock(file.with_name(f"{file.name}.lock"))

@@ -2,7 +2,7 @@
 
 from dinoflow_deploy.train.model.config import BACKBONES, BackboneConfig, FlowModelConfig, HeadConfig
 from dinoflow_deploy.train.model.flow_model import FlowModel
-from dinoflow_deploy.train.model.model_file import load_model, save_model
+from dinoflow_deploy.train.model.model_file import load_model, model_sha256, save_model
 
 __all__ = [
     "BACKBONES",
@@ -11,5 +11,6 @@ __all__ = [
     "FlowModelConfig",
     "HeadConfig",
     "load_model",
+    "model_sha256",
     "save_model",
 ]

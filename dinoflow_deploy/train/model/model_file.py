@@ -1,11 +1,13 @@
 """Complete models as one ``.safetensors``: every weight, with the configuration in the metadata."""
 
+import hashlib
 import json
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save, save_file
+from torch import Tensor
 
 from dinoflow_deploy.atomic import atomic_file
 from dinoflow_deploy.errors import FileFormatError, ModelError
@@ -28,12 +30,24 @@ def save_model(model: FlowModel, path: Path, dtype: torch.dtype | None = None) -
         path: Where to.
         dtype: Type to round its floating-point weights to; by default they stay as they are.
     """
-    tensors = {
+    with atomic_file(path, overwrite=True) as partial:
+        save_file(_tensors(model, dtype), partial, metadata=_metadata(model))
+
+
+def model_sha256(model: FlowModel) -> str:
+    """SHA-256 of the file that ``save_model`` writes: of its own, where the model comes from one."""
+    return hashlib.sha256(save(_tensors(model, None), metadata=_metadata(model))).hexdigest()
+
+
+def _tensors(model: FlowModel, dtype: torch.dtype | None) -> dict[str, Tensor]:
+    return {
         name: tensor.detach().cpu().to(dtype if tensor.is_floating_point() else None).contiguous()
         for name, tensor in model.state_dict().items()
     }
-    with atomic_file(path, overwrite=True) as partial:
-        save_file(tensors, partial, metadata={CONFIG_KEY: json.dumps(model.config.to_dict(), sort_keys=True)})
+
+
+def _metadata(model: FlowModel) -> dict[str, str]:
+    return {CONFIG_KEY: json.dumps(model.config.to_dict(), sort_keys=True)}
 
 
 def load_model(path: Path) -> FlowModel:

@@ -1,6 +1,5 @@
 """The engine on a GPU: plans of the built-in model against ONNX Runtime on the CPU."""
 
-import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,9 +12,9 @@ from dinoflow_deploy import FlowEngine, load_engine
 from dinoflow_deploy.bundles.input_range import AxisRange
 from dinoflow_deploy.engines.tensorrt.engine import TensorRTEngine
 from dinoflow_deploy.errors import InputError
-from dinoflow_deploy.export.tensorrt.build import build_plan
+from dinoflow_deploy.export import build_from_bundle
+from dinoflow_deploy.export.shapes import RequestedShapes
 from dinoflow_deploy.export.tensorrt.options import PlanOptions
-from dinoflow_deploy.export.tensorrt.shapes import PlanShapes
 from dinoflow_deploy.models.builtin import builtin_models
 from dinoflow_deploy.system.machine import describe_machine
 from dinoflow_deploy.tensorrt.flavours import FLAVOURS, find_flavour
@@ -23,8 +22,8 @@ from dinoflow_deploy.tensorrt.flavours import FLAVOURS, find_flavour
 pytestmark = pytest.mark.tensorrt
 MakeFrames = Callable[..., np.ndarray]
 SIZE = (128, 192)
-STATIC = PlanShapes(AxisRange.fixed(1), AxisRange.fixed(SIZE[0]), AxisRange.fixed(SIZE[1]))
-DYNAMIC = PlanShapes(AxisRange(1, 1, 3), AxisRange(64, 128, 256), AxisRange(64, 192, 256))
+STATIC = RequestedShapes(AxisRange.fixed(1), AxisRange.fixed(SIZE[0]), AxisRange.fixed(SIZE[1]))
+DYNAMIC = RequestedShapes(AxisRange(1, 1, 3), AxisRange(64, 128, 256), AxisRange(64, 192, 256))
 # Both compute in fp32, in another order: nano's flow is some pixels long.
 CLOSE = 0.05
 
@@ -44,9 +43,8 @@ def bundles(flavour: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     made = {}
     for name, shapes in (("static", STATIC), ("dynamic", DYNAMIC)):
         made[name] = tmp_path_factory.mktemp(flavour) / name
-        shutil.copytree(builtin_models()["nano"].bundle, made[name])
         options = PlanOptions(flavour, plugin="none", shapes=shapes, optimization_level=1, verify=False)
-        build_plan(made[name], options)
+        build_from_bundle(builtin_models()["nano"].bundle, made[name], options)
     return made
 
 

@@ -1,4 +1,4 @@
-"""Builds with TensorRT-RTX through a door, and prints what came of it as JSON; run by test_parser.py.
+"""Builds with TensorRT-RTX through a plugin, and prints what came of it as JSON; run by test_parser.py.
 
 In a process of its own, since TensorRT-RTX ends the process where its parser cannot open its library.
 """
@@ -12,15 +12,15 @@ import onnx
 import tensorrt_rtx_bindings as trt
 from onnx import AttributeProto, ModelProto, TensorProto
 
-from dinoflow_deploy.bundles.bundle import ONNX_NAME
 from dinoflow_deploy.bundles.input_range import InputRange
+from dinoflow_deploy.bundles.onnx_info import ONNX_NAME
 from dinoflow_deploy.errors import ExportError
-from dinoflow_deploy.export.plugin.correlation_choice import (
-    Door,
+from dinoflow_deploy.export.plugin.plugin_choice import (
+    PluginChoice,
     check_plugin_layer,
-    choose_door,
+    choose_plugin,
     network_flags,
-    open_door,
+    register_plugin,
 )
 from dinoflow_deploy.models.builtin import builtin_models
 from dinoflow_deploy.tensorrt.flavours import RTX
@@ -54,18 +54,20 @@ def attribute(model: ModelProto, name: str) -> AttributeProto:
     return next(item for item in model.graph.node[0].attribute if item.name == name)
 
 
-def outcome(door: Door, model: ModelProto, profile: tuple[tuple[int, ...], ...] | None) -> dict[str, Any]:
+def outcome(
+    plugin: PluginChoice, model: ModelProto, profile: tuple[tuple[int, ...], ...] | None
+) -> dict[str, Any]:
     logger = trt.Logger(trt.Logger.INTERNAL_ERROR)
     builder = trt.Builder(logger)
     config = builder.create_builder_config()
-    open_door(door, trt, builder, config, Messages())
-    flags = 1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED) | network_flags(door, trt)
+    register_plugin(plugin, trt, builder, config, Messages())
+    flags = 1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED) | network_flags(plugin, trt)
     network = builder.create_network(flags)
     parser = trt.OnnxParser(network, logger)
     if not parser.parse(model.SerializeToString()):
         return {"refused": parser.get_error(0).desc()}
     try:
-        check_plugin_layer(network, door)
+        check_plugin_layer(network, plugin)
     except ExportError as error:
         return {"unchecked": str(error)}
     kinds = [network.get_layer(index).type.name for index in range(network.num_layers)]
@@ -78,16 +80,16 @@ def outcome(door: Door, model: ModelProto, profile: tuple[tuple[int, ...], ...] 
     return {
         "plugins": kinds.count("PLUGIN_V3"),
         "shape": list(network.get_output(0).shape),
-        "holds_library": door.library is not None and door.library.read_bytes() in bytes(plan),
+        "holds_library": plugin.library is not None and plugin.library.read_bytes() in bytes(plan),
     }
 
 
 def main() -> None:
-    door = choose_door("cpp", trt, RTX, InputRange.unlimited(), ("8.9",))
-    results = {name: outcome(door, model, profile) for name, model, profile in models()}
-    nothing = choose_door("none", trt, RTX, InputRange.unlimited(), ("8.9",))
+    plugin = choose_plugin("cpp", trt, RTX, InputRange.unlimited(), ("8.9",))
+    results = {name: outcome(plugin, model, profile) for name, model, profile in models()}
+    nothing = choose_plugin("none", trt, RTX, InputRange.unlimited(), ("8.9",))
     results["none"] = outcome(nothing, operator_model(4, TensorProto.FLOAT16, DYNAMIC), PROFILE)
-    json.dump({"library": str(door.library), "results": results}, sys.stdout)
+    json.dump({"library": str(plugin.library), "results": results}, sys.stdout)
 
 
 if __name__ == "__main__":

@@ -12,9 +12,9 @@ import pytest
 from dinoflow_deploy.bundles.input_range import InputRange
 from dinoflow_deploy.errors import ExportError, InputError
 from dinoflow_deploy.export.plugin.build import build_library
-from dinoflow_deploy.export.plugin.correlation_choice import choose_door
 from dinoflow_deploy.export.plugin.library import Library, cached_libraries, find_library
 from dinoflow_deploy.export.plugin.nvcc import find_nvcc
+from dinoflow_deploy.export.plugin.plugin_choice import choose_plugin
 from dinoflow_deploy.tensorrt.flavours import RTX, TENSORRT
 from tests.export.plugin.conftest import StandIn
 
@@ -71,8 +71,8 @@ def test_a_cache_that_cannot_be_written_is_named_and_auto_goes_on(
     with pytest.raises(ExportError, match=r"cache cannot be written: .*file.*Set XDG_CACHE_HOME"):
         build()
     trt = SimpleNamespace(__version__="11.4.0", NetworkDefinitionCreationFlag=SimpleNamespace())
-    door = choose_door("auto", trt, TENSORRT, InputRange.unlimited(), ["9.0"])
-    assert (door.name, "cpp: the plugin's cache cannot be written;" in door.reason) == ("none", True)
+    plugin = choose_plugin("auto", trt, TENSORRT, InputRange.unlimited(), ["9.0"])
+    assert (plugin.name, "cpp: the plugin's cache cannot be written;" in plugin.reason) == ("none", True)
 
 
 def test_an_nvcc_that_makes_nothing_is_named(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:

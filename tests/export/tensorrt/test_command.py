@@ -13,7 +13,10 @@ from dinoflow_deploy.bundles.input_range import AxisRange, InputRange
 from dinoflow_deploy.cli.app import app
 from dinoflow_deploy.engines import Bundle
 from dinoflow_deploy.export.options import parse_inputs
-from tests.export.tensorrt.fake import FakeTensorRT
+from dinoflow_deploy.tensorrt.plan_info import PlanInfo
+from tests.tensorrt_model.flavours import TENSORRT_11
+from tests.tensorrt_model.machine import Machine
+from tests.tensorrt_model.module import TensorRT
 
 pytestmark = pytest.mark.slow
 
@@ -37,10 +40,10 @@ def test_weights_become_a_plan_and_the_same_command_reuses_it(tmp_path: Path) ->
     done = run(*arguments, "--size", "64x112")
     assert done.exit_code == 0, done.output
     manifest = Bundle.open(folder).manifest
-    (plan,) = manifest.plans
+    (plan,) = manifest.all_of(PlanInfo)
     # A plan's batch is one, unless another is asked for.
     expected = parse_inputs("64x112", "1")
-    assert (plan.inputs, manifest.inputs, manifest.precision) == (expected, expected, "fp16")
+    assert (plan.inputs, manifest.onnx.inputs, manifest.precision) == (expected, expected, "fp16")
     for part in (
         f"bundle   {folder}",
         "model    nano, fp16, opset 20",
@@ -83,8 +86,8 @@ def test_a_bundle_becomes_a_plan_without_torch_and_onnx(nano_bundle: Path, tmp_p
     assert done.returncode == 0, done.stderr
     bundle = Bundle.open(tmp_path / "out")
     assert bundle.onnx_path.read_bytes() == (nano_bundle / "model.onnx").read_bytes()
-    assert bundle.manifest.parity == Bundle.open(nano_bundle).manifest.parity
-    (plan,) = bundle.manifest.plans
+    assert bundle.manifest.onnx.parity == Bundle.open(nano_bundle).manifest.onnx.parity
+    (plan,) = bundle.manifest.all_of(PlanInfo)
     assert plan.file == "rtx.plan"
     assert plan.inputs == InputRange(AxisRange(1, 1, 2), AxisRange(64, 128, 256), AxisRange(64, 192, 256))
     assert "batch 1..2, height 64..256, width 64..256, tuned for batch 1, 128x192" in done.stdout
@@ -175,31 +178,21 @@ def test_refuses_options_that_have_no_meaning(
 def test_refuses_packages_then_the_machine_before_any_work(
     monkeypatch: pytest.MonkeyPatch, set_gpus: Callable[..., None], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("dinoflow_deploy.export.bundle_writer._loaded", lambda _: pytest.fail("loaded"))
+    monkeypatch.setattr("dinoflow_deploy.export.from_weights._loaded", lambda _: pytest.fail("loaded"))
     arguments = ["--target", "tensorrt", "--model", "nano", "--output", tmp_path / "out"]
     monkeypatch.setitem(sys.modules, "tensorrt", None)
     done = run(*arguments)
     assert done.exit_code == 1
     assert "error: building a plan needs the package 'tensorrt', which is not installed" in done.stderr
-    monkeypatch.setitem(sys.modules, "tensorrt", FakeTensorRT("11.4"))
+    monkeypatch.setitem(sys.modules, "tensorrt", TensorRT(Machine(), TENSORRT_11))
     done = run(*arguments)
     assert done.exit_code == 1
     assert "error: TensorRT builds plans on the GPU that runs them, and nvidia-smi finds none" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_warning_is_printed(
-    tensorrt: FakeTensorRT, nano_bundle: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    from tests.export.tensorrt import fake
-
-    def parse(self: fake.OnnxParser, model: str) -> bool:
-        for number in range(7):
-            self._trt.say("WARNING", f"warning\nnumber {number}")
-        self._network.num_inputs, self._network.num_layers = 2, 7
-        return True
-
-    monkeypatch.setattr(fake.OnnxParser, "parse_from_file", parse)
+def test_a_warning_is_printed(tensorrt: TensorRT, nano_bundle: Path, tmp_path: Path) -> None:
+    tensorrt.state.warnings = [f"warning\nnumber {number}" for number in range(7)]
     arguments = ["--target", "tensorrt", "--model", nano_bundle, "--output", tmp_path / "out", "--no-verify"]
     arguments += ["--plugin", "none"]
     done = run(*arguments, "--hardware-compatibility", "ampere-plus")

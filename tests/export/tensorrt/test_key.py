@@ -7,41 +7,43 @@ from typing import Any
 import pytest
 
 from dinoflow_deploy.export.options import parse_inputs
-from dinoflow_deploy.export.plugin.correlation_choice import Door
+from dinoflow_deploy.export.plugin.plugin_choice import PluginChoice
+from dinoflow_deploy.export.shapes import DEFAULT_SHAPES
 from dinoflow_deploy.export.tensorrt.key import plan_key
 from dinoflow_deploy.export.tensorrt.options import PlanOptions
-from dinoflow_deploy.export.tensorrt.shapes import DEFAULT_SHAPES
-from dinoflow_deploy.export.tensorrt.target import Target
-from dinoflow_deploy.tensorrt.flavours import RTX, TENSORRT
+from dinoflow_deploy.export.tensorrt.toolchain import Toolchain
+from dinoflow_deploy.tensorrt.flavours import TENSORRT
 from tests.export.tensorrt.conftest import GH200
-from tests.export.tensorrt.fake import FakeTensorRT
+from tests.tensorrt_model.flavours import TENSORRT_10, TENSORRT_11
+from tests.tensorrt_model.machine import Machine
+from tests.tensorrt_model.module import TensorRT
 
-NEW, OLD = FakeTensorRT("11.4"), FakeTensorRT("10.16")
+NEW, OLD = TensorRT(Machine(), TENSORRT_11), TensorRT(Machine(), TENSORRT_10)
 OPTIONS = PlanOptions()
 BASE: dict[str, Any] = {
     "onnx_sha256": "0" * 64,
-    "target": Target(TENSORRT, NEW, GH200, ("9.0",)),
+    "toolchain": Toolchain(TENSORRT, NEW, GH200, ("9.0",)),
     "options": OPTIONS,
     "inputs": DEFAULT_SHAPES,
-    "door": Door("none", "because", None, ""),
+    "plugin": PluginChoice("none", "because", None, ""),
 }
-TARGET: Target = BASE["target"]
+TOOLCHAIN: Toolchain = BASE["toolchain"]
 DECISIVE = [
     {"onnx_sha256": "1" * 64},
-    {"target": replace(TARGET, flavour=RTX)},
-    {"target": replace(TARGET, module=OLD)},
-    {"target": replace(TARGET, gpu=replace(GH200, name="NVIDIA H100 PCIe"))},
-    {"target": replace(TARGET, gpu=None)},
-    {"target": replace(TARGET, compute_capabilities=("9.0", "12.0"))},
+    {"options": replace(OPTIONS, flavour="rtx")},
+    {"toolchain": replace(TOOLCHAIN, module=OLD)},
+    {"toolchain": replace(TOOLCHAIN, gpu=replace(GH200, name="NVIDIA H100 PCIe"))},
+    {"toolchain": replace(TOOLCHAIN, gpu=None)},
+    {"toolchain": replace(TOOLCHAIN, compute_capabilities=("9.0", "12.0"))},
     {"options": replace(OPTIONS, optimization_level=0)},
     {"options": replace(OPTIONS, optimization_level=3)},
     {"options": replace(OPTIONS, hardware_compatibility="same-cc")},
     {"options": replace(OPTIONS, workspace_gib=4.0)},
     {"inputs": parse_inputs("448x1024", "1")},
     {"inputs": replace(DEFAULT_SHAPES, height=replace(DEFAULT_SHAPES.height, opt=512))},
-    {"door": Door("cpp", "because", Path("library.so"), "a" * 64)},
-    {"door": Door("cpp", "because", Path("library.so"), "b" * 64)},
-    {"door": Door("aot", "because", None, "a" * 64)},
+    {"plugin": PluginChoice("cpp", "because", Path("library.so"), "a" * 64)},
+    {"plugin": PluginChoice("cpp", "because", Path("library.so"), "b" * 64)},
+    {"plugin": PluginChoice("aot", "because", None, "a" * 64)},
 ]
 
 
@@ -56,8 +58,8 @@ def test_whatever_decides_a_plan_changes_its_key() -> None:
     [
         {"options": replace(OPTIONS, timing_cache=Path("timings"))},
         {"options": replace(OPTIONS, verify=False)},
-        {"target": replace(TARGET, gpu=replace(GH200, driver="590.1", memory_bytes=None))},
-        {"door": Door("none", "another reason", None, "")},
+        {"toolchain": replace(TOOLCHAIN, gpu=replace(GH200, driver="590.1", memory_bytes=None))},
+        {"plugin": PluginChoice("none", "another reason", None, "")},
         {},
     ],
 )

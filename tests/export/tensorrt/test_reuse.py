@@ -1,5 +1,6 @@
 """A plan that is there already is not built again, and one that differs is never taken for it."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -7,23 +8,23 @@ from typing import Any
 
 import pytest
 
-from dinoflow_deploy.bundles.bundle import FileInfo
+from dinoflow_deploy.bundles.manifest import FileInfo
 from dinoflow_deploy.engines import Bundle
 from dinoflow_deploy.errors import InputError
-from dinoflow_deploy.export import ExportOptions, bundle_writer, export_bundle
-from dinoflow_deploy.export.manifests import write_manifest
+from dinoflow_deploy.export import ExportOptions, ExportReport, export_bundle, onnx_maker
+from dinoflow_deploy.export.from_bundle import build_from_bundle
 from dinoflow_deploy.export.options import parse_inputs
-from dinoflow_deploy.export.tensorrt import from_bundle, preparation
-from dinoflow_deploy.export.tensorrt import target as target_module
-from dinoflow_deploy.export.tensorrt.from_bundle import BundleReport, build_from_bundle
+from dinoflow_deploy.export.shapes import RequestedShapes
+from dinoflow_deploy.export.tensorrt import toolchain as toolchain_module
 from dinoflow_deploy.export.tensorrt.options import PlanOptions
-from dinoflow_deploy.export.tensorrt.shapes import PlanShapes
+from dinoflow_deploy.tensorrt.plan_info import PlanInfo
 from tests.export.conftest import Exported
+from tests.export.plugin.conftest import StandIn
 from tests.export.tensorrt.conftest import GH200, Recorder
-from tests.export.tensorrt.fake import FakeTensorRT
+from tests.tensorrt_model.module import TensorRT
 
 PLAN = PlanOptions(plugin="none", verify=False)
-Build = Callable[..., BundleReport]
+Build = Callable[..., ExportReport]
 
 
 def contents(folder: Path) -> dict[str, tuple[int, bytes]]:
@@ -32,8 +33,8 @@ def contents(folder: Path) -> dict[str, tuple[int, bytes]]:
 
 class TestFromABundle:
     @pytest.fixture
-    def build(self, tensorrt: FakeTensorRT, nano_bundle: Path, tmp_path: Path) -> Build:
-        def run(options: PlanOptions = PLAN, **arguments: Any) -> BundleReport:
+    def build(self, tensorrt: TensorRT, nano_bundle: Path, tmp_path: Path) -> Build:
+        def run(options: PlanOptions = PLAN, **arguments: Any) -> ExportReport:
             return build_from_bundle(nano_bundle, tmp_path / "out", options, **arguments)
 
         run()
@@ -43,16 +44,19 @@ class TestFromABundle:
         before = contents(tmp_path / "out")
         progress = Recorder()
         report = build(progress=progress)
-        assert report.plan.reused
+        assert report.artefacts[-1].reused
         assert report.manifest == Bundle.open(tmp_path / "out").manifest
-        assert report.manifest.plans == (report.plan.plan,)
-        assert (report.plan.bytes, report.plan.seconds) == (len(before["tensorrt.plan"][1]), 0)
+        assert report.manifest.all_of(PlanInfo) == (report.artefacts[-1].info,)
+        assert (report.artefacts[-1].bytes, report.artefacts[-1].seconds) == (
+            len(before["tensorrt.plan"][1]),
+            0,
+        )
         assert progress.stages == []
         assert contents(tmp_path / "out") == before
 
     def test_overwriting_builds_again(self, build: Build, tmp_path: Path) -> None:
         before = contents(tmp_path / "out")
-        assert not build(overwrite=True).plan.reused
+        assert not build(overwrite=True).artefacts[-1].reused
         assert contents(tmp_path / "out") != before
 
     @pytest.mark.parametrize(
@@ -62,7 +66,7 @@ class TestFromABundle:
             ({"workspace_gib": 1.0}, "its plan has another optimization level or workspace"),
             ({"hardware_compatibility": "same-cc"}, "has hardware compatibility none, not same-cc"),
             (
-                {"shapes": PlanShapes.of(parse_inputs("64x64", "1"))},
+                {"shapes": RequestedShapes.of(parse_inputs("64x64", "1"))},
                 r"has inputs batch 1, height 64\.\.1088, width 64\.\.1920, not batch 1, height 64, width 64",
             ),
         ],
@@ -75,17 +79,15 @@ class TestFromABundle:
             build(replace(PLAN, **change))
         assert contents(tmp_path / "out") == before
 
-    def test_another_version_gpu_or_door_is_named(
-        self, build: Build, tensorrt: FakeTensorRT, monkeypatch: pytest.MonkeyPatch
+    def test_another_version_gpu_or_plugin_is_named(
+        self, build: Build, tensorrt: TensorRT, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        door = replace(build().plan.door, name="cpp", digest="a" * 64)
-        monkeypatch.setattr(preparation, "choose_door", lambda *_: door)
         tensorrt.__version__ = "11.9.0.1"
         gpu = replace(GH200, name="NVIDIA B200", compute_capability="10.0")
-        machine = replace(target_module.describe_machine(), gpus=(gpu,))
-        monkeypatch.setattr(target_module, "describe_machine", lambda: machine)
+        machine = replace(toolchain_module.describe_machine(), gpus=(gpu,))
+        monkeypatch.setattr(toolchain_module, "describe_machine", lambda: machine)
         with pytest.raises(InputError) as caught:
-            build()
+            build(replace(PLAN, plugin="cpp"))
         for part in (
             "not 11.9.0.1",
             "its plan has compute capabilities 9.0, not 10.0",
@@ -99,14 +101,12 @@ class TestFromABundle:
         other.mkdir()
         (other / "model.onnx").write_bytes((nano_bundle / "model.onnx").read_bytes() + b"more")
         files = {"model.onnx": FileInfo.of(other / "model.onnx")}
-        write_manifest(replace(Bundle.open(nano_bundle).manifest, files=files), other)
+        manifest = replace(Bundle.open(nano_bundle).manifest, files=files)
+        (other / "manifest.json").write_text(manifest.to_json())
         with pytest.raises(InputError, match=r"another bundle: its model\.onnx is another file\. Pass"):
             build_from_bundle(other, tmp_path / "out", PLAN)
 
-    def test_a_plan_that_was_not_verified_is_none_that_was(
-        self, build: Build, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(preparation, "require", lambda *_: None)
+    def test_a_plan_that_was_not_verified_is_none_that_was(self, build: Build) -> None:
         with pytest.raises(InputError, match="its plan was not verified"):
             build(replace(PLAN, verify=True))
 
@@ -124,7 +124,8 @@ class TestFromABundle:
             build_from_bundle(tmp_path / "out", nano_bundle, PLAN)
         (tmp_path / "folder").mkdir()
         (tmp_path / "folder" / "notes.txt").touch()
-        monkeypatch.setattr(from_bundle, "prepare", lambda *_, **__: pytest.fail("looked for TensorRT"))
+        # Before TensorRT is looked for.
+        monkeypatch.setitem(sys.modules, "tensorrt", None)
         with pytest.raises(InputError, match="is not empty: pass --overwrite"):
             build_from_bundle(nano_bundle, tmp_path / "folder", PLAN)
 
@@ -132,18 +133,18 @@ class TestFromABundle:
 class TestFromWeights:
     @pytest.fixture
     def export(
-        self, tensorrt: FakeTensorRT, nano: Exported, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-    ) -> Callable[..., bundle_writer.ExportReport]:
+        self, tensorrt: TensorRT, nano: Exported, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> Callable[..., ExportReport]:
         traced = nano.onnx
-        monkeypatch.setattr(bundle_writer, "export_onnx", lambda *_: traced)
-        inputs = Bundle.open(nano.folder).manifest.inputs
+        monkeypatch.setattr(onnx_maker, "export_onnx", lambda *_: traced)
+        inputs = Bundle.open(nano.folder).manifest.onnx.inputs
 
         def run(model: Any = nano.model, plan: PlanOptions = PLAN, **arguments: Any) -> Any:
             options = ExportOptions(**{"inputs": inputs, "verify": False} | arguments)
             return export_bundle(model, tmp_path / "out", options, None, plan)
 
         run()
-        monkeypatch.setattr(bundle_writer, "export_onnx", lambda *_: pytest.fail("traced again"))
+        monkeypatch.setattr(onnx_maker, "export_onnx", lambda *_: pytest.fail("traced again"))
         return run
 
     def test_the_same_weights_are_not_traced_again(
@@ -151,8 +152,8 @@ class TestFromWeights:
     ) -> None:
         before = contents(tmp_path / "out")
         report = export()
-        assert report.plan.reused
-        assert report.nodes == len(nano.onnx.graph.node)
+        assert report.artefacts[-1].reused
+        assert report.artefacts[0].nodes == len(nano.onnx.graph.node)
         assert report.manifest == Bundle.open(tmp_path / "out").manifest
         assert contents(tmp_path / "out") == before
 

@@ -3,7 +3,7 @@ import pytest
 from dinoflow_deploy.bundles.input_range import AxisRange, InputRange
 from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.export.options import DYNAMIC_INPUTS, parse_inputs
-from dinoflow_deploy.export.tensorrt.shapes import ANY_SHAPES, DEFAULT_SHAPES, PlanShapes, parse_profile
+from dinoflow_deploy.export.shapes import ANY_SHAPES, DEFAULT_SHAPES, RequestedShapes, parse_profile
 
 
 def test_a_profile_is_read() -> None:
@@ -39,10 +39,10 @@ def test_what_is_not_asked_for_is_the_default_within_the_file() -> None:
 
 def test_what_is_asked_for_is_given_or_refused() -> None:
     size = parse_inputs("448x1024", "3")
-    assert PlanShapes.of(size).within(DYNAMIC_INPUTS) == size
+    assert RequestedShapes.of(size).within(DYNAMIC_INPUTS) == size
     with pytest.raises(InputError, match=r"the plan's height of 64\.\.4096 is outside .* 64\.\.2048"):
-        PlanShapes(height=AxisRange(64, 448, 4096)).within(DYNAMIC_INPUTS)
+        RequestedShapes(height=AxisRange(64, 448, 4096)).within(DYNAMIC_INPUTS)
     with pytest.raises(InputError, match=r"the plan's batch of 3 is outside .*, 1: ask for"):
-        PlanShapes(batch=AxisRange.fixed(3)).within(parse_inputs(None, "1"))
+        RequestedShapes(batch=AxisRange.fixed(3)).within(parse_inputs(None, "1"))
     with pytest.raises(InputError, match="needs an end"):
-        PlanShapes(height=AxisRange(64, 448, None)).within(DYNAMIC_INPUTS)
+        RequestedShapes(height=AxisRange(64, 448, None)).within(DYNAMIC_INPUTS)
