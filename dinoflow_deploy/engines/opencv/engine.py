@@ -4,9 +4,10 @@ import cv2
 import numpy as np
 
 from dinoflow_deploy.bundles.input_range import InputRange
-from dinoflow_deploy.engines.base import EngineDescription, FlowEngine, PreparedBatch
+from dinoflow_deploy.engines.base import EngineDescription, FlowEngine
 from dinoflow_deploy.engines.devices import Device
 from dinoflow_deploy.engines.frames import Frames, Tensor
+from dinoflow_deploy.engines.opencv.backend import BACKEND
 from dinoflow_deploy.errors import DeviceError
 from dinoflow_deploy.flow.padding import Padding
 
@@ -17,7 +18,7 @@ class OpenCVDisEngine(FlowEngine):
     Frames are made grey as ``cv2.cvtColor`` does, and are never padded: the flow is OpenCV's own.
 
     Args:
-        name: ``OPENCV_DIS``.
+        name: ``"opencv-dis"``.
         device: ``"auto"`` or ``"cpu"``.
         convert_colors: Take grey and RGBA frames too.
 
@@ -32,7 +33,7 @@ class OpenCVDisEngine(FlowEngine):
         super().__init__(
             EngineDescription(
                 model=name,
-                backend="opencv",
+                backend=BACKEND.name,
                 device="cpu",
                 provider="DISOpticalFlow, medium",
                 precision="fp32",
@@ -42,18 +43,15 @@ class OpenCVDisEngine(FlowEngine):
             convert_colors=convert_colors,
         )
 
-    def _prepared(self, frames1: Frames, frames2: Frames) -> PreparedBatch:
-        """Grey images ``float32 [B, 1, H, W]`` from 0 to 255, of the frames' own size."""
-        count, height, width = frames1.shape[:3]
+    def _layout(self, count: int, height: int, width: int) -> tuple[Padding, int]:
         # Refuses what every other engine refuses.
-        self.describe().inputs.padding(height, width)
-        images1, images2 = (
-            np.stack(
-                [cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2GRAY) for frame in frames]
-            ).astype(np.float32)[:, np.newaxis]
-            for frames in (frames1, frames2)
-        )
-        return PreparedBatch(images1, images2, Padding(height, width, height, width), count)
+        super()._layout(count, height, width)
+        return Padding(height, width, height, width), count
+
+    def _images(self, frames: Frames, padding: Padding, batch: int) -> Tensor:
+        """Grey images ``float32 [B, 1, H, W]`` from 0 to 255, of the frames' own size."""
+        grey = [cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2GRAY) for frame in frames]
+        return np.stack(grey).astype(np.float32)[:, np.newaxis]
 
     def _run(self, images1: Tensor, images2: Tensor) -> Tensor:
         flows = np.empty((len(images1), 2, *images1.shape[2:]), np.float32)
