@@ -1,10 +1,11 @@
 """A target more is one module and one row: options, refusals, reuse, report, inspect come by themselves."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -13,17 +14,20 @@ from dinoflow_deploy.bundles.bundle import Bundle
 from dinoflow_deploy.cli.commands import Command
 from dinoflow_deploy.cli.export import export_command
 from dinoflow_deploy.cli.inspect import inspect
+from dinoflow_deploy.engines import load_engine
+from dinoflow_deploy.engines.backends import register_backend, unregister_backend
 from dinoflow_deploy.export import targets
 from dinoflow_deploy.models.builtin import builtin_models
-from tests.export.toy_target import TOY, ToyInfo, ToyMaker
+from tests.export.toy_target import BACKEND, TOY, ToyInfo, ToyMaker
 
 Run = Callable[..., Any]
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     """The command line of a package that has the toy's row."""
     monkeypatch.setattr(targets, "TARGETS", [*targets.TARGETS, TOY])
+    register_backend(BACKEND)
     app = typer.Typer()
     app.command("export", cls=Command)(export_command(targets.TARGETS))
     app.command("inspect", cls=Command)(inspect)
@@ -31,7 +35,8 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
     def invoke(*arguments: str | Path) -> Any:
         return CliRunner().invoke(app, [*map(str, arguments)])
 
-    return invoke
+    yield invoke
+    unregister_backend(BACKEND.name)
 
 
 @pytest.fixture
@@ -106,6 +111,15 @@ def test_other_artefacts_stay_and_inspect_shows_it(run: Run, bundle: Path, tmp_p
     assert "factor 1.0, colour red" in text
     shown = json.loads(run("inspect", tmp_path / "out", "--json").stdout)
     assert shown["manifest"]["artefacts"][1]["details"] == {"factor": 1.0, "colour": "red"}
+
+
+def test_an_engine_runs_it(run: Run, bundle: Path, tmp_path: Path) -> None:
+    arguments = ("--target", "toy", "--toy-factor", "2", "--output", tmp_path / "out", "--no-verify")
+    assert run("export", "--model", bundle, *arguments).exit_code == 0
+    frames = np.random.default_rng(0).integers(0, 256, (2, 64, 96, 3), np.uint8)
+    with load_engine(tmp_path / "out", "toy") as toy, load_engine(bundle, "onnxruntime", "cpu") as plain:
+        assert toy.describe().provider == "a red toy"
+        np.testing.assert_allclose(toy(*frames), 2 * plain(*frames), rtol=1e-6)
 
 
 @pytest.mark.slow
