@@ -26,7 +26,7 @@ from dinoflow_deploy.bench.results import (
 from dinoflow_deploy.bench.speed import SpeedRun, measure_speed
 from dinoflow_deploy.bundles.manifest import PRECISIONS
 from dinoflow_deploy.datasets import FlowDataset, FlowSample, open_dataset
-from dinoflow_deploy.datasets.readers.subset import spread_evenly
+from dinoflow_deploy.datasets.flow_dataset import spread_evenly
 from dinoflow_deploy.engines import FlowEngine
 from dinoflow_deploy.engines.backends import TO_COMPARE
 from dinoflow_deploy.errors import EngineError, InputError

@@ -11,7 +11,7 @@ from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.models.builtin import builtin_models
 from dinoflow_deploy.models.published import PUBLISHED_HEADS, find_published
 from dinoflow_deploy.models.unknown_model import unknown_model
-from dinoflow_deploy.system.home import expand_home
+from dinoflow_deploy.system.user_folders import expand_home
 
 # The last two are what other tools call a plan.
 _SUFFIXES: Final = {

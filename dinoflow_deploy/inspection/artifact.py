@@ -15,7 +15,7 @@ from dinoflow_deploy.inspection.training_run import CHECKPOINT_NAME, is_run, mod
 from dinoflow_deploy.models.builtin import builtin_models
 from dinoflow_deploy.models.published import PUBLISHED_HEADS, PublishedModel, find_published
 from dinoflow_deploy.models.unknown_model import unknown_model
-from dinoflow_deploy.system.home import expand_home
+from dinoflow_deploy.system.user_folders import expand_home
 
 PLAN_SUFFIXES: Final = (".plan", ".engine", ".trt")
 

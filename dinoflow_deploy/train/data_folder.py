@@ -6,8 +6,8 @@ from typing import Any
 
 from dinoflow_deploy.datasets import FlowDataset, open_dataset
 from dinoflow_deploy.errors import InputError
-from dinoflow_deploy.system.home import expand_home
 from dinoflow_deploy.system.hub import HUB_PREFIX, fetch_dataset
+from dinoflow_deploy.system.user_folders import expand_home
 
 _SHOWN = 8
 

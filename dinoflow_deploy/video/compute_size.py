@@ -7,11 +7,10 @@ import numpy as np
 
 from dinoflow_deploy.engines import FlowEngine
 from dinoflow_deploy.flow import consistency
+from dinoflow_deploy.flow.arrays import Flow, Image, Mask
 from dinoflow_deploy.progress import NoProgress, Progress
 from dinoflow_deploy.video.expected_memory import check_memory
-from dinoflow_deploy.video.frame_source import Image
 from dinoflow_deploy.video.images import shrunk
-from dinoflow_deploy.video.render import Flow, Mask
 
 
 @dataclass(frozen=True, slots=True)

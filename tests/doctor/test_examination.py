@@ -12,7 +12,8 @@ from dinoflow_deploy.doctor import examination, probes
 from dinoflow_deploy.doctor.examination import Check, examine
 from dinoflow_deploy.models import builtin
 from dinoflow_deploy.system import own_process
-from dinoflow_deploy.system.machine import Gpu, describe_machine
+from dinoflow_deploy.system.gpus import Gpu
+from dinoflow_deploy.system.machine import describe_machine
 from dinoflow_deploy.system.optional import install_command, requirements
 from tests.small_bundles import difference_model, make_manifest
 

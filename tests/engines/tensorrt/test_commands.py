@@ -1,4 +1,4 @@
-"""``bench`` and ``video`` through a plan, by ``--backend tensorrt`` alone; on the fakes."""
+"""``bench`` and ``video`` through a plan, by ``--backend tensorrt`` alone; on the model."""
 
 from pathlib import Path
 
@@ -10,14 +10,14 @@ from dinoflow_deploy.bench.benchmark import BenchOptions, run_benchmark
 from dinoflow_deploy.cli.app import app
 from dinoflow_deploy.datasets.scenes.synthetic_tree import write_synthetic_tree
 from dinoflow_deploy.progress import NoProgress
-from tests.engines.tensorrt.conftest import WritePlan
-from tests.engines.tensorrt.fake_cuda import FakeMachine
-from tests.engines.tensorrt.fake_tensorrt import STATIC, FakeTensorRT
+from tests.engines.tensorrt.conftest import STATIC, WritePlan
+from tests.tensorrt_model.machine import Machine
+from tests.tensorrt_model.module import TensorRT
 from tests.video.clips import write_clip
 
 
 def test_accuracy_through_a_plan_equals_that_through_onnx_runtime(
-    trt: FakeTensorRT, write_planned: WritePlan, tmp_path: Path
+    trt: TensorRT, write_planned: WritePlan, tmp_path: Path
 ) -> None:
     write_synthetic_tree("sintel", tmp_path / "tree", pairs=3, size=(64, 96), seed=1)
     folder = write_planned()
@@ -36,7 +36,7 @@ def test_accuracy_through_a_plan_equals_that_through_onnx_runtime(
     assert result.engines["bundle tensorrt"]["sha256"] != result.engines["bundle onnxruntime"]["sha256"]
 
 
-def test_bench_refuses_a_graph_of_a_backend_without(trt: FakeTensorRT) -> None:
+def test_bench_refuses_a_graph_of_a_backend_without(trt: TensorRT) -> None:
     arguments = ["bench", "--backend", "onnxruntime", "--cuda-graph", "--size", "64x64", "--device", "cpu"]
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 1
@@ -47,7 +47,7 @@ def test_bench_refuses_a_graph_of_a_backend_without(trt: FakeTensorRT) -> None:
 
 
 def test_video_through_a_plan_with_a_graph(
-    trt: FakeTensorRT, machine: FakeMachine, write_plan: WritePlan, tmp_path: Path
+    trt: TensorRT, machine: Machine, write_plan: WritePlan, tmp_path: Path
 ) -> None:
     clip = write_clip(tmp_path / "clip.mp4", frames=5, size=(128, 96))
     arguments = ["video", clip, tmp_path / "flow.mp4", "--model", write_plan(STATIC), "--backend", "tensorrt"]

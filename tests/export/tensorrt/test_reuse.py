@@ -1,5 +1,6 @@
 """A plan that is there already is not built again, and one that differs is never taken for it."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,13 +15,13 @@ from dinoflow_deploy.export import ExportOptions, ExportReport, export_bundle, o
 from dinoflow_deploy.export.from_bundle import build_from_bundle
 from dinoflow_deploy.export.options import parse_inputs
 from dinoflow_deploy.export.shapes import RequestedShapes
-from dinoflow_deploy.export.tensorrt import preparation
 from dinoflow_deploy.export.tensorrt import toolchain as toolchain_module
 from dinoflow_deploy.export.tensorrt.options import PlanOptions
 from dinoflow_deploy.tensorrt.plan_info import PlanInfo
 from tests.export.conftest import Exported
+from tests.export.plugin.conftest import StandIn
 from tests.export.tensorrt.conftest import GH200, Recorder
-from tests.export.tensorrt.fake import FakeTensorRT
+from tests.tensorrt_model.module import TensorRT
 
 PLAN = PlanOptions(plugin="none", verify=False)
 Build = Callable[..., ExportReport]
@@ -32,7 +33,7 @@ def contents(folder: Path) -> dict[str, tuple[int, bytes]]:
 
 class TestFromABundle:
     @pytest.fixture
-    def build(self, tensorrt: FakeTensorRT, nano_bundle: Path, tmp_path: Path) -> Build:
+    def build(self, tensorrt: TensorRT, nano_bundle: Path, tmp_path: Path) -> Build:
         def run(options: PlanOptions = PLAN, **arguments: Any) -> ExportReport:
             return build_from_bundle(nano_bundle, tmp_path / "out", options, **arguments)
 
@@ -79,16 +80,14 @@ class TestFromABundle:
         assert contents(tmp_path / "out") == before
 
     def test_another_version_gpu_or_plugin_is_named(
-        self, build: Build, tensorrt: FakeTensorRT, monkeypatch: pytest.MonkeyPatch
+        self, build: Build, tensorrt: TensorRT, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        plugin = replace(build().artefacts[-1].plugin, name="cpp", digest="a" * 64)
-        monkeypatch.setattr(preparation, "choose_plugin", lambda *_: plugin)
         tensorrt.__version__ = "11.9.0.1"
         gpu = replace(GH200, name="NVIDIA B200", compute_capability="10.0")
         machine = replace(toolchain_module.describe_machine(), gpus=(gpu,))
         monkeypatch.setattr(toolchain_module, "describe_machine", lambda: machine)
         with pytest.raises(InputError) as caught:
-            build()
+            build(replace(PLAN, plugin="cpp"))
         for part in (
             "not 11.9.0.1",
             "its plan has compute capabilities 9.0, not 10.0",
@@ -107,10 +106,7 @@ class TestFromABundle:
         with pytest.raises(InputError, match=r"another bundle: its model\.onnx is another file\. Pass"):
             build_from_bundle(other, tmp_path / "out", PLAN)
 
-    def test_a_plan_that_was_not_verified_is_none_that_was(
-        self, build: Build, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(preparation, "require", lambda *_: None)
+    def test_a_plan_that_was_not_verified_is_none_that_was(self, build: Build) -> None:
         with pytest.raises(InputError, match="its plan was not verified"):
             build(replace(PLAN, verify=True))
 
@@ -128,7 +124,8 @@ class TestFromABundle:
             build_from_bundle(tmp_path / "out", nano_bundle, PLAN)
         (tmp_path / "folder").mkdir()
         (tmp_path / "folder" / "notes.txt").touch()
-        monkeypatch.setattr(preparation, "prepare", lambda *_, **__: pytest.fail("looked for TensorRT"))
+        # Before TensorRT is looked for.
+        monkeypatch.setitem(sys.modules, "tensorrt", None)
         with pytest.raises(InputError, match="is not empty: pass --overwrite"):
             build_from_bundle(nano_bundle, tmp_path / "folder", PLAN)
 
@@ -136,7 +133,7 @@ class TestFromABundle:
 class TestFromWeights:
     @pytest.fixture
     def export(
-        self, tensorrt: FakeTensorRT, nano: Exported, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+        self, tensorrt: TensorRT, nano: Exported, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> Callable[..., ExportReport]:
         traced = nano.onnx
         monkeypatch.setattr(onnx_maker, "export_onnx", lambda *_: traced)
