@@ -14,6 +14,7 @@ PACKAGE = TESTS.parent / "dinoflow_deploy"
 OF_THE_WHOLE = {
     "benchmarks/test_scripts.py",
     "test_dockerfile.py",
+    "test_docs.py",
     "test_end_to_end.py",
     "test_layers.py",
     "test_mirror.py",
