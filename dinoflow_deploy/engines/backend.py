@@ -116,7 +116,6 @@ class Backend:
 
     Attributes:
         name: What ``load_engine`` and ``--backend`` take.
-        title: Its name in sentences.
         runs: What it runs, the kind that it prefers first.
         devices: Kinds of device that it computes on: ``"cpu"``, ``"cuda"``.
         engine: ``"module:class"``, imported when it is used, and made with ``(source, device=...,
@@ -130,7 +129,6 @@ class Backend:
     """
 
     name: str
-    title: str
     runs: tuple[Kind, ...]
     devices: tuple[str, ...]
     engine: str

@@ -45,7 +45,6 @@ def problems(has_gpu):
 
 BACKEND = Backend(
     name="toy",
-    title="Toy",
     runs=(Kind("toy", "a toy", (".toy",)), ONNX),
     devices=("cpu",),
     engine=f"{__name__}:ToyEngine",

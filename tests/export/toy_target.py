@@ -120,7 +120,6 @@ class ToyMaker(Maker):
 
 BACKEND = Backend(
     name="toy",
-    title="Toy",
     runs=(Kind(ToyInfo.kind, "a toy"),),
     devices=("cpu",),
     engine=f"{__name__}:ToyEngine",

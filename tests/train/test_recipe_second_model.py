@@ -23,7 +23,8 @@ def second(micro: str, tmp_path: Path) -> Iterator[Recipe]:
     """The recipe of a model ``second`` of the backbone ``micro``."""
     register_model(Model(name="second", backbone=micro, decoder=DECODER))
     recipe = micro_recipe(tmp_path)
-    yield replace(recipe, model=replace(recipe.model, name="second"))
+    stages = (replace(recipe.stages[0], steps=3),)
+    yield replace(recipe, model=replace(recipe.model, name="second"), stages=stages)
     del MODELS["second"]
 
 

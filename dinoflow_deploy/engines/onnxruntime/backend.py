@@ -48,7 +48,6 @@ def _problems(has_gpu: bool) -> Iterator[Problem]:
 
 BACKEND: Final = Backend(
     name="onnxruntime",
-    title="ONNX Runtime",
     runs=(ONNX,),
     devices=("cpu", "cuda"),
     engine="dinoflow_deploy.engines.onnxruntime.engine:OnnxRuntimeEngine",

@@ -9,7 +9,6 @@ from dinoflow_deploy.engines.onnxruntime.backend import OPTIONS, PACKAGE
 # ONNX Runtime's own probe tries this provider too.
 BACKEND: Final = Backend(
     name="onnxruntime-tensorrt",
-    title="ONNX Runtime's TensorRT provider",
     runs=(ONNX,),
     devices=("cuda",),
     engine="dinoflow_deploy.engines.onnxruntime.tensorrt_provider:OnnxRuntimeTensorRTEngine",

@@ -32,7 +32,6 @@ def _repair(check: str) -> str:
 
 BACKEND: Final = Backend(
     name="pytorch",
-    title="PyTorch",
     runs=(SAFETENSORS, PUBLISHED),
     devices=("cpu", "cuda"),
     engine="dinoflow_deploy.engines.pytorch.engine:PyTorchEngine",

@@ -8,7 +8,6 @@ from dinoflow_deploy.engines.pytorch.backend import PACKAGE
 
 BACKEND: Final = Backend(
     name="torchvision",
-    title="torchvision",
     runs=(
         Kind(
             "torchvision",

@@ -46,7 +46,6 @@ def _can_run_here(source: Source, device: str) -> bool:
 
 BACKEND: Final = Backend(
     name="tensorrt",
-    title="TensorRT",
     runs=(PLAN,),
     devices=("cuda",),
     engine="dinoflow_deploy.engines.tensorrt.engine:TensorRTEngine",
