@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 
 from dinoflow_deploy.bench.worker_process import WorkerProcess
 from dinoflow_deploy.engines import FlowEngine, load_engine
+from dinoflow_deploy.engines.backend import Backend
+from dinoflow_deploy.engines.backends import register_backend, registered_backends
 from dinoflow_deploy.errors import EngineError
+from dinoflow_deploy.models.registry import Model, register_model, registered_models
 from dinoflow_deploy.system.gpus import memory_held
 
 WARM_UP_CALLS = 2
@@ -70,7 +73,8 @@ class EngineProcess:
     """
 
     def __init__(self, source: EngineSource, size: tuple[int, int], batch: int) -> None:
-        self._worker = WorkerProcess("the engine", _LoadedEngine, source, size, batch)
+        added = _Added(registered_backends(), registered_models())
+        self._worker = WorkerProcess("the engine", _LoadedEngine, source, size, batch, added)
         self.load_seconds, self.first_call_seconds = self._worker.call("warm_up")
 
     @property
@@ -93,10 +97,25 @@ class EngineProcess:
         self._worker.kill()
 
 
+@dataclass(frozen=True, slots=True)
+class _Added:
+    """What this process knows beside what the package holds, for one that knows only that."""
+
+    backends: tuple[Backend, ...]
+    models: tuple[Model, ...]
+
+    def register(self) -> None:
+        for backend in self.backends:
+            register_backend(backend)
+        for model in self.models:
+            register_model(model)
+
+
 class _LoadedEngine:
     """What the process does."""
 
-    def __init__(self, source: EngineSource, size: tuple[int, int], batch: int) -> None:
+    def __init__(self, source: EngineSource, size: tuple[int, int], batch: int, added: _Added) -> None:
+        added.register()
         began = time.perf_counter()
         self._engine = source.load()
         self._load_seconds = time.perf_counter() - began

@@ -23,19 +23,20 @@ _EXTRA_OF = {
 _OWN_NAME = "dinoflow-deploy"
 
 
-def require(module: str, purpose: str) -> ModuleType:
+def require(module: str, purpose: str, *, extra: str = "") -> ModuleType:
     """Import an optional module or say what brings it.
 
     Args:
-        module: Dotted module name, its first part a key of the extras' table.
+        module: Dotted module name.
         purpose: What needs it, as the start of a sentence: ``"reading .flo5 files"``.
+        extra: The extra that brings it; by default what the table says of the first part of the name.
 
     Raises:
         MissingPackageError: The package is not installed; the message holds the command that installs it.
     """
     package = module.partition(".")[0]
     if not is_installed(module):
-        extra = _EXTRA_OF[package]
+        extra = extra or _EXTRA_OF[package]
         raise MissingPackageError(
             f"{purpose} needs the package '{package}', which is not installed: "
             + install_command(requirements(extra))

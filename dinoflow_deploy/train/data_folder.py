@@ -69,5 +69,6 @@ class DataFolder:
         found = ", ".join(sorted(path.name for path in self.folders[0].iterdir())[:_SHOWN]) or "nothing"
         raise InputError(
             f"{self.source} holds no {name} in a layout known here ({refusals[0]}); at its top it has "
-            f"{found}: arrange it in one of the layouts that docs/data.md shows, and pass that folder"
+            f"{found}: arrange it in one of the layouts that docs/commands/data.md shows, and pass that "
+            "folder"
         ) from refusals[0]

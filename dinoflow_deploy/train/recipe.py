@@ -18,7 +18,7 @@ from dinoflow_deploy.train.data_sections import (
     check_least,
     check_one_kind,
 )
-from dinoflow_deploy.train.model.config import BACKBONES
+from dinoflow_deploy.train.model.config import BACKBONES, FlowModelConfig, model_names
 
 Autocast = Literal["auto", "bf16", "off"]
 Schedule = Literal["run", "stage"]
@@ -33,11 +33,22 @@ class ModelSection:
         train_backbone: Whether the backbone learns too. Published backbones stay frozen; ``nano`` starts
             from nothing.
         backbone_weights: Where a frozen backbone comes from, as ``FlowModel.from_pretrained`` takes it.
+        name: Of the model, where it is not its backbone's: it says the decoder.
     """
 
     backbone: str = "vits16"
     train_backbone: bool = False
     backbone_weights: str | None = None
+    name: str = ""
+
+    @property
+    def config(self) -> FlowModelConfig:
+        """What the model is made of.
+
+        Raises:
+            ModelError: There is no such model.
+        """
+        return FlowModelConfig.named(self.name or self.backbone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +217,12 @@ class Recipe:
             raise InputError(f"flow_cap is {self.flow_cap}: it must be above 0 px")
         if self.model.backbone not in BACKBONES:
             raise InputError(f"backbone is '{self.model.backbone}': choose one of {', '.join(BACKBONES)}")
+        same = [name for name in model_names() if FlowModelConfig.named(name).backbone == self.model.backbone]
+        if self.model.name not in ("", *same):
+            raise InputError(
+                f"the model '{self.model.name}' is none of the backbone {self.model.backbone}: choose one of "
+                f"{', '.join(same)}"
+            )
         if not self.stages:
             raise InputError("a recipe needs at least one [[stages]] table")
         self._check_schedule()

@@ -17,7 +17,7 @@ from dinoflow_deploy.train.checkpoint import TrainingState, load_checkpoint, sav
 from dinoflow_deploy.train.compilation import check_compiler
 from dinoflow_deploy.train.data_folder import DataFolder
 from dinoflow_deploy.train.distributed import Process, gather_objects, share_buffers
-from dinoflow_deploy.train.model import FlowModel, FlowModelConfig, load_model, save_model
+from dinoflow_deploy.train.model import FlowModel, load_model, save_model
 from dinoflow_deploy.train.model.pretrained import load_backbone_weights
 from dinoflow_deploy.train.opened_recipe import OpenedRecipe, open_recipe
 from dinoflow_deploy.train.recipe import Recipe
@@ -253,13 +253,16 @@ def _initial_state(
 def _initial_model(recipe: Recipe, init_from: Path | None, *, resuming: bool) -> FlowModel:
     if init_from:
         model = load_model(init_from)
-        if model.config.backbone != recipe.model.backbone:
+        found, due = model.config, recipe.model.config
+        if found.name != due.name:
+            fix = "choose weights of the same backbone"
+            if found.backbone == due.backbone:
+                fix = f'choose weights of that, or let the recipe say name = "{found.name}" in [model]'
             raise TrainingError(
-                f"--init-from {init_from} is a {model.config.backbone} model and the recipe trains "
-                f"{recipe.model.backbone}: choose weights of the same backbone"
+                f"--init-from {init_from} is a {found.name} model and the recipe trains {due.name}: {fix}"
             )
         return model
-    model = FlowModel(FlowModelConfig(recipe.model.backbone))
+    model = FlowModel(recipe.model.config)
     # A checkpoint holds the frozen backbone too, so that resuming needs no hub.
     if not recipe.model.train_backbone and not resuming:
         load_backbone_weights(model, recipe.model.backbone_weights)

@@ -1,41 +1,62 @@
 import re
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
+from onnx import TensorProto, helper
 from typer.testing import CliRunner
 
 from dinoflow_deploy.cli.app import app
 from dinoflow_deploy.inspection import inspect_artifact, report_lines
 from dinoflow_deploy.inspection.engine_text import engine_lines
 from dinoflow_deploy.inspection.report import EngineDetails, TensorDetails
-from tests.inspection.fake_tensorrt import LAYERS, fake_tensorrt
+from tests.small_bundles import difference_model
+from tests.tensorrt_model.building import Profile, build_bytes
+from tests.tensorrt_model.flavours import TENSORRT_10
+from tests.tensorrt_model.module import TensorRT
 
-Install = Callable[..., ModuleType]
+SHAPE = ("batch", 3, "height", "width")
+PROFILES: tuple[Profile, ...] = (((1, 64, 64), (1, 448, 1024), (4, 1088, 1920)), ((1, 64, 64),) * 3)
+LAYERS: tuple[Any, ...] = (
+    {
+        "Name": "conv1",
+        "LayerType": "CaskConvolution",
+        "Outputs": [{"Name": "a", "Format/Datatype": "Channel major FP16 format where channel % 8 == 0"}],
+    },
+    {"Name": "conv2", "LayerType": "CaskConvolution", "Outputs": [{"Name": "b", "Format/Datatype": "Half"}]},
+    {"Name": "norm", "LayerType": "kgen", "Outputs": [{"Name": "c", "Format/Datatype": "BFloat16"}]},
+    {"Name": "grid", "LayerType": "kgen", "Outputs": [{"Name": "d", "Format/Datatype": "Float"}]},
+    {"Name": "volume", "LayerType": "PluginV3", "Outputs": [{"Format/Datatype": "Row major linear FP32"}]},
+    {"Name": "late", "LayerType": "NoOp", "Outputs": [{"Format/Datatype": "N/A due to dynamic shapes"}]},
+    {"Name": "signal", "LayerType": "Signal", "Outputs": []},
+)
+"""As the inspector says them."""
 
 
-@pytest.fixture
-def install(monkeypatch: pytest.MonkeyPatch) -> Install:
-    """Put the made-up TensorRT where ``import tensorrt`` finds it, and TensorRT-RTX where nobody does."""
+def plan_bytes(**changes: Any) -> bytes:
+    """A plan of ``difference_model`` with a float16 image2; ``changes`` are those of ``build_bytes``."""
+    model = difference_model(("image1", "wide2"))
+    model.graph.node.insert(0, helper.make_node("Cast", ["image2"], ["wide2"], to=TensorProto.FLOAT))
+    del model.graph.input[1]
+    model.graph.input.append(helper.make_tensor_value_info("image2", TensorProto.FLOAT16, SHAPE))
+    told = {"hardware_compatibility_level": "SAME_COMPUTE_CAPABILITY"}
+    said = {"layers": LAYERS, "settings": told, "memory": (700_000_000, 5_000_000), "weights": 30_000_000}
+    return build_bytes(model.SerializeToString(), *PROFILES, **{**said, "streams": 2, **changes})
 
-    def put(layers: list[Any] = LAYERS) -> ModuleType:
-        module = fake_tensorrt(layers)
-        monkeypatch.setitem(sys.modules, "tensorrt", module)
-        for name in ("tensorrt_rtx", "tensorrt_rtx_bindings"):
-            monkeypatch.setitem(sys.modules, name, None)
-        return module
 
-    return put
+@pytest.fixture(autouse=True)
+def without_rtx(monkeypatch: pytest.MonkeyPatch) -> None:
+    """TensorRT-RTX is where nobody finds it."""
+    for name in ("tensorrt_rtx", "tensorrt_rtx_bindings"):
+        monkeypatch.setitem(sys.modules, name, None)
 
 
 @pytest.fixture
 def plan(tmp_path: Path) -> Path:
     path = tmp_path / "tensorrt.plan"
-    path.write_bytes(b"engine" + bytes(100))
+    path.write_bytes(plan_bytes())
     return path
 
 
@@ -45,8 +66,7 @@ def engine_of(path: Path) -> EngineDetails:
     return plan.engine
 
 
-def test_layers_are_counted_by_precision_and_kind(install: Install, plan: Path) -> None:
-    install()
+def test_layers_are_counted_by_precision_and_kind(trt: TensorRT, plan: Path) -> None:
     engine = engine_of(plan)
     assert engine.precision == {
         "fp16": {"CaskConvolution": 2},
@@ -58,7 +78,7 @@ def test_layers_are_counted_by_precision_and_kind(install: Install, plan: Path) 
     assert engine.plugins == ("volume",)
 
 
-def test_the_type_is_found_in_what_the_inspector_says(install: Install, plan: Path) -> None:
+def test_the_type_is_found_in_what_the_inspector_says(trt: TensorRT, plan: Path) -> None:
     said = {
         "Row major linear INT8 format": "int8",
         "UInt8": "uint8",
@@ -71,12 +91,12 @@ def test_the_type_is_found_in_what_the_inspector_says(install: Install, plan: Pa
         "Channel major BF16 format": "bf16",
         "Row major linear Float16 format": "fp16",
     }
-    install([{"LayerType": kind, "Outputs": [{"Format/Datatype": kind}]} for kind in said])
+    layers = tuple({"LayerType": kind, "Outputs": [{"Format/Datatype": kind}]} for kind in said)
+    plan.write_bytes(plan_bytes(layers=layers))
     assert engine_of(plan).precision == {kind: {text: 1} for text, kind in said.items()}
 
 
-def test_tensors_profiles_and_memory(install: Install, plan: Path) -> None:
-    install()
+def test_tensors_profiles_and_memory(trt: TensorRT, plan: Path) -> None:
     engine = engine_of(plan)
     assert engine.tensors == (
         TensorDetails("image1", "input", "fp32", (-1, 3, -1, -1)),
@@ -90,8 +110,7 @@ def test_tensors_profiles_and_memory(install: Install, plan: Path) -> None:
     assert (engine.version, engine.hardware_compatibility) == ("11.4.0.106", "SAME_COMPUTE_CAPABILITY")
 
 
-def test_what_it_reads_as_text(install: Install, plan: Path) -> None:
-    install()
+def test_what_it_reads_as_text(trt: TensorRT, plan: Path) -> None:
     lines = list(report_lines(inspect_artifact(plan)))
     assert ("profile", lines[lines.index(("output", "flow, fp32 [-1, 2, -1, -1]")) + 1][1]) in lines
     text = "\n".join(line for _, line in lines)
@@ -106,11 +125,11 @@ def test_what_it_reads_as_text(install: Install, plan: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("layers", [["conv1", "conv2"], []])
+@pytest.mark.parametrize("layers", [("conv1", "conv2"), ()])
 def test_a_plan_without_details_of_its_layers_says_so(
-    layers: list[str], install: Install, plan: Path
+    layers: tuple[str, ...], trt: TensorRT, plan: Path
 ) -> None:
-    install(layers)
+    plan.write_bytes(plan_bytes(layers=layers))
     report = inspect_artifact(plan)
     engine = report.plans[0].engine
     assert engine is not None
@@ -118,9 +137,8 @@ def test_a_plan_without_details_of_its_layers_says_so(
     assert any("built without detailed profiling information" in line for _, line in report_lines(report))
 
 
-def test_code_in_a_plan_is_loaded_only_where_it_is_allowed(install: Install, plan: Path) -> None:
-    install()
-    plan.write_bytes(b"code" + bytes(100))
+def test_code_in_a_plan_is_loaded_only_where_it_is_allowed(trt: TensorRT, plan: Path) -> None:
+    plan.write_bytes(plan_bytes(libraries=("plugin.so",)))
     report = inspect_artifact(plan)
     assert report.plans[0].engine is None
     assert "--allow-host-code, if you trust the plan" in report.left_out[-1].reason
@@ -143,12 +161,12 @@ def test_a_tensorrt_without_its_libraries_is_a_reason(
     assert "libnvinfer.so.11: cannot open" in inspect_artifact(plan).left_out[-1].reason
 
 
-def test_a_plan_that_no_tensorrt_takes_gives_every_reason(install: Install, plan: Path) -> None:
-    install()
-    plan.write_bytes(b"other" + bytes(100))
+def test_a_plan_that_no_tensorrt_takes_gives_every_reason(trt: TensorRT, plan: Path) -> None:
+    plan.write_bytes(plan_bytes(modelled=TENSORRT_10))
     header, layers = inspect_artifact(plan).left_out
     assert header.what == "the header of tensorrt.plan"
-    assert "TensorRT 11.4.0.106 cannot load it here: this plan is of another version (" in layers.reason
+    assert "TensorRT 11.4.0.106 cannot load it here: The engine plan file is not compatible" in layers.reason
+    assert "expecting library version 11.4.0.106 got 10.16.1.11, please rebuild. (native" in layers.reason
     assert re.search(r"needs the package 'tensorrt_rtx', which is not installed: pip install", layers.reason)
 
 
@@ -160,15 +178,9 @@ def test_a_plan_that_no_tensorrt_takes_gives_every_reason(install: Install, plan
     ],
 )
 def test_a_runtime_that_cannot_be_made_is_a_reason(
-    said: str | None, reason: str, install: Install, plan: Path, monkeypatch: pytest.MonkeyPatch
+    said: str | None, reason: str, trt: TensorRT, plan: Path
 ) -> None:
-    def refuse(logger: Any) -> None:
-        if said:
-            logger.log(module.ILogger.INTERNAL_ERROR, said)
-        raise TypeError("pybind11::init(): factory function returned nullptr")
-
-    module = install()
-    monkeypatch.setattr(module, "Runtime", refuse)
+    trt.state.fail["Runtime"] = said
     left_out = inspect_artifact(plan).left_out
     assert f"TensorRT 11.4.0.106 cannot load it here: {reason}" in left_out[-1].reason.replace(
         "pybind11::init(): ", ""

@@ -1,10 +1,10 @@
-"""What TensorRT says, and who hears it; on the fakes."""
+"""What TensorRT says, and who hears it; on the model."""
 
 from dinoflow_deploy.tensorrt.log import log_of, meaningful
-from tests.engines.tensorrt.fake_tensorrt import FakeTensorRT, Severity
+from tests.tensorrt_model.module import Severity, TensorRT
 
 
-def test_errors_and_warnings_are_heard_apart_and_once(trt: FakeTensorRT) -> None:
+def test_errors_and_warnings_are_heard_apart_and_once(trt: TensorRT) -> None:
     log = log_of(trt)
     with log.listen() as messages:
         for severity, text in [
@@ -19,7 +19,7 @@ def test_errors_and_warnings_are_heard_apart_and_once(trt: FakeTensorRT) -> None
     assert messages.why() == "broken; wrong"
 
 
-def test_who_has_heard_enough_is_forgotten(trt: FakeTensorRT) -> None:
+def test_who_has_heard_enough_is_forgotten(trt: TensorRT) -> None:
     """Every run listens: what is kept would grow."""
     log = log_of(trt)
     with log.listen() as outer:
@@ -32,7 +32,7 @@ def test_who_has_heard_enough_is_forgotten(trt: FakeTensorRT) -> None:
     assert log._listeners == []
 
 
-def test_one_tensorrt_has_one_logger(trt: FakeTensorRT) -> None:
+def test_one_tensorrt_has_one_logger(trt: TensorRT) -> None:
     assert log_of(trt) is log_of(trt)
 
 

@@ -16,9 +16,6 @@ from dinoflow_deploy.export.plugin.files import PTX_FILE
 from dinoflow_deploy.export.plugin.plugin_choice import choose_plugin
 from dinoflow_deploy.export.tensorrt import network, toolchain
 from dinoflow_deploy.tensorrt.flavours import TENSORRT
-from tests.engines.tensorrt import fake_tensorrt as runtime_fake
-from tests.export.tensorrt.fake import API
-from tests.inspection import fake_tensorrt as inspection_fake
 from tests.tensorrt_api.api import Api
 from tests.tensorrt_api.conftest import VERSIONS
 from tests.tensorrt_api.source_names import (
@@ -28,6 +25,9 @@ from tests.tensorrt_api.source_names import (
     read_sources,
     uses_in,
 )
+from tests.tensorrt_model.flavours import MODELLED, TENSORRT_11, Modelled
+from tests.tensorrt_model.machine import Machine
+from tests.tensorrt_model.module import TensorRT, classes_of
 
 pytestmark = pytest.mark.slow
 
@@ -46,7 +46,6 @@ RTX_ALONE = {"ComputeCapability", "ComputeCapability.__members__", "IBuilderConf
 # Set by Python when an object is made, so that its class does not list them.
 PYTHONS_MORE = {"returncode", "stderr", "submodule_search_locations", "st_mtime", "st_size"}
 FOREIGN = {"__dlpack__", "__dlpack_device__", "__cuda_array_interface__"}
-FAKES = ("Runtime", "ICudaEngine", "IExecutionContext", "ILogger")
 
 
 def problems(source: str, api: Api, *others: Api) -> list[str]:
@@ -93,7 +92,7 @@ def test_what_is_read_is_what_uses_tensorrt() -> None:
 
 def test_other_sources_use_names_of_the_module_alone(apis: dict[str, Api], rtx: Api) -> None:
     used = {path: re.findall(r"\btrt\.([\w.]+)", source) for path, source in SOURCES.items()}
-    assert used["doctor/probes.py"]
+    assert used["engines/tensorrt/backend.py"]
     for api in (*apis.values(), rtx):
         for path in SOURCES.keys() - CHECKED:
             assert [problem for name in used[path] if (problem := api.problem(name))] == []
@@ -168,45 +167,46 @@ def test_the_real_interface_runs_our_ahead_of_time_plugin(apis: dict[str, Api], 
         assert run["ptx"] == ["bytes", PTX_FILE.stat().st_size]
 
 
-@pytest.mark.parametrize("name", FAKES)
-def test_the_fake_runtime_has_nothing_of_its_own(apis: dict[str, Api], rtx: Api, name: str) -> None:
+@pytest.fixture(params=MODELLED, ids=lambda modelled: f"{modelled.flavour} {modelled.version}")
+def modelled(request: pytest.FixtureRequest) -> Modelled:
+    return request.param
+
+
+@pytest.fixture
+def real(modelled: Modelled, apis: dict[str, Api], rtx: Api) -> Api:
+    """The bindings that are modelled."""
+    return {**apis, rtx.version: rtx}[modelled.version]
+
+
+@pytest.mark.parametrize("name", classes_of(TENSORRT_11))
+def test_the_model_has_nothing_of_its_own(modelled: Modelled, real: Api, name: str) -> None:
     """And takes the same parameters: what runs on it calls the real one rightly."""
-    fake = getattr(runtime_fake, name)
-    public = {each: value for each, value in inspect.getmembers(fake) if not each.startswith("_")}
+    members = inspect.getmembers(classes_of(modelled)[name])
+    public = {each: value for each, value in members if not each.startswith("_")}
     assert public
-    for api in (*apis.values(), rtx):
-        real = api.classes[name]
-        assert public.keys() - real.keys() == set()
-        for each, value in public.items():
-            if inspect.isfunction(value):
-                own = list(inspect.signature(value).parameters)[1:]
-                assert any(may_be_called(overload, own) for overload in real[each] or ()), f"{name}.{each}"
+    assert public.keys() - real.classes[name].keys() == set()
+    for each, value in public.items():
+        if inspect.isfunction(value):
+            own = list(inspect.signature(value).parameters)[1:]
+            overloads = real.classes[name][each] or ()
+            assert any(may_be_called(overload, own) for overload in overloads), f"{name}.{each}"
 
 
-@pytest.mark.parametrize("name", ["DataType", "TensorIOMode"])
-def test_the_numbers_of_the_fake_runtime_are_the_real_ones(apis: dict[str, Api], name: str) -> None:
+def test_the_numbers_of_the_model_are_the_real_ones(modelled: Modelled, real: Api) -> None:
+    for name, members in modelled.enums.items():
+        assert members.items() <= real.enums[name].items()
+
+
+def test_the_model_s_module_has_nothing_of_its_own(modelled: Modelled, real: Api) -> None:
+    """But ``state``, which is for tests."""
+    public = {name for name in vars(TensorRT(Machine(), modelled)) if not name.startswith("_")} - {"state"}
+    public |= {name for name in vars(TensorRT) if not name.startswith("_")}
+    assert public - {"plugin"} <= real.names
+    assert ("plugin" in public) == bool(real.plugin_names)
+
+
+def test_the_model_of_plugins_in_python_has_nothing_of_its_own(apis: dict[str, Api]) -> None:
+    public = {name for name in vars(TensorRT(Machine()).plugin) if not name.startswith("_")}
+    assert {"register", "aot_impl"} <= public
     for api in apis.values():
-        fake = {each.name: int(each) for each in getattr(runtime_fake, name)}
-        assert fake.items() <= api.enums[name].items()
-
-
-def test_the_fake_of_inspect_has_nothing_of_its_own(apis: dict[str, Api], rtx: Api) -> None:
-    classes = {
-        "ICudaEngine": "ENGINE_NAMES",
-        "EngineInspector": "INSPECTOR_NAMES",
-        "Runtime": "RUNTIME_NAMES",
-    }
-    for api in (*apis.values(), rtx):
-        assert set(inspection_fake.MODULE_NAMES) <= api.names
-        for name, names in classes.items():
-            assert getattr(inspection_fake, names) <= api.classes[name].keys()
-
-
-@pytest.mark.parametrize("version", VERSIONS)
-def test_the_names_that_the_fake_builder_allows_are_the_real_ones(apis: dict[str, Api], version: str) -> None:
-    real = apis[version]
-    for name, members in API[".".join(version.split(".")[:2])].items():
-        if isinstance(members, dict):
-            assert members.items() <= real.enums[name].items()
-        else:
-            assert set(members) <= real.classes[name].keys()
+        assert public <= api.plugin_names

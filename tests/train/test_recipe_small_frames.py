@@ -1,4 +1,4 @@
-"""The recipe ``small-frames``: README's walk ends with a better model than it starts from."""
+"""The recipe ``small-frames``: the walk of docs/training.md ends with a better model than it starts from."""
 
 import dataclasses
 

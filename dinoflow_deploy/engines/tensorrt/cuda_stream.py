@@ -1,7 +1,10 @@
 """Work in order on the device: a stream, and a graph that replays what was put on it."""
 
+import gc
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Lock
 
 from dinoflow_deploy.engines.tensorrt.cuda import Cuda
 
@@ -66,13 +69,14 @@ class Stream:
             EngineError: ``put`` does what cannot be recorded.
         """
         mode = self._cuda.constant("cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal")
-        self._cuda.call("cudaStreamBeginCapture", self.handle, mode)
-        try:
-            put()
-        except BaseException:
-            self._abandon_capture()
-            raise
-        graph = self._cuda.call("cudaStreamEndCapture", self.handle)
+        with _GARBAGE.kept():
+            self._cuda.call("cudaStreamBeginCapture", self.handle, mode)
+            try:
+                put()
+            except BaseException:
+                self._abandon_capture()
+                raise
+            graph = self._cuda.call("cudaStreamEndCapture", self.handle)
         try:
             return Graph(self._cuda, self._cuda.call("cudaGraphInstantiate", graph, 0))
         finally:
@@ -99,3 +103,35 @@ class Stream:
         graph = self._cuda.attempt("cudaStreamEndCapture", self.handle)
         if graph is not None and int(graph):
             self._cuda.attempt("cudaGraphDestroy", graph)
+
+
+class _Garbage:
+    """Python's garbage collector, which may be told to wait.
+
+    It may free memory of the device in whatever thread it runs, which CUDA refuses to one that records, and
+    the recording is lost.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._keepers = 0
+        self._was_enabled = False
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Collect nothing meanwhile, in any thread."""
+        with self._lock:
+            if not self._keepers:
+                self._was_enabled = gc.isenabled()
+                gc.disable()
+            self._keepers += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._keepers -= 1
+                if not self._keepers and self._was_enabled:
+                    gc.enable()
+
+
+_GARBAGE = _Garbage()

@@ -72,8 +72,11 @@ def save_timing_cache(path: Path, config: Any, toolchain: Toolchain, log: Log) -
         content = path.read_bytes() if path.exists() else b""
         if content:
             there = config.create_timing_cache(content)
-            if there is None or not learnt.combine(there, False) or messages.errors:
-                return _kept(path, toolchain, messages.why())
+            taken = there is not None and learnt.combine(there, False)
+            # TensorRT may well take an empty cache for one of another version, with a warning.
+            said = [*messages.errors, *messages.warnings]
+            if not taken or said:
+                return _kept(path, toolchain, "; ".join(said) or "not taken")
         merged = bytes(learnt.serialize())
         if len(merged) < len(content):
             return _kept(path, toolchain, f"it would shrink from {len(content)} to {len(merged)} bytes")

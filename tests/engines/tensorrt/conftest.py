@@ -1,61 +1,34 @@
-import gc
-import sys
-from collections.abc import Callable, Iterator
-from importlib.machinery import ModuleSpec
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from onnx import ModelProto
 
 from dinoflow_deploy.bundles.input_range import AxisRange, InputRange
 from dinoflow_deploy.bundles.manifest import FileInfo
 from dinoflow_deploy.tensorrt.plan_info import PlanInfo
-from tests.engines.tensorrt.fake_cuda import FakeMachine, FakeRuntime
-from tests.engines.tensorrt.fake_tensorrt import FakeTensorRT, Profile, plan_bytes
-from tests.small_bundles import WriteBundle, make_manifest
+from tests.small_bundles import WriteBundle, difference_model, make_manifest
+from tests.tensorrt_model.building import Profile, build_bytes
 
 WritePlan = Callable[..., Path]
 PLAN_INPUTS = InputRange(AxisRange(1, 1, 4), AxisRange(64, 96, 256), AxisRange(64, 128, 256))
+DYNAMIC: Profile = ((1, 64, 64), (1, 96, 128), (4, 256, 256))
+STATIC: Profile = ((1, 96, 128), (1, 96, 128), (1, 96, 128))
 
 
-@pytest.fixture(autouse=True)
-def _collect_what_is_new() -> Iterator[None]:
-    """Garbage is looked for among a test's own objects: among all that is imported, that takes a second."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
+def plan_bytes(*profiles: Profile, model: ModelProto | None = None, **changes: Any) -> bytes:
+    """A plan of ``difference_model``, or of another model; ``changes`` are those of ``build_bytes``.
 
-
-@pytest.fixture
-def machine() -> FakeMachine:
-    """Two GPUs of compute capability 9.0."""
-    return FakeMachine(((9, 0), (9, 0)))
-
-
-@pytest.fixture
-def trt(machine: FakeMachine, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeTensorRT]:
-    """The fakes in place of cuda-python and TensorRT; whatever is broken or left behind fails the test."""
-    module = FakeTensorRT(machine)
-    install(monkeypatch, "tensorrt", module)
-    install(monkeypatch, "cuda.bindings.runtime", FakeRuntime(machine))
-    yield module
-    # An exception that a test has caught holds the frames that it came through.
-    gc.collect()
-    assert module.state.violations == []
-    assert module.state.living == []
-    assert machine.leaks() == []
-
-
-def install(monkeypatch: pytest.MonkeyPatch, name: str, module: Any) -> None:
-    """Make a module, whose package need not be there, importable."""
-    package = name.partition(".")[0]
-    module.__spec__ = ModuleSpec(name, None)
-    monkeypatch.setitem(sys.modules, name, module)
-    if package not in sys.modules:
-        parent = type(sys)(package)
-        parent.__spec__ = ModuleSpec(package, None)
-        monkeypatch.setitem(sys.modules, package, parent)
+    One profile of one shape stands for a model that is exported for that shape.
+    """
+    if len(profiles) == 1 and len(set(profiles[0])) == 1 and model is None:
+        (batch, height, width), *_ = profiles[0]
+        onnx = difference_model(shape=(batch, 3, height, width)).SerializeToString()
+        return build_bytes(onnx, **changes)
+    onnx = (model or difference_model()).SerializeToString()
+    return build_bytes(onnx, *(profiles or (DYNAMIC,)), **changes)
 
 
 @pytest.fixture
@@ -112,5 +85,5 @@ def plan_info(**changes: Any) -> PlanInfo:
 
 
 def expected(frames1: np.ndarray, frames2: np.ndarray) -> np.ndarray:
-    """The flow of the model in the fake: (red, green) of the difference of the frames."""
+    """The flow of ``difference_model``: (red, green) of the difference of the frames."""
     return (frames2.astype(np.float32) - frames1)[..., :2]

@@ -1,4 +1,4 @@
-"""When "auto" runs a bundle's plan; on the fakes."""
+"""When "auto" runs a bundle's plan; on the model."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,9 +10,10 @@ from dinoflow_deploy import load_engine
 from dinoflow_deploy.engines.tensorrt.choice import planned_flavours
 from dinoflow_deploy.errors import EngineError, InputError
 from tests.engines.tensorrt.conftest import WritePlan, expected
-from tests.engines.tensorrt.fake_cuda import FakeMachine
-from tests.engines.tensorrt.fake_tensorrt import FakeTensorRT
 from tests.small_bundles import WriteBundle
+from tests.tensorrt_model.flavours import TENSORRT_10
+from tests.tensorrt_model.machine import Machine
+from tests.tensorrt_model.module import TensorRT
 
 MakeFrames = Callable[..., np.ndarray]
 
@@ -28,7 +29,7 @@ MakeFrames = Callable[..., np.ndarray]
     ],
 )
 def test_a_bundle_with_a_plan(
-    trt: FakeTensorRT, write_planned: WritePlan, frames: MakeFrames, backend, device, chosen
+    trt: TensorRT, write_planned: WritePlan, frames: MakeFrames, backend, device, chosen
 ) -> None:
     first, second = frames(2, 64, 80)
     with load_engine(write_planned(), backend, device) as engine:
@@ -37,7 +38,7 @@ def test_a_bundle_with_a_plan(
 
 
 def test_without_a_gpu_auto_is_onnx_runtime(
-    trt: FakeTensorRT, machine: FakeMachine, write_planned: WritePlan
+    trt: TensorRT, machine: Machine, write_planned: WritePlan
 ) -> None:
     machine.capabilities = ()
     with load_engine(write_planned()) as engine:
@@ -45,7 +46,7 @@ def test_without_a_gpu_auto_is_onnx_runtime(
 
 
 def test_a_plan_for_another_tensorrt_is_no_reason_for_auto(
-    trt: FakeTensorRT, write_planned: WritePlan, monkeypatch: pytest.MonkeyPatch
+    trt: TensorRT, write_planned: WritePlan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """RTX is not installed, its plan cannot run here."""
     monkeypatch.setattr("dinoflow_deploy.tensorrt.flavours.is_installed", lambda name: name == "tensorrt")
@@ -54,14 +55,14 @@ def test_a_plan_for_another_tensorrt_is_no_reason_for_auto(
 
 
 def test_a_plan_that_has_to_be_rebuilt_is_an_error_and_not_replaced(
-    trt: FakeTensorRT, write_planned: WritePlan
+    trt: TensorRT, write_planned: WritePlan
 ) -> None:
     with pytest.raises(EngineError, match="Build it again"):
-        load_engine(write_planned(plan={"version": "10.16.1.11"}, version="10.16.1.11"))
+        load_engine(write_planned(plan={"modelled": TENSORRT_10}, version="10.16.1.11"))
 
 
 @pytest.mark.parametrize("name", ["bare.plan", "bare.engine", "bare.trt"])
-def test_a_bare_plan_runs(trt: FakeTensorRT, write_plan: WritePlan, frames: MakeFrames, name: str) -> None:
+def test_a_bare_plan_runs(trt: TensorRT, write_plan: WritePlan, frames: MakeFrames, name: str) -> None:
     first, second = frames(2, 64, 80)
     with load_engine(write_plan(name=name)) as engine:
         np.testing.assert_allclose(engine(first, second), expected(first, second), atol=1e-3)
@@ -69,7 +70,7 @@ def test_a_bare_plan_runs(trt: FakeTensorRT, write_plan: WritePlan, frames: Make
         load_engine(write_plan(), "onnxruntime")
 
 
-def test_pytorch_does_not_run_a_bundle_with_a_plan(trt: FakeTensorRT, write_planned: WritePlan) -> None:
+def test_pytorch_does_not_run_a_bundle_with_a_plan(trt: TensorRT, write_planned: WritePlan) -> None:
     with pytest.raises(InputError, match="a bundle with a TensorRT plan: use tensorrt, onnxruntime"):
         load_engine(write_planned(), "pytorch")
 

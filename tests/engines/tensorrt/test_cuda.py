@@ -11,7 +11,7 @@ import pytest
 from dinoflow_deploy.engines.tensorrt import cuda as cuda_module
 from dinoflow_deploy.engines.tensorrt.cuda import Cuda, gpu_is_usable
 from dinoflow_deploy.errors import DeviceError, MissingPackageError
-from tests.engines.tensorrt.fake_cuda import FakeRuntime
+from tests.tensorrt_model.cuda import CudaRuntime
 
 FOLDER = Path(cuda_module.__file__).parent
 NAME = re.compile(r"cuda[A-Z]\w*")
@@ -83,7 +83,7 @@ def test_a_misspelt_name_is_found(runtime: Any) -> None:
 
 
 def test_the_fake_has_no_name_of_its_own(runtime: Any) -> None:
-    fake = {name: value for name, value in vars(FakeRuntime).items() if not name.startswith("_")}
+    fake = {name: value for name, value in vars(CudaRuntime).items() if not name.startswith("_")}
     assert set(fake) - set(dir(runtime)) == set()
     for name, value in fake.items():
         if hasattr(value, "__members__"):
@@ -131,7 +131,7 @@ def test_cuda_python_takes_the_arguments_that_the_engine_passes(
 
 def test_the_calls_above_are_those_of_the_fake() -> None:
     """Which the other tests hold to being those of the engine."""
-    functions = {name for name, value in vars(FakeRuntime).items() if type(value) is FunctionType}
+    functions = {name for name, value in vars(CudaRuntime).items() if type(value) is FunctionType}
     asked_alone = {"cudaGetErrorString", "cudaGetDeviceCount", "__init__"}
     assert functions - asked_alone == {function for function, _ in CALLS}
 

@@ -1,4 +1,4 @@
-"""Arrays on the device, in and out, on the fakes."""
+"""Arrays on the device, in and out, on the model."""
 
 import ctypes
 import gc
@@ -13,22 +13,25 @@ from dinoflow_deploy.engines.tensorrt.dlpack import CUDA, CUDA_MANAGED, _tensor_
 from dinoflow_deploy.engines.tensorrt.engine import TensorRTEngine
 from dinoflow_deploy.errors import EngineError, InputError
 from tests.engines.tensorrt.conftest import WritePlan
-from tests.engines.tensorrt.device_tensor import CudaArray, DeviceTensor, DlpackTensor
-from tests.engines.tensorrt.fake_cuda import FakeMachine, FakeRuntime
-from tests.engines.tensorrt.fake_tensorrt import FakeTensorRT
+from tests.tensorrt_model.arrays import CudaArray, DeviceTensor, DlpackTensor
+from tests.tensorrt_model.cuda import CudaRuntime
+from tests.tensorrt_model.fixtures import every_order
+from tests.tensorrt_model.machine import Machine
+from tests.tensorrt_model.module import TensorRT
 
+pytestmark = every_order
 Make = Callable[..., DeviceTensor]
 SHAPE = (2, 3, 96, 128)
 
 
 @pytest.fixture
-def engine(trt: FakeTensorRT, write_plan: WritePlan):
+def engine(trt: TensorRT, write_plan: WritePlan):
     with TensorRTEngine(write_plan()) as made:
         yield made
 
 
 @pytest.fixture
-def tensor(machine: FakeMachine, engine: TensorRTEngine):
+def tensor(machine: Machine, engine: TensorRTEngine):
     """Make arrays, which are freed at the end."""
     made: list[DeviceTensor] = []
 
@@ -47,7 +50,7 @@ def flow_of(first: DeviceTensor, second: DeviceTensor) -> np.ndarray:
     return 255 * (second.values - first.values)[:, :2]
 
 
-def read(machine: FakeMachine, array: Any) -> np.ndarray:
+def read(machine: Machine, array: Any) -> np.ndarray:
     said = array.__cuda_array_interface__
     return machine.floats(said["data"][0], 4 * int(np.prod(said["shape"]))).reshape(said["shape"]).copy()
 
@@ -61,17 +64,18 @@ class ManagedTensor(DlpackTensor):
 
 @pytest.mark.parametrize("kind", [DeviceTensor, DlpackTensor, CudaArray, ManagedTensor])
 def test_images_of_either_protocol_are_waited_for(
-    engine: TensorRTEngine, machine: FakeMachine, tensor: Make, kind: type[DeviceTensor]
+    engine: TensorRTEngine, machine: Machine, tensor: Make, kind: type[DeviceTensor]
 ) -> None:
     first, second = tensor(seed=1, kind=kind), tensor(seed=2, kind=kind)
-    assert np.isnan(first.read()).all(), "its library has not written it yet"
+    if machine.schedule.order == "late":
+        assert np.isnan(first.read()).all(), "its library has not written it yet"
     flow = engine.infer_device(first, second)
     assert flow.shape == (2, 2, 96, 128)
     np.testing.assert_allclose(read(machine, flow), flow_of(first, second), atol=1e-3)
 
 
 def test_a_temporary_that_a_library_hands_out_lives_until_it_was_read(
-    engine: TensorRTEngine, machine: FakeMachine, tensor: Make
+    engine: TensorRTEngine, machine: Machine, tensor: Make
 ) -> None:
     """Some libraries lend a copy, which nobody but the capsule holds."""
     first, second = tensor(seed=1), tensor(seed=2)
@@ -89,12 +93,12 @@ class Temporary:
     def __dlpack__(self, *, stream: int | None = None) -> Any:
         copy = DeviceTensor(self.lender.machine, self.lender.values, self.lender.stream)
         # Complete, since work that is waiting would hold it too.
-        copy.machine.stream(copy.stream).run(len(copy.machine.stream(copy.stream).work))
+        copy.machine.wait_for(copy.machine.stream(copy.stream))
         weakref.finalize(copy, copy.machine.release, "device", copy.memory.address)
         return copy.__dlpack__(stream=stream)
 
 
-def test_images_are_used_where_they_are(engine: TensorRTEngine, machine: FakeMachine, tensor: Make) -> None:
+def test_images_are_used_where_they_are(engine: TensorRTEngine, machine: Machine, tensor: Make) -> None:
     first, second = tensor(seed=1), tensor(seed=2)
     blocks = len(machine.memory)
     flow = engine.infer_device(first, second)
@@ -103,7 +107,7 @@ def test_images_are_used_where_they_are(engine: TensorRTEngine, machine: FakeMac
 
 
 def test_dlpack_is_told_the_stream_that_will_read(
-    engine: TensorRTEngine, machine: FakeMachine, tensor: Make
+    engine: TensorRTEngine, machine: Machine, tensor: Make
 ) -> None:
     first = tensor(seed=1)
     engine.infer_device(first, first)
@@ -112,20 +116,18 @@ def test_dlpack_is_told_the_stream_that_will_read(
 
 
 def test_a_cuda_array_without_a_stream_is_ready(
-    engine: TensorRTEngine, machine: FakeMachine, tensor: Make
+    engine: TensorRTEngine, machine: Machine, tensor: Make
 ) -> None:
     first, second = tensor(seed=1, kind=CudaArray), tensor(seed=2, kind=CudaArray)
     for each in (first, second):
-        machine.stream(each.stream).run(2)
+        machine.wait_for(machine.stream(each.stream))
         each.stream = None
     np.testing.assert_allclose(
         read(machine, engine.infer_device(first, second)), flow_of(first, second), atol=1e-3
     )
 
 
-def test_the_flow_is_put_where_it_is_wanted(
-    engine: TensorRTEngine, machine: FakeMachine, tensor: Make
-) -> None:
+def test_the_flow_is_put_where_it_is_wanted(engine: TensorRTEngine, machine: Machine, tensor: Make) -> None:
     out = tensor((2, 2, 96, 128), seed=9)
     for seed in range(3):
         first, second = tensor(seed=seed), tensor(seed=seed + 10)
@@ -134,7 +136,7 @@ def test_the_flow_is_put_where_it_is_wanted(
         np.testing.assert_allclose(out.read(), flow_of(first, second), atol=1e-3)
 
 
-def test_a_flow_serves_as_out_again(engine: TensorRTEngine, machine: FakeMachine, tensor: Make) -> None:
+def test_a_flow_serves_as_out_again(engine: TensorRTEngine, machine: Machine, tensor: Make) -> None:
     flow = engine.infer_device(tensor(seed=1), tensor(seed=2))
     first, second = tensor(seed=3), tensor(seed=4)
     assert engine.infer_device(first, second, out=flow) is flow
@@ -142,7 +144,7 @@ def test_a_flow_serves_as_out_again(engine: TensorRTEngine, machine: FakeMachine
 
 
 def test_a_flow_can_be_shared_and_outlives_its_engine(
-    trt: FakeTensorRT, machine: FakeMachine, write_plan: WritePlan
+    trt: TensorRT, machine: Machine, write_plan: WritePlan
 ) -> None:
     first, second = (DeviceTensor.random(machine, SHAPE, seed) for seed in (1, 2))
     with TensorRTEngine(write_plan(), device="cuda:0") as engine:
@@ -215,7 +217,7 @@ def test_another_type_or_layout_in_a_capsule_is_refused(
 
 
 def test_memory_that_tensorrt_cannot_take_is_refused(
-    engine: TensorRTEngine, machine: FakeMachine, tensor: Make
+    engine: TensorRTEngine, machine: Machine, tensor: Make
 ) -> None:
     class Shifted(CudaArray):
         @property
@@ -227,7 +229,7 @@ def test_memory_that_tensorrt_cannot_take_is_refused(
         engine.infer_device(tensor(), tensor(kind=Shifted))
 
 
-def test_strides_of_c_order_are_taken(engine: TensorRTEngine, machine: FakeMachine, tensor: Make) -> None:
+def test_strides_of_c_order_are_taken(engine: TensorRTEngine, machine: Machine, tensor: Make) -> None:
     row = 128 * 4
     shape = (1, 3, 96, 128)
     # The stride of an axis of one item means nothing.
@@ -253,7 +255,7 @@ def test_another_shape_is_refused(engine: TensorRTEngine, tensor: Make, shapes, 
         engine.infer_device(*(tensor(shape) for shape in shapes))
 
 
-def test_a_wrong_out_is_refused(engine: TensorRTEngine, trt: FakeTensorRT, tensor: Make) -> None:
+def test_a_wrong_out_is_refused(engine: TensorRTEngine, trt: TensorRT, tensor: Make) -> None:
     images = tensor(), tensor()
     with pytest.raises(InputError, match=r"out: \[2, 2, 96, 128\] is needed, not \[2, 3, 96, 128\]"):
         engine.infer_device(*images, out=tensor())
@@ -263,7 +265,7 @@ def test_a_wrong_out_is_refused(engine: TensorRTEngine, trt: FakeTensorRT, tenso
     assert trt.state.contexts == 1
 
 
-def test_arrays_of_the_host_are_refused(engine: TensorRTEngine, machine: FakeMachine, tensor: Make) -> None:
+def test_arrays_of_the_host_are_refused(engine: TensorRTEngine, machine: Machine, tensor: Make) -> None:
     array = np.zeros(SHAPE, np.float32)
     with pytest.raises(InputError, match=r"image1: it is not on a CUDA device \(DLPack's device type 1\)"):
         engine.infer_device(array, array)
@@ -278,9 +280,9 @@ def test_arrays_of_the_host_are_refused(engine: TensorRTEngine, machine: FakeMac
 
 @pytest.mark.parametrize("kind", [DlpackTensor, CudaArray])
 def test_arrays_of_another_gpu_are_refused_before_their_stream_is_waited_for(
-    engine: TensorRTEngine, machine: FakeMachine, tensor: Make, kind: type[DeviceTensor]
+    engine: TensorRTEngine, machine: Machine, tensor: Make, kind: type[DeviceTensor]
 ) -> None:
-    runtime = FakeRuntime(machine)
+    runtime = CudaRuntime(machine)
     machine.current = 1
     _, stream = runtime.cudaStreamCreateWithFlags(1)
     there = tensor(kind=kind)
@@ -294,7 +296,7 @@ def test_arrays_of_another_gpu_are_refused_before_their_stream_is_waited_for(
 
 @pytest.mark.parametrize("kind", [DlpackTensor, CudaArray])
 def test_arrays_on_another_gpu_than_the_threads_own(
-    trt: FakeTensorRT, machine: FakeMachine, write_plan: WritePlan, kind: type[DeviceTensor]
+    trt: TensorRT, machine: Machine, write_plan: WritePlan, kind: type[DeviceTensor]
 ) -> None:
     machine.current = 1
     first, second = (kind.random(machine, SHAPE, seed) for seed in (1, 2))

@@ -18,6 +18,8 @@ from dinoflow_deploy.engines.tensorrt.dlpack import (
     read_capsule,
 )
 
+pytestmark = pytest.mark.usefixtures("only_new_garbage")
+
 
 class Lent:
     """Host memory, lent out by our capsules."""

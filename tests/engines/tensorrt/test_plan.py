@@ -1,4 +1,4 @@
-"""Which plan is loaded, and what is said when TensorRT does not take it; on the fakes."""
+"""Which plan is loaded, and what is said when TensorRT does not take it; on the model."""
 
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,10 @@ from dinoflow_deploy.engines.tensorrt.plan import find_plan
 from dinoflow_deploy.errors import EngineError, FileFormatError, InputError
 from dinoflow_deploy.tensorrt import flavours
 from tests.engines.tensorrt.conftest import WritePlan, plan_info
-from tests.engines.tensorrt.fake_tensorrt import FakeTensorRT
 from tests.inspection.rtx_plans import small_plan
 from tests.small_bundles import WriteBundle
+from tests.tensorrt_model.flavours import TENSORRT_10
+from tests.tensorrt_model.module import TensorRT
 
 HERE = Machine("TensorRT", "11.4.0.106", "9.0")
 
@@ -25,9 +26,9 @@ def refusal(path: Path, **options: Any) -> str:
 
 
 def test_another_version_is_named_with_the_command_that_rebuilds(
-    trt: FakeTensorRT, write_planned: WritePlan
+    trt: TensorRT, write_planned: WritePlan
 ) -> None:
-    folder = write_planned(plan={"version": "10.16.1.11"}, version="10.16.1.11")
+    folder = write_planned(plan={"modelled": TENSORRT_10}, version="10.16.1.11")
     assert refusal(folder) == (
         f"TensorRT 11.4.0.106 cannot load {folder}/tensorrt.plan: it was built by TensorRT 10.16.1.11, and "
         "11.4.0.106 is installed: a plan runs on the version that built it.\n"
@@ -37,8 +38,8 @@ def test_another_version_is_named_with_the_command_that_rebuilds(
     )
 
 
-def test_another_gpu_is_named(trt: FakeTensorRT, write_planned: WritePlan) -> None:
-    folder = write_planned(plan={"capability": [8, 9]}, compute_capabilities=("8.9",), gpu="NVIDIA L4")
+def test_another_gpu_is_named(trt: TensorRT, write_planned: WritePlan) -> None:
+    folder = write_planned(plan={"capability": (8, 9)}, compute_capabilities=("8.9",), gpu="NVIDIA L4")
     message = refusal(folder)
     assert "built for compute capability 8.9 on NVIDIA L4, and this GPU has 9.0" in message
     assert f"export --model {folder} --target tensorrt --output NEW" in message
@@ -59,17 +60,17 @@ def test_a_plan_for_newer_gpus_than_ampere_fits() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"version": "10.16.1.11"}, "built by another version than TensorRT 11.4.0.106, which is installed"),
-        ({"capability": [8, 6]}, "built for another GPU than this one of compute capability 9.0"),
-        ({"plugin": False}, "needs the plugin of the local correlation and does not hold it"),
+        ({"modelled": TENSORRT_10}, "built by another version than TensorRT 11.4.0.106, which is installed"),
+        ({"capability": (8, 6)}, "built for another GPU than this one of compute capability 9.0"),
+        ({"plugin": "library"}, "needs the plugin of the local correlation and does not hold it"),
         (
-            {"host_code": True},
+            {"libraries": ("plugin.so",)},
             "native code, .* name the folder of its bundle, or load .* allow_host_code=True",
         ),
     ],
 )
 def test_a_bare_plan_is_explained_by_what_tensorrt_says(
-    trt: FakeTensorRT, write_plan: WritePlan, changes: dict[str, Any], message: str
+    trt: TensorRT, write_plan: WritePlan, changes: dict[str, Any], message: str
 ) -> None:
     path = write_plan(**changes)
     with pytest.raises(EngineError, match=message):
@@ -95,37 +96,37 @@ def test_the_words_of_tensorrt_are_understood(said: str, cause: str) -> None:
     assert cause in found
 
 
-def test_a_plugin_of_another_processor(trt: FakeTensorRT, write_planned: WritePlan) -> None:
-    assert "x86_64 or aarch64" in refusal(write_planned(plan={"plugin": False}, plugin="cpp"))
+def test_a_plugin_of_another_processor(trt: TensorRT, write_planned: WritePlan) -> None:
+    assert "x86_64 or aarch64" in refusal(write_planned(plan={"plugin": "library"}, plugin="cpp"))
 
 
-def test_a_damaged_plan(trt: FakeTensorRT, write_plan: WritePlan) -> None:
+def test_a_damaged_plan(trt: TensorRT, write_plan: WritePlan) -> None:
     path = write_plan()
     path.write_bytes(b"nothing of the kind" * 4)
     assert "it may be damaged, or no plan." in refusal(path)
     assert "magicTagRead" in refusal(path)
 
 
-def test_a_tensorrt_that_does_not_start(trt: FakeTensorRT, write_plan: WritePlan) -> None:
-    trt.state.fail.add("Runtime")
+def test_a_tensorrt_that_does_not_start(trt: TensorRT, write_plan: WritePlan) -> None:
+    trt.state.fail["Runtime"] = "CUDA initialization failure with error: 35"
     assert "(TensorRT says: CUDA initialization failure with error: 35)" in refusal(write_plan())
 
 
 @pytest.mark.parametrize(("plugin", "allowed"), [("cpp", True), ("aot", False), ("none", False)])
 def test_native_code_runs_where_the_manifest_says_that_it_is_our_plugin(
-    trt: FakeTensorRT, write_planned: WritePlan, plugin: str, allowed: bool
+    trt: TensorRT, write_planned: WritePlan, plugin: str, allowed: bool
 ) -> None:
-    folder = write_planned(plan={"host_code": plugin == "cpp"}, plugin=plugin)
+    folder = write_planned(plan={"libraries": ("plugin.so",) if plugin == "cpp" else ()}, plugin=plugin)
     TensorRTEngine(folder).close()
     assert trt.state.host_code is allowed
 
 
-def test_native_code_of_a_bare_plan_runs_when_allowed(trt: FakeTensorRT, write_plan: WritePlan) -> None:
-    TensorRTEngine(write_plan(host_code=True), allow_host_code=True).close()
+def test_native_code_of_a_bare_plan_runs_when_allowed(trt: TensorRT, write_plan: WritePlan) -> None:
+    TensorRTEngine(write_plan(libraries=("plugin.so",)), allow_host_code=True).close()
     assert trt.state.host_code is True
 
 
-def test_a_changed_plan_in_a_bundle_is_refused_unread(trt: FakeTensorRT, write_planned: WritePlan) -> None:
+def test_a_changed_plan_in_a_bundle_is_refused_unread(trt: TensorRT, write_planned: WritePlan) -> None:
     folder = write_planned()
     (folder / "tensorrt.plan").write_bytes(b"something else")
     with pytest.raises(FileFormatError, match=r"tensorrt\.plan is not the file that was exported"):
@@ -133,7 +134,7 @@ def test_a_changed_plan_in_a_bundle_is_refused_unread(trt: FakeTensorRT, write_p
     assert trt.state.living == []
 
 
-def test_what_is_not_there(trt: FakeTensorRT, write_bundle: WriteBundle, write_planned, tmp_path) -> None:
+def test_what_is_not_there(trt: TensorRT, write_bundle: WriteBundle, write_planned, tmp_path) -> None:
     with pytest.raises(FileFormatError, match="is not there"):
         TensorRTEngine(tmp_path / "absent.plan")
     bundle = write_bundle("plain")

@@ -1,7 +1,5 @@
 """``dinoflow-deploy plugin`` with a stand-in for nvcc."""
 
-from types import SimpleNamespace
-
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -11,6 +9,8 @@ from dinoflow_deploy.export.plugin.library import find_library
 from dinoflow_deploy.tensorrt import flavours
 from dinoflow_deploy.tensorrt.flavours import RTX
 from tests.export.plugin.conftest import StandIn
+from tests.tensorrt_model.fixtures import Install
+from tests.tensorrt_model.flavours import TENSORRT_10
 
 trt = pytest.importorskip("tensorrt_rtx_bindings")
 
@@ -64,12 +64,9 @@ def test_show_says_why_tensorrt_does_not_load(stand_in: StandIn, monkeypatch: py
 
 
 def test_show_says_why_tensorrt_takes_no_ahead_of_time_plugin(
-    stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+    stand_in: StandIn, install_tensorrt: Install, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fake = SimpleNamespace(
-        __version__="10.16.1", NetworkDefinitionCreationFlag=SimpleNamespace(PREFER_AOT_PYTHON_PLUGINS=0)
-    )
-    monkeypatch.setattr(flavours, "require", lambda *_: fake)
+    install_tensorrt(TENSORRT_10)
     for numpy, line in (("2.4.0", "MISSING: tensorrt.plugin of TensorRT 10.16.1"), ("2.3.5", "up to date")):
         monkeypatch.setattr("numpy.__version__", numpy)
         done = CliRunner().invoke(app, ["plugin", "show", "--flavour", "tensorrt"])

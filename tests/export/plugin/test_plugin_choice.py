@@ -1,3 +1,4 @@
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,21 +11,24 @@ from dinoflow_deploy.export.plugin.build import build_library
 from dinoflow_deploy.export.plugin.library import runs_on
 from dinoflow_deploy.export.plugin.ptx import ptx_digest
 from dinoflow_deploy.tensorrt.flavours import RTX, TENSORRT
-from dinoflow_deploy.tensorrt.log import Messages
+from dinoflow_deploy.tensorrt.log import Messages, log_of
 from tests.export.plugin.conftest import StandIn
+from tests.tensorrt_model.flavours import TENSORRT_10, TENSORRT_11
+from tests.tensorrt_model.machine import Machine
+from tests.tensorrt_model.module import TensorRT
 
 DYNAMIC = InputRange.unlimited()
 STATIC = InputRange(AxisRange.fixed(1), AxisRange.fixed(448), AxisRange.fixed(1024))
 
 
-def module(**flags: int) -> Any:
-    return SimpleNamespace(
-        __name__="tensorrt", __version__="11.4.0", NetworkDefinitionCreationFlag=SimpleNamespace(**flags)
-    )
-
-
 GH200 = ("9.0",)
-TRT = module(PREFER_AOT_PYTHON_PLUGINS=2)
+TRT = TensorRT(Machine())
+# Which had no such plugins yet.
+BEFORE = replace(
+    TENSORRT_10,
+    version="10.1.0.27",
+    enums={**TENSORRT_10.enums, "NetworkDefinitionCreationFlag": {"EXPLICIT_BATCH": 0, "STRONGLY_TYPED": 1}},
+)
 
 
 @pytest.fixture
@@ -74,7 +78,12 @@ def test_cpp_that_cannot_be_had_is_an_error(no_headers: StandIn) -> None:
     [
         (TRT, TENSORRT, DYNAMIC, "leaks GPU memory whenever shapes change"),
         (TRT, RTX, STATIC, "TensorRT-RTX has no ahead-of-time plugins"),
-        (module(), TENSORRT, STATIC, "TensorRT 11.4.0 has no ahead-of-time plugins: update it"),
+        (
+            TensorRT(Machine(), BEFORE),
+            TENSORRT,
+            STATIC,
+            r"10\.1\.0\.27 has no ahead-of-time plugins: update it",
+        ),
     ],
     ids=["dynamic", "rtx", "old"],
 )
@@ -84,7 +93,7 @@ def test_aot_that_cannot_be_had_is_an_error(trt: Any, flavour: Any, inputs: Inpu
 
 
 def test_aot_is_closed_where_its_radius_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    old = module(PREFER_AOT_PYTHON_PLUGINS=3)
+    old = TensorRT(Machine(), TENSORRT_10)
     for version, numpy, is_open in (
         ("10.16.1.11", "2.3.5", True),
         ("10.16.1.11", "2.4.0", False),
@@ -142,49 +151,31 @@ def test_unknown_door_is_refused() -> None:
 
 
 def test_flags_by_name(stand_in: StandIn) -> None:
-    for bit in (2, 3):
-        trt = module(PREFER_AOT_PYTHON_PLUGINS=bit)
-        assert (
-            plugin_choice.network_flags(plugin_choice.choose_plugin("aot", trt, TENSORRT, STATIC, GH200), trt)
-            == 1 << bit
-        )
-        assert (
-            plugin_choice.network_flags(plugin_choice.choose_plugin("cpp", trt, TENSORRT, STATIC, GH200), trt)
-            == 0
-        )
-        assert (
-            plugin_choice.network_flags(
-                plugin_choice.choose_plugin("none", trt, TENSORRT, STATIC, GH200), trt
-            )
-            == 0
-        )
-
-
-class Registry:
-    def __init__(self, accepts: bool) -> None:
-        self.loaded: list[str] = []
-        self.accepts = accepts
-
-    def load_library(self, path: str) -> object | None:
-        self.loaded.append(path)
-        return object() if self.accepts else None
+    for modelled, bit in ((TENSORRT_11, 2), (replace(TENSORRT_10, version="11.4.0.106"), 3)):
+        trt = TensorRT(Machine(), modelled)
+        for wanted, flags in (("aot", 1 << bit), ("cpp", 0), ("none", 0)):
+            plugin = plugin_choice.choose_plugin(wanted, trt, TENSORRT, STATIC, GH200)
+            assert plugin_choice.network_flags(plugin, trt) == flags
 
 
 @pytest.mark.parametrize("accepts", [True, False])
-def test_opening_cpp_loads_and_embeds_the_library(stand_in: StandIn, accepts: bool) -> None:
-    plugin = plugin_choice.choose_plugin("cpp", TRT, TENSORRT, DYNAMIC, GH200)
-    registry = Registry(accepts)
-    builder = SimpleNamespace(get_plugin_registry=lambda: registry)
-    config = SimpleNamespace()
+def test_opening_cpp_loads_and_embeds_the_library(stand_in: StandIn, trt: TensorRT, accepts: bool) -> None:
+    plugin = plugin_choice.choose_plugin("cpp", trt, TENSORRT, DYNAMIC, GH200)
+    log = log_of(trt)
+    builder = trt.Builder(log.logger)
+    config = builder.create_builder_config()
     if accepts:
-        plugin_choice.register_plugin(plugin, TRT, builder, config, Messages())
-        assert config.plugins_to_serialize == registry.loaded == [str(plugin.library)]
-    else:
-        said = Messages(errors=["Unable to load library: x.so: wrong ELF class"])
-        with pytest.raises(
-            ExportError, match=r"did not load the plugin .*\.so: Unable to load .* ELF class\. R"
-        ):
-            plugin_choice.register_plugin(plugin, TRT, builder, config, said)
+        plugin_choice.register_plugin(plugin, trt, builder, config, Messages())
+        assert config.plugins_to_serialize == [str(plugin.library)]
+        assert set(trt.state.creators) == {("LocalCorrelation", "1", "dinoflow")}
+        return
+    trt.state.fail["load_library"] = "wrong ELF class"
+    with (
+        log.listen() as said,
+        pytest.raises(ExportError, match=r"did not load the plugin .*\.so: Unable to load .* ELF class\. R"),
+    ):
+        plugin_choice.register_plugin(plugin, trt, builder, config, said)
+    assert config.plugins_to_serialize == []
 
 
 def test_a_network_that_is_not_what_the_door_says_is_refused() -> None:

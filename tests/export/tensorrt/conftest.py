@@ -1,6 +1,5 @@
-"""TensorRT-RTX builds for real, without a GPU; TensorRT itself is stood in for by ``fake``."""
+"""TensorRT-RTX builds for real, without a GPU; TensorRT itself is modelled."""
 
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,10 @@ from dinoflow_deploy.export.tensorrt.options import PlanOptions
 from dinoflow_deploy.models.builtin import builtin_models
 from dinoflow_deploy.system.gpus import Gpu
 from dinoflow_deploy.system.machine import describe_machine
-from tests.export.tensorrt.fake import FakeTensorRT
+from tests.export.plugin.conftest import stand_in as stand_in
+from tests.tensorrt_model.fixtures import Install
+from tests.tensorrt_model.flavours import TENSORRT_10, TENSORRT_11
+from tests.tensorrt_model.module import TensorRT
 
 GH200 = Gpu("NVIDIA GH200 480GB", 97871 << 20, "9.0", "580.65.06")
 RTX_OPTIONS = PlanOptions(flavour="rtx", plugin="none", compute_capabilities=("8.9",), optimization_level=0)
@@ -57,12 +59,10 @@ def set_gpus(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     return make
 
 
-@pytest.fixture(params=["10.16", "11.4"])
+@pytest.fixture(params=[TENSORRT_10, TENSORRT_11], ids=["10.16", "11.4"])
 def tensorrt(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, set_gpus: Callable[..., None]
-) -> FakeTensorRT:
-    """TensorRT of both versions on a GH200, both made up."""
-    module = FakeTensorRT(request.param)
-    monkeypatch.setitem(sys.modules, "tensorrt", module)
+    request: pytest.FixtureRequest, install_tensorrt: Install, set_gpus: Callable[..., None]
+) -> TensorRT:
+    """TensorRT of both versions on a GH200, both modelled."""
     set_gpus(GH200)
-    return module
+    return install_tensorrt(request.param)

@@ -1,12 +1,12 @@
-"""Plans that TensorRT-RTX builds, and what TensorRT is told, by a stand-in."""
+"""Plans that TensorRT-RTX builds, and what TensorRT is told, by the model."""
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from typing import Any
 
+import onnx
 import pytest
 
 from dinoflow_deploy.bundles.input_range import InputRange
@@ -15,16 +15,18 @@ from dinoflow_deploy.engines import Bundle
 from dinoflow_deploy.errors import BuildCancelledError, ExportError, InputError
 from dinoflow_deploy.export.from_bundle import build_from_bundle
 from dinoflow_deploy.export.options import parse_inputs
-from dinoflow_deploy.export.plugin.plugin_choice import PluginChoice
+from dinoflow_deploy.export.plugin.build import build_library
 from dinoflow_deploy.export.shapes import DEFAULT_SHAPES, RequestedShapes
-from dinoflow_deploy.export.tensorrt import build as build_module
-from dinoflow_deploy.export.tensorrt import preparation
 from dinoflow_deploy.export.tensorrt.options import PlanOptions
+from dinoflow_deploy.tensorrt.flavours import TENSORRT
 from dinoflow_deploy.tensorrt.plan_info import PlanInfo
 from tests.export.conftest import GetExport
-from tests.export.tensorrt import fake
+from tests.export.plugin.conftest import StandIn
 from tests.export.tensorrt.conftest import RTX_OPTIONS, Recorder
-from tests.export.tensorrt.fake import FakeTensorRT
+from tests.tensorrt_model.fixtures import Install
+from tests.tensorrt_model.flavours import RTX
+from tests.tensorrt_model.module import TensorRT
+from tests.tensorrt_model.plan import Plan
 
 pytestmark = pytest.mark.slow
 
@@ -106,35 +108,42 @@ class TestRtx:
 
 
 class TestTensorRT:
-    """What the stand-in was told stands in its plans."""
+    """What the modelled builder was told stands in its plans."""
 
-    def build(self, bundle: Path, tmp_path: Path, **arguments: Any) -> tuple[Any, dict[str, Any]]:
+    def build(self, bundle: Path, tmp_path: Path, **arguments: Any) -> tuple[Any, Plan]:
         options = PlanOptions(plugin="none", verify=False, **arguments)
         report = build_from_bundle(bundle, tmp_path / "out", options, overwrite=True)
-        return report.artefacts[-1], json.loads((tmp_path / "out" / "tensorrt.plan").read_text())
+        return report.artefacts[-1], Plan.from_bytes((tmp_path / "out" / "tensorrt.plan").read_bytes())
 
-    def test_by_default(self, tensorrt: FakeTensorRT, nano_bundle: Path, tmp_path: Path) -> None:
+    def test_by_default(self, tensorrt: TensorRT, nano_bundle: Path, tmp_path: Path) -> None:
         report, told = self.build(nano_bundle, tmp_path)
         corners = [[1, 3, 64, 64], [1, 3, 448, 1024], [1, 3, 1088, 1920]]
-        assert told == {
+        assert told.settings == {
             "builder_optimization_level": 3,
             "profiling_verbosity": "DETAILED",
+            "hardware_compatibility_level": "NONE",
             # fp32 is fp32: no TF32.
             "flags": [],
             "pools": {},
-            "profiles": [{"image1": corners, "image2": corners}],
+            "network": ["STRONGLY_TYPED"],
         }
+        assert told.profiles == ({"image1": corners, "image2": corners},)
+        assert told.onnx == (nano_bundle / "model.onnx").read_bytes()
         plan = report.info
         assert (plan.file, plan.version) == ("tensorrt.plan", tensorrt.__version__)
         assert (plan.gpu, plan.driver) == ("NVIDIA GH200 480GB", "580.65.06")
         assert (plan.compute_capabilities, plan.hardware_compatibility) == (("9.0",), "none")
-        assert (report.layers, report.not_run) == ({"fp16": 7}, "--no-verify")
+        assert report.not_run == "--no-verify"
+        # The file's nodes, and those of its function.
+        assert report.layers["fp32"] > 400
+        assert report.layers.keys() == {"fp32", "other"}
+        assert sum(report.layers.values()) == len(told.layers)
 
     @pytest.mark.parametrize(
         ("level", "name"), [("same-cc", "SAME_COMPUTE_CAPABILITY"), ("ampere-plus", "AMPERE_PLUS")]
     )
     def test_every_setting(
-        self, level: str, name: str, tensorrt: FakeTensorRT, nano_bundle: Path, tmp_path: Path
+        self, level: str, name: str, tensorrt: TensorRT, nano_bundle: Path, tmp_path: Path
     ) -> None:
         report, told = self.build(
             nano_bundle,
@@ -145,28 +154,24 @@ class TestTensorRT:
             timing_cache=tmp_path / "timings",
             shapes=SMALL,
         )
-        assert told["hardware_compatibility_level"] == name
-        assert told["builder_optimization_level"] == 5
-        assert told["pools"] == {"WORKSPACE": 3 * 2**29}
-        assert told["profiles"][0]["image2"] == [[1, 3, 64, 128]] * 3
+        assert told.settings["hardware_compatibility_level"] == name
+        assert told.settings["builder_optimization_level"] == 5
+        assert told.settings["pools"] == {"WORKSPACE": 3 * 2**29}
+        assert told.profiles[0]["image2"] == [[1, 3, 64, 128]] * 3
         assert (report.info.hardware_compatibility, report.info.optimization_level) == (level, 5)
         assert (tmp_path / "timings").is_file()
 
     def test_a_builder_that_does_not_start_says_why(
-        self, tensorrt: FakeTensorRT, nano_bundle: Path, tmp_path: Path
+        self, tensorrt: TensorRT, nano_bundle: Path, tmp_path: Path
     ) -> None:
-        def fail(logger: Any) -> None:
-            logger.log(tensorrt.ILogger.ERROR, "CUDA initialization failure with error: 100")
-            raise TypeError("factory function returned nullptr")
-
-        tensorrt.Builder = fail
+        tensorrt.state.fail["Builder"] = "CUDA initialization failure with error: 100"
         with pytest.raises(ExportError, match=r"does not start: CUDA initialization failure .*nullptr"):
             self.build(nano_bundle, tmp_path)
 
     def test_both_flavours_share_a_bundle(
-        self, tensorrt: FakeTensorRT, nano_bundle: Path, tmp_path: Path
+        self, tensorrt: TensorRT, install_tensorrt: Install, nano_bundle: Path, tmp_path: Path
     ) -> None:
-        pytest.importorskip("tensorrt_rtx_bindings")
+        install_tensorrt(RTX)
         rtx = replace(RTX_OPTIONS, shapes=SMALL, verify=False)
         build_from_bundle(nano_bundle, tmp_path / "rtx", rtx)
         self.build(tmp_path / "rtx", tmp_path)
@@ -178,74 +183,82 @@ class TestTensorRT:
         assert manifest.files["rtx.plan"] == FileInfo.of(tmp_path / "rtx" / "rtx.plan")
 
 
-def test_the_plugin_is_opened_before_parsing_and_looked_for_after(
-    tensorrt: FakeTensorRT, nano_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def plan_of(folder: Path) -> Plan:
+    return Plan.from_bytes((folder / "tensorrt.plan").read_bytes())
+
+
+def plugins_in(plan: Plan) -> int:
+    return sum(layer["LayerType"] == "PLUGIN_V3" for layer in plan.layers)
+
+
+def test_the_compiled_plugin_is_taken_and_in_the_plan(
+    tensorrt: TensorRT, stand_in: StandIn, nano_bundle: Path, tmp_path: Path
 ) -> None:
-    called: list[str] = []
-
-    def record(name: str, result: Any = None) -> Callable[..., Any]:
-        real = getattr(build_module, name)
-
-        def call(*arguments: Any) -> Any:
-            called.append(name)
-            return real(*arguments) if result is None else result
-
-        return call
-
-    for name in ("register_plugin", "network_flags", "parse_onnx", "check_plugin_layer", "add_profile"):
-        monkeypatch.setattr(build_module, name, record(name))
-    build_from_bundle(nano_bundle, tmp_path / "out", OPTIONS)
-    assert called == ["register_plugin", "network_flags", "parse_onnx", "check_plugin_layer", "add_profile"]
-
-    def missing(network: Any, plugin: Any) -> None:
-        raise ExportError("the plugin is not in the network")
-
-    monkeypatch.setattr(build_module, "check_plugin_layer", missing)
-    with pytest.raises(ExportError, match="not in the network"):
-        build_from_bundle(nano_bundle, tmp_path / "other", OPTIONS)
-    assert not (tmp_path / "other").exists()
+    stand_in.set_headers(tensorrt.__version__.rpartition(".")[0])
+    report = build_from_bundle(nano_bundle, tmp_path / "out", replace(OPTIONS, plugin="cpp")).artefacts[-1]
+    plan = plan_of(tmp_path / "out")
+    assert (plan.plugin, plugins_in(plan)) == ("library", 1)
+    assert plan.libraries == (str(report.plugin.library),)
+    assert plan.settings["network"] == ["STRONGLY_TYPED"]
+    assert report.info.plugin == "cpp"
 
 
-def test_the_network_is_made_with_the_flags_of_the_door(
-    tensorrt: FakeTensorRT, nano_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_plugin_that_tensorrt_does_not_load_or_take_leaves_nothing(
+    tensorrt: TensorRT, stand_in: StandIn, nano_bundle: Path, tmp_path: Path
 ) -> None:
-    plugin, flags = PluginChoice("aot", "because", None, "a" * 64), tensorrt.NetworkDefinitionCreationFlag
-    monkeypatch.setattr(preparation, "choose_plugin", lambda *_: plugin)
-    monkeypatch.setattr(build_module, "register_plugin", lambda *_: None)
-    monkeypatch.setattr(build_module, "check_plugin_layer", lambda *_: None)
-    made: list[int] = []
+    stand_in.set_headers(tensorrt.__version__.rpartition(".")[0])
+    options = replace(OPTIONS, plugin="cpp")
+    tensorrt.state.fail["load_library"] = "wrong ELF class"
+    with pytest.raises(ExportError, match=r"TensorRT did not load the plugin .*: wrong ELF class"):
+        build_from_bundle(nano_bundle, tmp_path / "out", options)
+    tensorrt.state.fail.clear()
+    model = onnx.load(nano_bundle / "model.onnx")
+    (node,) = (each for each in model.graph.node if each.op_type == "LocalCorrelation")
+    next(each for each in node.attribute if each.name == "plugin_namespace").s = b"elsewhere"
+    other = tmp_path / "other"
+    other.mkdir()
+    onnx.save(model, other / "model.onnx")
+    files = {"model.onnx": FileInfo.of(other / "model.onnx")}
+    manifest = replace(Bundle.open(nano_bundle).manifest, files=files)
+    (other / "manifest.json").write_text(manifest.to_json())
+    with pytest.raises(ExportError, match=r"the plugin \(cpp\) was not taken by TensorRT's parser"):
+        build_from_bundle(other, tmp_path / "out", options)
+    assert not (tmp_path / "out").exists()
 
-    def create_network(builder: fake.Builder, bits: int) -> fake.INetworkDefinition:
-        made.append(bits)
-        return fake.INetworkDefinition(builder._trt)
 
-    monkeypatch.setattr(fake.Builder, "create_network", create_network)
-    build_from_bundle(nano_bundle, tmp_path / "out", OPTIONS)
-    assert made == [1 << flags.STRONGLY_TYPED | 1 << flags.PREFER_AOT_PYTHON_PLUGINS]
+def test_the_ahead_of_time_plugin_is_in_the_plan_and_stays_registered(
+    tensorrt: TensorRT, get_export: GetExport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # With which tensorrt.plugin of 10.16 reads the radius.
+    monkeypatch.setattr("numpy.__version__", "2.3.5")
+    source = get_export("nano", "fp16", False).folder
+    build_from_bundle(source, tmp_path / "out", replace(OPTIONS, plugin="aot"))
+    plan = plan_of(tmp_path / "out")
+    assert (plan.plugin, plan.kernel, plugins_in(plan)) == ("kernel", "local_correlation_fp16", 1)
+    assert plan.settings["network"] == ["STRONGLY_TYPED", "PREFER_AOT_PYTHON_PLUGINS"]
+    assert plan.libraries == ()
+    with pytest.raises(ExportError, match="TensorRT took a plugin where none was wanted"):
+        build_from_bundle(source, tmp_path / "none", OPTIONS)
+    assert not (tmp_path / "none").exists()
 
 
-@pytest.mark.parametrize(("level", "others"), [("none", []), ("ampere-plus", ["8.0", "9.0", "10.0", "12.0"])])
 def test_the_plugin_is_to_run_wherever_the_plan_does(
-    level: str,
-    others: list[str],
-    tensorrt: FakeTensorRT,
-    nano_bundle: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    tensorrt: TensorRT, stand_in: StandIn, nano_bundle: Path, tmp_path: Path
 ) -> None:
-    asked: list[str] = []
-
-    def choose(wanted: str, trt: Any, flavour: Any, inputs: InputRange, capabilities: Any) -> PluginChoice:
-        asked.extend(capabilities)
-        return PluginChoice("none", "because")
-
-    monkeypatch.setattr(preparation, "choose_plugin", choose)
-    build_from_bundle(nano_bundle, tmp_path / "out", replace(OPTIONS, hardware_compatibility=level))
-    assert asked == ["9.0", *others]
+    """A library for Hopper alone serves a plan for this GPU, and none for all since Ampere."""
+    stand_in.set_headers(tensorrt.__version__.rpartition(".")[0])
+    hopper = build_library(TENSORRT, tensorrt.__version__, architectures=[90]).path
+    libraries = []
+    for level in ("none", "ampere-plus"):
+        options = replace(OPTIONS, plugin="cpp", hardware_compatibility=level)
+        build_from_bundle(nano_bundle, tmp_path / level, options)
+        libraries += plan_of(tmp_path / level).libraries
+    assert libraries[0] == str(hopper) != libraries[1]
+    assert "code=sm_80" in stand_in.calls[-1]
 
 
 def test_a_plain_file_has_no_place_for_a_plugin(
-    tensorrt: FakeTensorRT, nano_bundle: Path, tmp_path: Path
+    tensorrt: TensorRT, nano_bundle: Path, tmp_path: Path
 ) -> None:
     manifest = Bundle.open(nano_bundle).manifest
     plain = tmp_path / "plain"

@@ -14,7 +14,9 @@ from dinoflow_deploy.cli.app import app
 from dinoflow_deploy.engines import Bundle
 from dinoflow_deploy.export.options import parse_inputs
 from dinoflow_deploy.tensorrt.plan_info import PlanInfo
-from tests.export.tensorrt.fake import FakeTensorRT
+from tests.tensorrt_model.flavours import TENSORRT_11
+from tests.tensorrt_model.machine import Machine
+from tests.tensorrt_model.module import TensorRT
 
 pytestmark = pytest.mark.slow
 
@@ -182,25 +184,15 @@ def test_refuses_packages_then_the_machine_before_any_work(
     done = run(*arguments)
     assert done.exit_code == 1
     assert "error: building a plan needs the package 'tensorrt', which is not installed" in done.stderr
-    monkeypatch.setitem(sys.modules, "tensorrt", FakeTensorRT("11.4"))
+    monkeypatch.setitem(sys.modules, "tensorrt", TensorRT(Machine(), TENSORRT_11))
     done = run(*arguments)
     assert done.exit_code == 1
     assert "error: TensorRT builds plans on the GPU that runs them, and nvidia-smi finds none" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_warning_is_printed(
-    tensorrt: FakeTensorRT, nano_bundle: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    from tests.export.tensorrt import fake
-
-    def parse(self: fake.OnnxParser, model: str) -> bool:
-        for number in range(7):
-            self._trt.say("WARNING", f"warning\nnumber {number}")
-        self._network.num_inputs, self._network.num_layers = 2, 7
-        return True
-
-    monkeypatch.setattr(fake.OnnxParser, "parse_from_file", parse)
+def test_a_warning_is_printed(tensorrt: TensorRT, nano_bundle: Path, tmp_path: Path) -> None:
+    tensorrt.state.warnings = [f"warning\nnumber {number}" for number in range(7)]
     arguments = ["--target", "tensorrt", "--model", nano_bundle, "--output", tmp_path / "out", "--no-verify"]
     arguments += ["--plugin", "none"]
     done = run(*arguments, "--hardware-compatibility", "ampere-plus")

@@ -14,9 +14,11 @@ from dinoflow_deploy.export.tensorrt.options import PlanOptions
 from dinoflow_deploy.export.tensorrt.toolchain import Toolchain
 from dinoflow_deploy.tensorrt.flavours import TENSORRT
 from tests.export.tensorrt.conftest import GH200
-from tests.export.tensorrt.fake import FakeTensorRT
+from tests.tensorrt_model.flavours import TENSORRT_10, TENSORRT_11
+from tests.tensorrt_model.machine import Machine
+from tests.tensorrt_model.module import TensorRT
 
-NEW, OLD = FakeTensorRT("11.4"), FakeTensorRT("10.16")
+NEW, OLD = TensorRT(Machine(), TENSORRT_11), TensorRT(Machine(), TENSORRT_10)
 OPTIONS = PlanOptions()
 BASE: dict[str, Any] = {
     "onnx_sha256": "0" * 64,

@@ -1,4 +1,4 @@
-"""The parser's errors, from TensorRT-RTX's real one."""
+"""The parser's errors: from TensorRT-RTX's real one, and from the model, which is held to it so."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,14 +11,21 @@ from onnx import TensorProto, helper
 from dinoflow_deploy.errors import ExportError
 from dinoflow_deploy.export.tensorrt.network import is_dynamic, layer_types, parse_onnx
 from dinoflow_deploy.tensorrt.log import Messages, log_of, meaningful
-
-trt = pytest.importorskip("tensorrt_rtx_bindings")
+from tests.tensorrt_model.machine import Machine
+from tests.tensorrt_model.module import TensorRT
 
 Parse = Callable[[Path], Any]
 
 
+@pytest.fixture(params=["real", "modelled"])
+def trt(request: pytest.FixtureRequest) -> Any:
+    if request.param == "real":
+        return pytest.importorskip("tensorrt_rtx_bindings")
+    return TensorRT(Machine())
+
+
 @pytest.fixture
-def parse() -> Parse:
+def parse(trt: Any) -> Parse:
     log = log_of(trt)
     builder = trt.Builder(log.logger)
     kept = [builder]
@@ -48,7 +55,7 @@ def write(path: Path, nodes: list[onnx.NodeProto], types: dict[str, int], functi
 MIXED = {"a": TensorProto.FLOAT, "b": TensorProto.FLOAT16}
 
 
-def test_a_refused_node_is_named_with_the_reason(parse: Parse, tmp_path: Path) -> None:
+def test_a_refused_node_is_named_with_the_reason(trt: Any, parse: Parse, tmp_path: Path) -> None:
     path = write(tmp_path / "m.onnx", [helper.make_node("Add", ["a", "b"], ["y"], name="mixed_add")], MIXED)
     with pytest.raises(ExportError) as caught:
         parse(path)
@@ -74,6 +81,25 @@ def test_an_unknown_operator_is_named(parse: Parse, tmp_path: Path) -> None:
         parse(write(tmp_path / "m.onnx", [node], {"a": TensorProto.FLOAT}))
 
 
+def test_every_unknown_operator_is_named_and_the_first_node_with_wrong_types(
+    trt: Any, tmp_path: Path
+) -> None:
+    """As much as the parser tells at once."""
+    unknown = [
+        helper.make_node(f"No{n}", ["a"], [f"y{n}"], name=f"strange{n}", domain="own") for n in range(3)
+    ]
+    mixed = [helper.make_node("Add", ["a", "b"], [f"y{n}"], name=f"mixed{n}") for n in range(2)]
+    for nodes, told in ((unknown, [(0, "No0"), (1, "No1"), (2, "No2")]), (mixed, [(0, "Add")])):
+        log = log_of(trt)
+        builder = trt.Builder(log.logger)
+        network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
+        parser = trt.OnnxParser(network, log.logger)
+        assert not parser.parse(write(tmp_path / "m.onnx", nodes, MIXED).read_bytes())
+        errors = [parser.get_error(index) for index in range(parser.num_errors)]
+        assert [(each.node(), each.node_operator()) for each in errors] == told
+        assert all(each.local_function_stack() == [] for each in errors)
+
+
 def test_a_damaged_file_is_said_to_be_one(parse: Parse, nano_bundle: Path, tmp_path: Path) -> None:
     path = tmp_path / "cut.onnx"
     path.write_bytes((nano_bundle / "model.onnx").read_bytes()[:10_000])
@@ -97,7 +123,7 @@ def test_layers_are_counted_by_type(parse: Parse, tmp_path: Path) -> None:
     assert is_dynamic(network)
 
 
-def test_a_log_collects_for_everyone_who_listens_and_each_text_once() -> None:
+def test_a_log_collects_for_everyone_who_listens_and_each_text_once(trt: Any) -> None:
     log = log_of(trt)
     assert log_of(trt) is log
     with log.listen() as outer:

@@ -1,4 +1,4 @@
-"""The shared file of kernel timings, on a stand-in whose caches hold something; TensorRT-RTX's are empty."""
+"""The shared file of kernel timings, on the model, whose caches hold something; TensorRT-RTX's are empty."""
 
 import json
 import multiprocessing
@@ -9,16 +9,17 @@ import pytest
 
 from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.export.from_bundle import build_from_bundle
-from dinoflow_deploy.export.tensorrt import build as build_module
-from dinoflow_deploy.export.tensorrt import preparation
 from dinoflow_deploy.export.tensorrt.options import PlanOptions
 from dinoflow_deploy.export.tensorrt.settings import start_builder
 from dinoflow_deploy.export.tensorrt.timing_cache import save_timing_cache, use_timing_cache
 from dinoflow_deploy.export.tensorrt.toolchain import Toolchain, find_toolchain
+from dinoflow_deploy.progress import Progress
 from dinoflow_deploy.tensorrt.flavours import TENSORRT
 from dinoflow_deploy.tensorrt.log import log_of
-from tests.export.tensorrt.conftest import GH200
-from tests.export.tensorrt.fake import FakeTensorRT
+from tests.export.plugin.conftest import StandIn
+from tests.export.tensorrt.conftest import GH200, Recorder
+from tests.tensorrt_model.machine import Machine
+from tests.tensorrt_model.module import TensorRT
 
 
 @pytest.fixture
@@ -26,19 +27,19 @@ def cache(tmp_path: Path) -> Path:
     return tmp_path / "timings"
 
 
-def build(cache: Path, bundle: Path, name: str = "out"):
-    options = PlanOptions(plugin="none", timing_cache=cache, verify=False)
-    return build_from_bundle(bundle, cache.parent / name, options, overwrite=True).artefacts[-1]
+def build(cache: Path, bundle: Path, plugin: str = "none", progress: Progress | None = None):
+    options = PlanOptions(plugin=plugin, timing_cache=cache, verify=False)
+    return build_from_bundle(bundle, cache.parent / "out", options, progress, overwrite=True).artefacts[-1]
 
 
 def entries(cache: Path) -> set[str]:
     return set(json.loads(cache.read_text())["entries"])
 
 
-def test_builds_add_to_the_file(tensorrt: FakeTensorRT, cache: Path, nano_bundle: Path) -> None:
+def test_builds_add_to_the_file(tensorrt: TensorRT, cache: Path, nano_bundle: Path) -> None:
     build(cache, nano_bundle)
     assert entries(cache) == {"kernel-0"}
-    tensorrt.kernel = "kernel-1"
+    tensorrt.state.kernel = "kernel-1"
     report = build(cache, nano_bundle)
     assert entries(cache) == {"kernel-0", "kernel-1"}
     assert report.warnings == ()
@@ -56,24 +57,24 @@ def test_builds_add_to_the_file(tensorrt: FakeTensorRT, cache: Path, nano_bundle
 def test_a_file_that_does_not_fit_stops_the_build_and_stays(
     content: dict | str,
     message: str,
-    tensorrt: FakeTensorRT,
+    tensorrt: TensorRT,
     cache: Path,
     nano_bundle: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    stand_in: StandIn,
 ) -> None:
-    # Before anything that takes its time.
-    monkeypatch.setattr(preparation, "choose_plugin", lambda *_: pytest.fail("compiled"))
     if isinstance(content, dict):
         content = json.dumps({"version": tensorrt.__version__} | content)
     cache.write_text(content)
     with pytest.raises(InputError, match=rf"the timing cache .*timings is not of TensorRT .*{message}"):
-        build(cache, nano_bundle)
+        build(cache, nano_bundle, plugin="cpp")
     assert cache.read_text() == content
+    # Before anything that takes its time.
+    assert stand_in.calls == []
     assert not (cache.parent / "out").exists()
 
 
 def test_a_path_that_cannot_be_written_is_refused(
-    tensorrt: FakeTensorRT, tmp_path: Path, nano_bundle: Path
+    tensorrt: TensorRT, tmp_path: Path, nano_bundle: Path
 ) -> None:
     with pytest.raises(InputError, match="is a folder"):
         build(tmp_path, nano_bundle)
@@ -84,22 +85,32 @@ def test_a_path_that_cannot_be_written_is_refused(
         build(tmp_path / "no" / "such", nano_bundle)
 
 
-def test_that_it_was_not_written_is_said(
-    tensorrt: FakeTensorRT, cache: Path, nano_bundle: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(build_module, "save_timing_cache", lambda *_: "it was left as it is")
-    assert build(cache, nano_bundle).warnings == ("it was left as it is",)
+def test_that_it_was_not_written_is_said(tensorrt: TensorRT, cache: Path, nano_bundle: Path) -> None:
+    theirs = json.dumps({"version": "12.0", "gpu": tensorrt.state.gpu, "entries": {"theirs": 1}})
+
+    class Meanwhile(Recorder):
+        """Another TensorRT writes the file while this one builds."""
+
+        def advance(self, amount: float = 1.0, **figures: float) -> None:
+            if not self.amounts:
+                cache.write_text(theirs)
+            super().advance(amount)
+
+    (warning,) = build(cache, nano_bundle, progress=Meanwhile()).warnings
+    assert f"the timing cache {cache} was left as it is" in warning
+    assert "the timing cache is of 12.0" in warning
+    assert cache.read_text() == theirs
 
 
 @pytest.mark.parametrize("change", ["another version", "longer"])
 def test_what_changed_during_the_build_is_not_written_over(
-    change: str, tensorrt: FakeTensorRT, cache: Path
+    change: str, tensorrt: TensorRT, cache: Path
 ) -> None:
     target, log = find_toolchain(PlanOptions()), log_of(tensorrt)
     _, config = start_builder(target, log)
     use_timing_cache(cache, config, target, log)
     if change == "another version":
-        content = json.dumps({"version": "12.0", "gpu": tensorrt.gpu, "entries": {"theirs": 1}})
+        content = json.dumps({"version": "12.0", "gpu": tensorrt.state.gpu, "entries": {"theirs": 1}})
     else:
         content = json.dumps({"version": tensorrt.__version__, "gpu": "", "entries": {}, "more": "x" * 999})
     cache.write_text(content)
@@ -109,9 +120,9 @@ def test_what_changed_during_the_build_is_not_written_over(
     assert cache.read_text() == content
 
 
-def hold_back(version: str, cache: Path, kernel: str, ready, go) -> None:
+def hold_back(cache: Path, kernel: str, ready, go) -> None:
     """In a process of its own: start a build, and finish it when told."""
-    tensorrt = FakeTensorRT(version)
+    tensorrt = TensorRT(Machine())
     target, log = Toolchain(TENSORRT, tensorrt, GH200, ("9.0",)), log_of(tensorrt)
     _, config = start_builder(target, log)
     use_timing_cache(cache, config, target, log)
@@ -125,9 +136,7 @@ def hold_back(version: str, cache: Path, kernel: str, ready, go) -> None:
 def test_builds_that_run_at_once_lose_none_of_each_other_s(cache: Path) -> None:
     context = multiprocessing.get_context("fork")
     ready, go = context.Semaphore(0), context.Event()
-    processes = [
-        context.Process(target=hold_back, args=("11.4", cache, kernel, ready, go)) for kernel in ("a", "b")
-    ]
+    processes = [context.Process(target=hold_back, args=(cache, kernel, ready, go)) for kernel in ("a", "b")]
     for process in processes:
         process.start()
     # Both have read the file, which is not there, before either writes.

@@ -12,13 +12,13 @@ from dinoflow_deploy.export.tensorrt.options import PlanOptions
 from dinoflow_deploy.export.tensorrt.toolchain import find_toolchain
 from dinoflow_deploy.tensorrt.flavours import RTX, TENSORRT
 from tests.export.tensorrt.conftest import GH200, RTX_OPTIONS
-from tests.export.tensorrt.fake import FakeTensorRT
+from tests.tensorrt_model.module import TensorRT
 
 RTX_4090 = replace(GH200, name="NVIDIA GeForce RTX 4090", compute_capability="8.9")
 SetGpus = Callable[..., None]
 
 
-def test_tensorrt_builds_for_the_gpu_that_is_there(tensorrt: FakeTensorRT) -> None:
+def test_tensorrt_builds_for_the_gpu_that_is_there(tensorrt: TensorRT) -> None:
     found = find_toolchain(PlanOptions())
     assert (found.flavour, found.module, found.gpu) == (TENSORRT, tensorrt, GH200)
     assert found.compute_capabilities == ("9.0",)
@@ -38,21 +38,19 @@ def test_a_missing_package_comes_before_a_missing_gpu(
         find_toolchain(RTX_OPTIONS)
 
 
-def test_tensorrt_needs_a_gpu(tensorrt: FakeTensorRT, set_gpus: SetGpus) -> None:
+def test_tensorrt_needs_a_gpu(tensorrt: TensorRT, set_gpus: SetGpus) -> None:
     set_gpus()
     with pytest.raises(DeviceError, match=r"nvidia-smi finds none.*--flavour rtx"):
         find_toolchain(PlanOptions())
 
 
-def test_an_old_tensorrt_is_refused(tensorrt: FakeTensorRT) -> None:
+def test_an_old_tensorrt_is_refused(tensorrt: TensorRT) -> None:
     tensorrt.__version__ = "10.4.0.26"
     with pytest.raises(ExportError, match=r"10\.4\.0\.26 is too old.* 10\.16: pip install --upgrade"):
         find_toolchain(PlanOptions())
 
 
-def test_a_tensorrt_that_does_not_load_says_why(
-    tensorrt: FakeTensorRT, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_tensorrt_that_does_not_load_says_why(tensorrt: TensorRT, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(name: str) -> ModuleType:
         raise ImportError("libnvinfer.so.11: cannot open shared object file")
 
@@ -63,7 +61,7 @@ def test_a_tensorrt_that_does_not_load_says_why(
     assert "installed and does not load: libnvinfer.so.11" in status["tensorrt"]
 
 
-def test_a_level_that_a_version_lacks_is_refused(tensorrt: FakeTensorRT) -> None:
+def test_a_level_that_a_version_lacks_is_refused(tensorrt: TensorRT) -> None:
     tensorrt.HardwareCompatibilityLevel = type("Levels", (), {"NONE": 0, "AMPERE_PLUS": 1})
     find_toolchain(PlanOptions(hardware_compatibility="ampere-plus"))
     with pytest.raises(InputError, match="has no hardware compatibility 'same-cc'"):
@@ -71,7 +69,7 @@ def test_a_level_that_a_version_lacks_is_refused(tensorrt: FakeTensorRT) -> None
 
 
 def test_several_kinds_of_gpu_need_a_choice(
-    tensorrt: FakeTensorRT, set_gpus: SetGpus, monkeypatch: pytest.MonkeyPatch
+    tensorrt: TensorRT, set_gpus: SetGpus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_gpus(GH200, GH200)
     assert find_toolchain(PlanOptions()).gpu == GH200
@@ -112,7 +110,7 @@ class TestRtx:
             find_toolchain(replace(RTX_OPTIONS, compute_capabilities=()))
 
 
-def test_looking_loads_no_other_flavour(tensorrt: FakeTensorRT, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_looking_loads_no_other_flavour(tensorrt: TensorRT, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "tensorrt_rtx_bindings", raising=False)
     find_toolchain(PlanOptions())
     assert "tensorrt_rtx_bindings" not in sys.modules

@@ -1,5 +1,0 @@
-"""The fakes of TensorRT and CUDA."""
-
-from tests.engines.tensorrt.conftest import machine, trt
-
-__all__ = ["machine", "trt"]
