@@ -27,7 +27,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from dinoflow_deploy.datasets import FlowDataset, FlowSample, open_dataset
-from dinoflow_deploy.datasets.frames import read_frames
+from dinoflow_deploy.datasets.frame_files import read_frames
 from dinoflow_deploy.datasets.scenes.synthetic_tree import write_synthetic_tree
 from dinoflow_deploy.flow import read_flow
 from dinoflow_deploy.train.augmentation import Augmentation, augment

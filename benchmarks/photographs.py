@@ -17,7 +17,7 @@ import numpy as np
 
 from dinoflow_deploy.bundles.input_range import STRIDE
 from dinoflow_deploy.datasets import FlowSample
-from dinoflow_deploy.datasets.frames import read_frames
+from dinoflow_deploy.datasets.frame_files import read_frames
 from dinoflow_deploy.flow.arrays import Image
 
 _FOLDERS: Final = {"skimage": "data", "sklearn": "datasets/images"}

@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 
-from dinoflow_deploy.bench.published import published
+from dinoflow_deploy.bench.published_accuracy import published
 from dinoflow_deploy.bench.results import (
     LOADING,
     SPEED,

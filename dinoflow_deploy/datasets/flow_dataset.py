@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from dinoflow_deploy.datasets.frames import check_sizes, read_frames, read_mask
+from dinoflow_deploy.datasets.frame_files import check_sizes, read_frames, read_mask
 from dinoflow_deploy.datasets.readers.file_tree import FileTree
 from dinoflow_deploy.datasets.sample import FlowSample
 from dinoflow_deploy.datasets.scenes.synthetic_folder import is_synthetic

@@ -20,7 +20,7 @@ class VideoOptions:
     Attributes:
         render: ``"flow"``, ``"overlay"``, ``"side-by-side"`` or ``"arrows"``.
         max_flow: Motion in pixels that is drawn fully saturated in the whole clip; ``None`` fixes it from the
-            first seconds (:class:`~dinoflow_deploy.video.scale.ColorScale`).
+            first seconds (:class:`~dinoflow_deploy.video.color_scale.ColorScale`).
         compute_side: Flow is computed on frames of at most this many pixels on the longer side, and given at
             the size of the source's frames, in their pixels; ``None`` to compute at that size.
         selection: Which frames are used.

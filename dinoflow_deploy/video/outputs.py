@@ -9,13 +9,13 @@ from urllib.parse import urlsplit
 
 from dinoflow_deploy.atomic import atomic_file, check_file, check_folder, fitting_name
 from dinoflow_deploy.errors import InputError
+from dinoflow_deploy.video.display_window import check_window
 from dinoflow_deploy.video.flow_folder import check_only_flow
 from dinoflow_deploy.video.frame_source import FrameSource
 from dinoflow_deploy.video.gif_writer import GifWriter
 from dinoflow_deploy.video.options import VideoOptions
 from dinoflow_deploy.video.picture_sink import PictureSink
 from dinoflow_deploy.video.png_writer import PngWriter
-from dinoflow_deploy.video.window import check_window
 from dinoflow_deploy.video.writer import VideoWriter
 
 MOVING, STILL = (".mp4", ".webm", ".gif"), ".png"

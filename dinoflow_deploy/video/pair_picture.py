@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dinoflow_deploy.flow.arrays import Flow, Image, Mask
+from dinoflow_deploy.video.color_scale import FlowFrame
 from dinoflow_deploy.video.render import RENDERERS
-from dinoflow_deploy.video.scale import FlowFrame
 
 _STRIPES_ACROSS: Final = 256  # along the longer side
 _NARROWEST_STRIPE: Final = 2  # px

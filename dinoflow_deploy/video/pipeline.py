@@ -14,7 +14,9 @@ from threading import Event
 from dinoflow_deploy.engines import FlowEngine
 from dinoflow_deploy.progress import NoProgress, Progress
 from dinoflow_deploy.video.channel import Cancelled, Channel
+from dinoflow_deploy.video.color_scale import ColorScale, FlowFrame
 from dinoflow_deploy.video.compute_size import PairFlow
+from dinoflow_deploy.video.display_window import Window
 from dinoflow_deploy.video.flow_folder import open_flow_folder, write_pair
 from dinoflow_deploy.video.frame_source import Frame, FrameSource
 from dinoflow_deploy.video.legend import Legend
@@ -24,9 +26,7 @@ from dinoflow_deploy.video.pair_picture import draw_pair
 from dinoflow_deploy.video.picture_sink import PictureSink
 from dinoflow_deploy.video.read_ahead import QUEUE_LENGTH, ReadAhead, too_few_frames
 from dinoflow_deploy.video.report import STAGES, Stopwatch, VideoReport
-from dinoflow_deploy.video.scale import ColorScale, FlowFrame
 from dinoflow_deploy.video.stage_thread import StageThread
-from dinoflow_deploy.video.window import Window
 
 WORTH_SAYING = 0.1
 """Share of the pairs beyond the colour scale from which the user is told."""

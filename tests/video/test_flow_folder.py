@@ -5,10 +5,10 @@ import pytest
 from dinoflow_deploy.errors import InputError, OutputElsewhereError
 from dinoflow_deploy.flow import read_flow, write_flow
 from dinoflow_deploy.video import VideoOptions
+from dinoflow_deploy.video.color_scale import FlowFrame
 from dinoflow_deploy.video.flow_folder import check_only_flow, open_flow_folder, write_pair
 from dinoflow_deploy.video.frame_source import Frame
 from dinoflow_deploy.video.options import FLOW_FORMATS
-from dinoflow_deploy.video.scale import FlowFrame
 
 RNG = np.random.default_rng(0)
 IMAGE = np.zeros((8, 9, 3), np.uint8)

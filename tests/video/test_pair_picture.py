@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
+from dinoflow_deploy.video.color_scale import FlowFrame
 from dinoflow_deploy.video.frame_source import Frame
 from dinoflow_deploy.video.pair_picture import draw_pair, hatched
 from dinoflow_deploy.video.render import RENDERERS
-from dinoflow_deploy.video.scale import FlowFrame
 from tests.video.clips import picture
 
 FIRST, SECOND = picture(0, 96, 64), picture(5, 96, 64)

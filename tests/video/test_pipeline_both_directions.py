@@ -137,8 +137,8 @@ def test_the_look_ahead_for_colours_counts_all_that_is_held(tmp_path, monkeypatc
         held.append(len(pairs))
         return 1.0
 
-    monkeypatch.setattr("dinoflow_deploy.video.scale.LOOK_AHEAD_BYTES", 30000)
-    monkeypatch.setattr("dinoflow_deploy.video.scale._scale_of", count)
+    monkeypatch.setattr("dinoflow_deploy.video.color_scale.LOOK_AHEAD_BYTES", 30000)
+    monkeypatch.setattr("dinoflow_deploy.video.color_scale._scale_of", count)
     for number, options in enumerate(({}, {"backward": True}, {"backward": True, "occlusion": True})):
         flow_video(
             NumberedSource(20, (16, 16)),

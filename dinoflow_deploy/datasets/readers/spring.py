@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from dinoflow_deploy.datasets.flow_dataset import FlowDataset, PairFiles
-from dinoflow_deploy.datasets.frames import check_sizes, read_frames
+from dinoflow_deploy.datasets.frame_files import check_sizes, read_frames
 from dinoflow_deploy.datasets.readers.choices import CAMERAS, DIRECTIONS, check_choices, ordered
 from dinoflow_deploy.datasets.readers.file_tree import FileTree, Layout, span
 from dinoflow_deploy.datasets.sample import FlowSample

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dinoflow_deploy.datasets.frames import read_frames
+from dinoflow_deploy.datasets.frame_files import read_frames
 from dinoflow_deploy.errors import FileFormatError, InputError
 from dinoflow_deploy.flow.arrays import Image
 from dinoflow_deploy.images.image_files import IMAGE_SUFFIXES

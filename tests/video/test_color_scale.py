@@ -3,9 +3,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from dinoflow_deploy.video import scale as scale_module
+from dinoflow_deploy.video import color_scale as scale_module
+from dinoflow_deploy.video.color_scale import ColorScale, FlowFrame
 from dinoflow_deploy.video.frame_source import Frame
-from dinoflow_deploy.video.scale import ColorScale, FlowFrame
 
 MILLISECONDS = Fraction(1, 1000)
 

@@ -7,8 +7,8 @@ import pytest
 
 from dinoflow_deploy.errors import InputError, MissingPackageError
 from dinoflow_deploy.system.own_process import call_in_own_process
-from dinoflow_deploy.video import VideoOptions, flow_video, window
-from dinoflow_deploy.video.window import Window, check_window
+from dinoflow_deploy.video import VideoOptions, display_window, flow_video
+from dinoflow_deploy.video.display_window import Window, check_window
 from tests.video.clips import ConstantEngine, NumberedSource, decode
 
 HEADLESS = not cv2.currentUIFramework()
@@ -65,7 +65,7 @@ class Gui:
 @pytest.fixture
 def gui(monkeypatch):
     made = Gui()
-    monkeypatch.setattr(window, "cv2", made)
+    monkeypatch.setattr(display_window, "cv2", made)
     return made
 
 
@@ -75,7 +75,7 @@ def picture(level: int) -> np.ndarray:
 
 def test_the_newest_picture_is_shown_once_and_the_title_has_its_rate(gui, monkeypatch):
     clock = iter(np.arange(0, 10, 0.25))
-    monkeypatch.setattr(window.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(display_window.time, "monotonic", lambda: next(clock))
     with Window("out\udcff.mp4") as shown:
         assert shown.refresh(), "nothing to show yet"
         assert gui.threads == set()
@@ -110,7 +110,7 @@ def test_closing_the_window_ends_it_too(gui):
 @pytest.mark.usefixtures("no_thread_is_left")
 @pytest.mark.parametrize("kind", ["webm", "gif"])
 def test_q_completes_the_file_and_one_thread_has_all_windows(gui, monkeypatch, tmp_path, kind):
-    monkeypatch.setattr(window, "call_in_own_process", lambda name: (None, None))
+    monkeypatch.setattr(display_window, "call_in_own_process", lambda name: (None, None))
     monkeypatch.setenv("DISPLAY", ":0")
     gui.keys = {3: ord("q")}
     # The scale is given, so that pictures are drawn from the first pair on.
@@ -144,7 +144,7 @@ def test_a_headless_opencv_is_refused_with_what_to_install(tmp_path):
 def test_no_screen_is_refused(gui, monkeypatch):
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(window.sys, "platform", "linux")
+    monkeypatch.setattr(display_window.sys, "platform", "linux")
     with pytest.raises(InputError, match="show needs a screen, and DISPLAY is not set"):
         check_window()
 
@@ -152,7 +152,7 @@ def test_no_screen_is_refused(gui, monkeypatch):
 def test_a_screen_that_cannot_be_reached_is_refused_before_it_ends_the_process(gui, monkeypatch):
     monkeypatch.setenv("DISPLAY", ":99")
     said = "the process ended\nwith code -6"
-    monkeypatch.setattr(window, "call_in_own_process", lambda name: (None, said))
+    monkeypatch.setattr(display_window, "call_in_own_process", lambda name: (None, said))
     with pytest.raises(
         InputError, match=r"no window opens \(DISPLAY is ':99'\): the process ended with code -6"
     ):
@@ -161,5 +161,5 @@ def test_a_screen_that_cannot_be_reached_is_refused_before_it_ends_the_process(g
 
 @without_windows
 def test_the_probe_tries_for_real():
-    _, problem = call_in_own_process("dinoflow_deploy.video.window:open_and_close")
+    _, problem = call_in_own_process("dinoflow_deploy.video.display_window:open_and_close")
     assert "not implemented" in problem

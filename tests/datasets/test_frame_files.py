@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from dinoflow_deploy.datasets.frames import check_sizes, read_frames, read_mask
+from dinoflow_deploy.datasets.frame_files import check_sizes, read_frames, read_mask
 from dinoflow_deploy.errors import FileFormatError, SizeMismatchError
 from tests.flow import samples
 

@@ -1,6 +1,6 @@
 import pytest
 
-from dinoflow_deploy.system.memory import available_memory
+from dinoflow_deploy.system.available_memory import available_memory
 
 
 @pytest.mark.parametrize(
