@@ -14,7 +14,7 @@ DEV_READY := $(VENV)/.dev-ready
 SIDE_BY_SIDE := --numprocesses logical --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install check test lint format ptx wheel clean
+.PHONY: help demo install check test docs lint format ptx wheel clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -29,6 +29,10 @@ check: lint ## before each commit: lint, and the tests that are not marked slow
 
 test: $(DEV_READY) ## the whole test suite, in a process for each core, 4 at most
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
+
+# Material for MkDocs advertises its successor unless it is told not to.
+docs: $(DEV_READY) ## build the documentation into site/; a dead link or a missing name is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 lint: $(DEV_READY) ## ruff, formatting, mypy --strict
 	$(BIN)/ruff check .
@@ -48,7 +52,7 @@ wheel: $(DEV_READY) ## build dist/*.whl
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist .
 
 clean: ## remove the virtual environment and everything built
-	rm -rf $(VENV) build dist demo *.egg-info
+	rm -rf $(VENV) build dist demo site *.egg-info
 
 # A virtual environment without pip, as Debian's Python leaves it, must not pass for a good one.
 $(BIN)/python:

@@ -29,20 +29,18 @@ from typing import Any, Final
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from dinoflow_deploy.datasets import FlowSample, SceneConfig, SyntheticScenes
 from dinoflow_deploy.engines import load_engine
 from dinoflow_deploy.flow import FlowErrorSums, flow_error_sums
+from dinoflow_deploy.flow.arrays import Flow, Image
 from dinoflow_deploy.progress import counted
 from dinoflow_deploy.system.optional import is_installed
 from dinoflow_deploy.train.recipe import load_recipe, recipe_names
 from photographs import NOISE, SHIFTS, shifted_photographs, still_photographs
 from recording import Found, Record, argument_parser, missing, print_table, row
 
-Frame = npt.NDArray[np.uint8]
-Flow = npt.NDArray[np.float32]
-Method = Callable[[Frame, Frame], Flow]
+Method = Callable[[Image, Image], Flow]
 
 STATIC_CAMERA: Final = Path("/usr/share/doc/opencv-doc/examples/data/vtest.avi")
 STATIC_PAIRS, STATIC_EVERY = 10, 75
@@ -125,7 +123,7 @@ def held_out_seeds(first: int) -> list[int]:
     return seeds
 
 
-def zero_flow(frame1: Frame, frame2: Frame) -> Flow:
+def zero_flow(frame1: Image, frame2: Image) -> Flow:
     return np.zeros((*frame1.shape[:2], 2), np.float32)
 
 
@@ -133,7 +131,7 @@ def dis_flow() -> Method:
     """Dense inverse search (Kroeger et al., ECCV 2016) as OpenCV has it, medium preset."""
     dis: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
 
-    def compute(frame1: Frame, frame2: Frame) -> Flow:
+    def compute(frame1: Image, frame2: Image) -> Flow:
         grey1, grey2 = (cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (frame1, frame2))
         return np.asarray(dis.calc(grey1, grey2, None), np.float32)
 
@@ -165,7 +163,7 @@ def motorcycle() -> Iterator[FlowSample]:
 def static_camera() -> Iterator[FlowSample]:
     """Pairs of the clip, spread evenly, with no motion in place of the truth, which nobody knows."""
     capture = cv2.VideoCapture(str(STATIC_CAMERA))
-    previous: Frame | None = None
+    previous: Image | None = None
     for number in range(STATIC_EVERY * STATIC_PAIRS):
         read, picture = capture.read()
         if not read:

@@ -35,7 +35,7 @@ from dinoflow_deploy.train.data_folder import DataFolder
 from dinoflow_deploy.train.distributed import Process, choose_device
 from dinoflow_deploy.train.model import FlowModel, FlowModelConfig, save_model
 from dinoflow_deploy.train.model.model_file import CHECKPOINT_KEY
-from dinoflow_deploy.train.plan import plan_training
+from dinoflow_deploy.train.opened_recipe import open_recipe
 from dinoflow_deploy.train.recipe import Recipe, load_recipe
 from dinoflow_deploy.train.run_folder import RunFolder
 from dinoflow_deploy.train.trainer import train
@@ -114,7 +114,7 @@ def measure(
     count = arguments.rate_steps
     clock = Clock()
     data = DataFolder(arguments.dataset)
-    plan = plan_training(recipe, data)
+    plan = open_recipe(recipe, data)
     process = Process(0, 1, choose_device(arguments.device))
     few = with_steps(recipe, [count] * len(recipe.stages), warmup_steps=0, validations=1)
     # A step ends when the device has done it.

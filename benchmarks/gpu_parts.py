@@ -7,7 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from dinoflow_deploy.doctor.probes import run_probe
+from dinoflow_deploy.doctor.probes import device_problem
+from dinoflow_deploy.engines.backends import find_backend
 from dinoflow_deploy.system.optional import is_installed
 
 SCRIPTS: Final = Path(__file__).resolve().parent
@@ -183,14 +184,12 @@ def _cuda(device: str) -> str | None:
     """In a process of its own, like every look at a device."""
     if device != "cuda":
         return f"it needs a GPU, and --device is {device}"
-    return next(iter(run_probe("torch on CUDA").values()))
+    return device_problem(find_backend("pytorch"), device)
 
 
 @cache
 def _onnx_runtime(device: str) -> str | None:
-    found = run_probe("ONNX Runtime")
-    provider = f"{device.upper()}ExecutionProvider"
-    return found.get(provider, "; ".join(filter(None, found.values())) or f"this build holds no {provider}")
+    return device_problem(find_backend("onnxruntime"), device)
 
 
 def _package(module: str, name: str) -> Callable[[str], str | None]:

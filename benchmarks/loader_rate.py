@@ -33,7 +33,7 @@ from dinoflow_deploy.flow import read_flow
 from dinoflow_deploy.train.augmentation import Augmentation, augment
 from dinoflow_deploy.train.augmentation.color_jitter import jitter_pair
 from dinoflow_deploy.train.augmentation.scale import clipped_shares
-from dinoflow_deploy.train.model import FlowModel, FlowModelConfig
+from dinoflow_deploy.train.model import FlowModel
 from dinoflow_deploy.train.recipe import load_recipe
 from model_parts import shapes_only
 from recording import Found, Record, argument_parser, missing, print_table, row, spread
@@ -154,7 +154,7 @@ def operations_per_pair() -> int:
     """Floating-point operations of a training step on one pair of the recipe's crop, backbone frozen."""
     recipe = load_recipe(RECIPE)
     settings = recipe.stages[0].data[0].augmentation
-    model = FlowModel(FlowModelConfig(recipe.model.backbone)).train()
+    model = FlowModel(recipe.model.config).train()
     model.backbone.requires_grad_(False)
     with shapes_only(), FlopCounterMode(display=False) as counter:
         image = torch.empty(1, 3, settings.crop_height, settings.crop_width)

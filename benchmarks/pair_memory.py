@@ -20,7 +20,7 @@ import numpy as np
 
 from dinoflow_deploy.bench.engine_process import EngineSource, peak_memory
 from dinoflow_deploy.bench.worker_process import WorkerProcess
-from dinoflow_deploy.engines.memory_estimate import RULES
+from dinoflow_deploy.engines.memory_estimate import memory_rule
 from models import ModelFiles, model_files
 from recording import Found, Record, argument_parser, print_table, row, size_argument, size_text
 
@@ -103,7 +103,7 @@ def place(found: Found) -> tuple[str, ...]:
 
 
 def cells(found: Found) -> list[str]:
-    growth, rule = found["growth_bytes"], RULES.get((found["model"], found["backend"]))
+    growth, rule = found["growth_bytes"], memory_rule(found["model"], found["backend"])
     if rule is None:
         return [f"{growth / 2**20:.0f}", "-", "-"]
     height, width = found["size"]

@@ -14,13 +14,11 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from dinoflow_deploy.bundles.input_range import STRIDE
 from dinoflow_deploy.datasets import FlowSample
 from dinoflow_deploy.datasets.frames import read_frames
-
-Image = npt.NDArray[np.uint8]
+from dinoflow_deploy.flow.arrays import Image
 
 _FOLDERS: Final = {"skimage": "data", "sklearn": "datasets/images"}
 TRAINING: Final = {

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from dinoflow_deploy.datasets import SceneConfig, SyntheticScenes
 from dinoflow_deploy.datasets.scenes.textures import POOL_SIZE, texture_pool
-from dinoflow_deploy.train.scenes import SceneRenderer
-from dinoflow_deploy.train.scenes.parameters import random_scenes
+from dinoflow_deploy.train.torch_scenes import SceneRenderer
+from dinoflow_deploy.train.torch_scenes.parameters import random_scenes
 from operation_count import OperationCount
 from recording import Found, Record, argument_parser, missing, print_table, row, size_text
 

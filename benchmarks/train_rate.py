@@ -27,7 +27,7 @@ from aside import Aside
 from ceilings import describe_device
 from dinoflow_deploy.train.batches import Batch
 from dinoflow_deploy.train.distributed import Process, choose_device
-from dinoflow_deploy.train.model import FlowModel, FlowModelConfig
+from dinoflow_deploy.train.model import FlowModel
 from dinoflow_deploy.train.recipe import Stage, load_recipe
 from dinoflow_deploy.train.training_step import TrainingStep, training_state
 from recording import (
@@ -119,7 +119,7 @@ def measure(case: Case, device: torch.device, compiled: bool, seconds: float) ->
     size = case.size or frame_size(stage)
     pairs = case.pairs or stage.batch_size
     torch.manual_seed(0)
-    state = training_state(FlowModel(FlowModelConfig(recipe.model.backbone)), recipe, Process(0, 1, device))
+    state = training_state(FlowModel(recipe.model.config), recipe, Process(0, 1, device))
     step = TrainingStep(recipe, Process(0, 1, device), state)
     batch = random_batch(pairs, size, device)
     forget_memory(device)

@@ -20,8 +20,8 @@ from typing import Any
 
 from clips import write_clip
 from dinoflow_deploy.engines import FlowEngine, load_engine
+from dinoflow_deploy.flow.arrays import Image
 from dinoflow_deploy.video import Selection, VideoOptions, VideoReport, flow_video, open_source
-from dinoflow_deploy.video.frame_source import Image
 from dinoflow_deploy.video.render import RENDERERS
 from recording import Record, argument_parser, print_table, size_argument, spread
 

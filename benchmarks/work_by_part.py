@@ -14,7 +14,6 @@ Run: python benchmarks/work_by_part.py
 import argparse
 from collections import Counter
 from collections.abc import Iterable
-from functools import partial
 from typing import Any, Final
 
 from ceilings import TYPES, part_floor
@@ -27,18 +26,22 @@ LEAST_SHARE: Final = 0.01
 
 def main() -> None:
     arguments = parse_arguments()
-    title = f"{arguments.model} {{}} {arguments.precision}"
-    with Record(arguments, partial(show, title), work=[]) as record:
+    about = {"model": arguments.model, "precision": arguments.precision}
+    with Record(arguments, show, **about, work=[]) as record:
         for size in arguments.sizes:
             found: Found = {"size": size}
-            with record.attempt(title.format(size_text(size)), found, record.results["work"]):
+            with record.attempt(heading(record.results, found), found, record.results["work"]):
                 found |= count(size, arguments)
 
 
-def show(title: str, results: dict[str, Any]) -> None:
+def show(results: dict[str, Any]) -> None:
     for found in results["work"]:
         if not missing(found):
-            print_work(title.format(size_text(found["size"])), found["parts"])
+            print_work(heading(results, found), found["parts"])
+
+
+def heading(results: dict[str, Any], found: Found) -> str:
+    return f"{results['model']} {size_text(found['size'])} {results['precision']}"
 
 
 def parse_arguments() -> argparse.Namespace:

@@ -20,8 +20,8 @@ from dinoflow_deploy.atomic import atomic_file
 from dinoflow_deploy.datasets import SceneConfig, SyntheticClip, render_clip
 from dinoflow_deploy.errors import DinoFlowError
 from dinoflow_deploy.flow import FlowErrorSums, flow_error_sums, read_flow
-from dinoflow_deploy.video.frame_source import Image
-from dinoflow_deploy.video.render import Flow, colors
+from dinoflow_deploy.flow.arrays import Flow, Image
+from dinoflow_deploy.video.render import colors
 from dinoflow_deploy.video.writer import VideoWriter
 
 FOLDER = Path("demo")

@@ -1,4 +1,4 @@
-"""From trees in the formats of the data sets to a measured engine, by the commands of README."""
+"""From trees in the formats of the data sets to a measured engine, as the page on training does."""
 
 import json
 import shlex
@@ -11,20 +11,20 @@ from dinoflow_deploy.cli.app import app
 
 pytestmark = pytest.mark.slow
 
-README = Path(__file__).parents[1] / "README.md"
-BEGIN = "### From trees to a measured engine"
+PAGE = Path(__file__).parents[1] / "docs/training.md"
+BEGIN = "## From trees to a measured engine"
 
 
 def commands() -> list[list[str]]:
     """Of the first block under the heading, without the program's name."""
-    block = README.read_text().partition(BEGIN)[2].split("```")[1]
+    block = PAGE.read_text().partition(BEGIN)[2].split("```")[1]
     lines = block.replace("\\\n", " ").strip().splitlines()
     return [shlex.split(line)[1:] for line in lines]
 
 
 @pytest.fixture
 def smaller():
-    """Fewer pairs than README's and shorter rounds, for the time it takes; the recipe is the same."""
+    """Fewer pairs than the page's and shorter rounds, for the time it takes; the recipe is the same."""
     values = {
         ("--pairs", "400"): "80",
         ("--pairs", "72"): "20",
@@ -40,7 +40,7 @@ def smaller():
     return change
 
 
-def test_the_readmes_commands(tmp_path, monkeypatch, smaller) -> None:
+def test_the_pages_commands(tmp_path, monkeypatch, smaller) -> None:
     monkeypatch.chdir(tmp_path)
     found = [command[0] for command in commands()]
     assert found == ["data"] * 4 + ["train", "export", "bench"]
@@ -55,7 +55,7 @@ def test_the_readmes_commands(tmp_path, monkeypatch, smaller) -> None:
         onnxruntime, pytorch, _ = dataset["engines"]
         assert onnxruntime["accuracy"]["everything"]["pixels"] > 3_000
         assert pytorch["difference"]["max_px"] < 1e-2
-    # Training helped, though it saw fewer pairs than README's: on scenes of other seeds, through the export.
+    # Training helped, though it saw fewer pairs than there: on scenes of other seeds, through the export.
     tuned, _, start = (each["accuracy"]["everything"]["epe"] for each in result["datasets"][0]["engines"])
     assert tuned < 0.92 * start
     assert "Latency distribution" in Path("report/index.html").read_text()

@@ -26,9 +26,9 @@ from dinoflow_deploy.bench.results import (
 from dinoflow_deploy.bench.speed import SpeedRun, measure_speed
 from dinoflow_deploy.bundles.manifest import PRECISIONS
 from dinoflow_deploy.datasets import FlowDataset, FlowSample, open_dataset
-from dinoflow_deploy.datasets.readers.subset import spread_evenly
+from dinoflow_deploy.datasets.flow_dataset import spread_evenly
 from dinoflow_deploy.engines import FlowEngine
-from dinoflow_deploy.engines.backends import TO_COMPARE
+from dinoflow_deploy.engines.backends import all_backends, compared_by_name
 from dinoflow_deploy.errors import EngineError, InputError
 from dinoflow_deploy.progress import Progress
 from dinoflow_deploy.system.machine import describe_machine, versions
@@ -44,7 +44,8 @@ class BenchOptions:
 
     Attributes:
         models: Built-in names or paths.
-        backends: ``"auto"`` or names; every model runs on every one, those of ``TO_COMPARE`` on their own.
+        backends: ``"auto"`` or names; every model runs on every one, those of
+            others (``compared_by_name``) on their own.
         device: ``"auto"`` or a name.
         precision: What every engine must compute in; ``None`` takes them as they are.
         datasets: Name and root of each data set.
@@ -55,7 +56,8 @@ class BenchOptions:
         rounds: Turns of each engine for speed.
         seconds: Length of a turn.
         speed: Whether to measure speed.
-        cuda_graph: Have every engine replay a recorded CUDA graph, which only TensorRT's can.
+        engine_options: What every engine is made with, such as ``{"cuda_graph": True}``; one that has no such
+            option fails.
         allow_missing: Leave out pairs with missing files, and list the files, in place of raising.
     """
 
@@ -71,7 +73,7 @@ class BenchOptions:
     rounds: int = 5
     seconds: float = 2.0
     speed: bool = True
-    cuda_graph: bool = False
+    engine_options: dict[str, Any] = field(default_factory=dict)
     allow_missing: bool = False
 
     def __post_init__(self) -> None:
@@ -100,7 +102,7 @@ class BenchOptions:
         found: dict[str, EngineSource] = {}
         for model in self.models:
             # Which have no other, and are there to be compared with what has.
-            for backend in ("auto",) if model in TO_COMPARE else self.backends:
+            for backend in ("auto",) if model in compared_by_name() else self.backends:
                 label = Path(model).name if backend == "auto" else f"{Path(model).name} {backend}"
                 # Two files may share a name, runs of a trainer even usually do.
                 label = f"{model} {backend}" if label in found else label
@@ -110,10 +112,9 @@ class BenchOptions:
         return found
 
     def _options(self, backend: str) -> dict[str, Any]:
-        options: dict[str, Any] = {"cuda_graph": True} if self.cuda_graph else {}
-        if self.precision and backend == "pytorch":
-            options["precision"] = self.precision
-        return options
+        # Others compute in what they were exported in.
+        asked = {"precision": self.precision} if self.precision and backend in _taking_precision() else {}
+        return {**self.engine_options, **asked}
 
 
 @dataclass(frozen=True, slots=True)
@@ -409,8 +410,13 @@ def _check_precision(label: str, engine: FlowEngine, options: BenchOptions) -> N
     if options.precision not in (None, found):
         raise InputError(
             f"{label} computes in {found}, and --precision asks for {options.precision}: export the model "
-            f"with --precision {options.precision}, or use the pytorch backend"
+            f"with --precision {options.precision}, or use the {' or '.join(_taking_precision())} backend"
         )
+
+
+def _taking_precision() -> list[str]:
+    """The backends that compute in what they are asked to."""
+    return [backend.name for backend in all_backends() if backend.takes("precision")]
 
 
 def _described(engine: FlowEngine) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import os
 import re
-import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,11 @@ from numpy.typing import NDArray
 
 from dinoflow_deploy.bench.worker_process import WorkerProcess
 from dinoflow_deploy.engines import FlowEngine, load_engine
+from dinoflow_deploy.engines.backend import Backend
+from dinoflow_deploy.engines.backends import register_backend, registered_backends
 from dinoflow_deploy.errors import EngineError
+from dinoflow_deploy.models.registry import Model, register_model, registered_models
+from dinoflow_deploy.system.gpus import memory_held
 
 WARM_UP_CALLS = 2
 
@@ -70,7 +73,8 @@ class EngineProcess:
     """
 
     def __init__(self, source: EngineSource, size: tuple[int, int], batch: int) -> None:
-        self._worker = WorkerProcess("the engine", _LoadedEngine, source, size, batch)
+        added = _Added(registered_backends(), registered_models())
+        self._worker = WorkerProcess("the engine", _LoadedEngine, source, size, batch, added)
         self.load_seconds, self.first_call_seconds = self._worker.call("warm_up")
 
     @property
@@ -93,10 +97,25 @@ class EngineProcess:
         self._worker.kill()
 
 
+@dataclass(frozen=True, slots=True)
+class _Added:
+    """What this process knows beside what the package holds, for one that knows only that."""
+
+    backends: tuple[Backend, ...]
+    models: tuple[Model, ...]
+
+    def register(self) -> None:
+        for backend in self.backends:
+            register_backend(backend)
+        for model in self.models:
+            register_model(model)
+
+
 class _LoadedEngine:
     """What the process does."""
 
-    def __init__(self, source: EngineSource, size: tuple[int, int], batch: int) -> None:
+    def __init__(self, source: EngineSource, size: tuple[int, int], batch: int, added: _Added) -> None:
+        added.register()
         began = time.perf_counter()
         self._engine = source.load()
         self._load_seconds = time.perf_counter() - began
@@ -128,7 +147,8 @@ class _LoadedEngine:
         return calls
 
     def memory(self) -> tuple[int, int | None]:
-        return peak_memory(), _device_memory(self._engine.describe().device, os.getpid())
+        on_gpu = self._engine.describe().device.startswith("cuda")
+        return peak_memory(), memory_held(os.getpid()) if on_gpu else None
 
 
 def peak_memory() -> int:
@@ -139,27 +159,6 @@ def peak_memory() -> int:
     kibibytes = re.search(r"^VmHWM:\s+(\d+) kB$", Path("/proc/self/status").read_text(), re.MULTILINE)
     assert kibibytes is not None, "Linux says so in every process' status"
     return int(kibibytes[1]) * 1024
-
-
-def parse_device_memory(listing: str, pid: int) -> int | None:
-    """Bytes that a process holds on GPUs, from nvidia-smi's ``pid, used_memory`` lines in MiB."""
-    used = [
-        int(memory) << 20
-        for owner, memory in re.findall(r"^(\d+), (\d+)$", listing, re.MULTILINE)
-        if int(owner) == pid
-    ]
-    return sum(used) if used else None
-
-
-def _device_memory(device: str, pid: int) -> int | None:
-    if not device.startswith("cuda"):
-        return None
-    command = ["nvidia-smi", "--query-compute-apps=pid,used_memory", "--format=csv,noheader,nounits"]
-    try:
-        listing = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return parse_device_memory(listing, pid)
 
 
 def _timed(engine: FlowEngine, frames1: NDArray[np.uint8], frames2: NDArray[np.uint8]) -> Call:

@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from dinoflow_deploy.bundles.json_fields import from_json
 from dinoflow_deploy.errors import DinoFlowError, FileFormatError
 from dinoflow_deploy.flow import Accuracy
+from dinoflow_deploy.system.dataclass_reader import from_json
 from dinoflow_deploy.system.system_errors import explain
 
 FORMAT: Final = 1

@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, Self
 
 from dinoflow_deploy.bundles.input_range import InputRange
-from dinoflow_deploy.bundles.json_fields import from_json
 from dinoflow_deploy.bundles.parity import Parity
+from dinoflow_deploy.system.dataclass_reader import from_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

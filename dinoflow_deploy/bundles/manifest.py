@@ -12,10 +12,10 @@ from typing import Any, Final, TypeVar
 
 from dinoflow_deploy.bundles.artefact import Artefact, ArtefactInfo
 from dinoflow_deploy.bundles.input_range import STRIDE
-from dinoflow_deploy.bundles.json_fields import from_json
 from dinoflow_deploy.bundles.onnx_info import OnnxInfo
 from dinoflow_deploy.bundles.version_1 import from_version_1
 from dinoflow_deploy.errors import FileFormatError, InputError
+from dinoflow_deploy.system.dataclass_reader import from_json
 
 FORMAT: Final = "dinoflow-bundle"
 FORMAT_VERSION: Final = 2

@@ -17,6 +17,7 @@ from dinoflow_deploy.cli.bench import bench
 from dinoflow_deploy.cli.commands import Command, Group
 from dinoflow_deploy.cli.data import data
 from dinoflow_deploy.cli.doctor import doctor
+from dinoflow_deploy.cli.engine_command import EngineCommand
 from dinoflow_deploy.cli.export import export
 from dinoflow_deploy.cli.inspect import inspect
 from dinoflow_deploy.cli.interrupt import INTERRUPTED, Terminated, heed_termination
@@ -107,15 +108,15 @@ def _options(
     """Options that stand before the command."""
 
 
-app.command(cls=Command)(bench)
+app.command(cls=EngineCommand)(bench)
 app.add_typer(data, name="data")
 app.command(cls=_JsonPrinter)(doctor)
 app.command(cls=Command)(export)
 app.command(cls=_JsonPrinter)(inspect)
 app.add_typer(plugin, name="plugin")
-app.command(cls=Command)(selftest)
+app.command(cls=EngineCommand)(selftest)
 app.command(cls=Command)(train)
-app.command(cls=Command)(video)
+app.command(cls=EngineCommand)(video)
 
 
 def main() -> None:

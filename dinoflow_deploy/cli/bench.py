@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dinoflow_deploy.cli.engine_command import BACKENDS, MODELS, engine_options
 from dinoflow_deploy.cli.interrupt import INTERRUPTED, stop_on_interrupt
 from dinoflow_deploy.cli.text_output import TextOutput, open_texts, reserve, write_texts
 from dinoflow_deploy.cli.values import parse_path, parse_reference, parse_root, parse_size, parse_text_path
@@ -12,7 +13,8 @@ from dinoflow_deploy.cli.values import parse_path, parse_reference, parse_root, 
 if TYPE_CHECKING:
     from dinoflow_deploy.bench.results import BenchResult
 
-_BACKEND = "auto, tensorrt, onnxruntime, pytorch, onnxruntime-tensorrt; every model runs on each."
+_MODEL = f"{MODELS}; may be repeated."
+_BACKEND = f"{BACKENDS}; every model runs on each."
 _DATASET = "Names, comma-separated, as `data check` takes them; without one, speed alone."
 _ROOT = "Folder of the data sets; NAME=DIR for one of its own."
 _LIMIT = "Pairs of each data set, spread evenly over it."
@@ -25,16 +27,12 @@ def bench(
         typer.Option(
             parser=parse_reference,
             metavar="MODEL",
-            help="nano, small (built in), vits16, bundle, .onnx, .plan, .safetensors, opencv-dis, "
-            "torchvision-raft-large or -small; may be repeated.",
+            help=_MODEL,
             show_default="nano",
         ),
     ] = None,
     backend: Annotated[str, typer.Option(metavar="NAME,...", help=_BACKEND)] = "auto",
     device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N.")] = "auto",
-    cuda_graph: Annotated[
-        bool, typer.Option("--cuda-graph", help="Replay a recorded CUDA graph: TensorRT, one fixed size.")
-    ] = False,
     precision: Annotated[
         str | None, typer.Option(metavar="fp32|fp16|bf16", help="What every engine must compute in.")
     ] = None,
@@ -104,7 +102,7 @@ def bench(
         models=tuple(model or ["nano"]),
         backends=tuple(_names(backend)),
         device=device,
-        cuda_graph=cuda_graph,
+        engine_options=engine_options(context),
         precision=precision,
         datasets=_roots(_names(dataset), root or []),
         size=parse_size(size),

@@ -13,7 +13,7 @@ class Command(TyperCommand):
 
     def get_params(self, ctx: Any) -> list[Any]:
         """As ``TyperCommand``'s, shown without types."""
-        return _without_types(super().get_params(ctx))
+        return without_types(super().get_params(ctx))
 
 
 class Group(TyperGroup):
@@ -21,7 +21,7 @@ class Group(TyperGroup):
 
     def get_params(self, ctx: Any) -> list[Any]:
         """As ``TyperGroup``'s, shown without types."""
-        return _without_types(super().get_params(ctx))
+        return without_types(super().get_params(ctx))
 
 
 def _unwrapped(text: str | None) -> str | None:
@@ -29,7 +29,7 @@ def _unwrapped(text: str | None) -> str | None:
     return text and "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
-def _without_types(params: list[Any]) -> list[Any]:
+def without_types(params: list[Any]) -> list[Any]:
     """Arguments and switches without their type in Python: ``<bool>`` looks like a value to give."""
     for param in params:
         if isinstance(param, TyperArgument) or param.is_flag:

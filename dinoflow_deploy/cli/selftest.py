@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from dinoflow_deploy.cli.engine_command import TRIED
 from dinoflow_deploy.cli.text_output import TextOutput, write_texts
 from dinoflow_deploy.cli.values import parse_path, parse_reference, parse_size
 
@@ -21,9 +22,7 @@ def selftest(
     ] = None,
     backend: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="NAME", help="pytorch, onnxruntime, tensorrt, or rtx (built, not run); default: all."
-        ),
+        typer.Option(metavar="NAME", help=f"{TRIED}; default: all."),
     ] = None,
     size: Annotated[
         str, typer.Option(metavar="HxW", help="Shape of static engines and of the frames for speed, in px.")
@@ -55,7 +54,7 @@ def selftest(
     from dinoflow_deploy.cli.progress import TerminalProgress
     from dinoflow_deploy.cli.tables import print_parts
     from dinoflow_deploy.selftest import SelfTestOptions, run_selftest
-    from dinoflow_deploy.selftest.cases import BACKENDS, MODELS
+    from dinoflow_deploy.selftest.cases import MODELS, backend_names
     from dinoflow_deploy.selftest.results import SelfTestResult
     from dinoflow_deploy.selftest.tables import markdown, parts
 
@@ -66,7 +65,7 @@ def selftest(
     )
     options = SelfTestOptions(
         models=tuple(model or MODELS),
-        backends=tuple(backend or BACKENDS),
+        backends=tuple(backend or backend_names()),
         size=parse_size(size),
         head=head,
         backbone_weights=backbone_weights,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import typer
 
-from dinoflow_deploy.system.home import expand_home
+from dinoflow_deploy.system.user_folders import expand_home
 
 STDOUT = Path("/dev/stdout")
 

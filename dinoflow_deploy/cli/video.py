@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dinoflow_deploy.cli.engine_command import BACKENDS, MODELS, engine_options, switches
 from dinoflow_deploy.cli.interrupt import INTERRUPTED, stop_on_interrupt
 from dinoflow_deploy.cli.text_output import open_texts, reserve, write_texts
 from dinoflow_deploy.cli.values import parse_path, parse_reference, parse_text_path, refuse_options
@@ -29,7 +30,7 @@ _INPUTS = (
 _OUTPUT_SUFFIXES = (".mp4", ".webm", ".gif", ".png")
 
 _COMPUTING = {
-    *("model", "backend", "device", "cuda_graph"),
+    *("model", "backend", "device"),
     *("max_flow", "max_side", "full_size", "start", "frames", "stride", "fps", "deinterlace"),
     *("backward", "occlusion"),
 }
@@ -80,17 +81,11 @@ def video(
         typer.Option(
             parser=parse_reference,
             metavar="MODEL",
-            help="nano, small (built in), vits16, bundle, .onnx, .plan, .safetensors or opencv-dis.",
+            help=f"{MODELS}.",
         ),
     ] = DEFAULT_MODEL,
-    backend: Annotated[
-        str,
-        typer.Option(metavar="NAME", help="auto, tensorrt, onnxruntime, pytorch or onnxruntime-tensorrt."),
-    ] = "auto",
+    backend: Annotated[str, typer.Option(metavar="NAME", help=f"{BACKENDS}.")] = "auto",
     device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N.")] = "auto",
-    cuda_graph: Annotated[
-        bool, typer.Option("--cuda-graph", help="Replay a recorded CUDA graph: TensorRT, one fixed size.")
-    ] = False,
     render: Annotated[Render, typer.Option(help="What the output shows.")] = Render.FLOW,
     max_flow: Annotated[
         float | None,
@@ -211,7 +206,7 @@ def video(
         check_outputs(output, options, source, json_file if json_output and json_output.is_file else None)
         if output is not None and output.is_fifo():
             typer.echo(f"{output} is a pipe: it is written at the end, when something reads it", err=True)
-        how = {"cuda_graph": True} if cuda_graph else {}
+        how = engine_options(context)
         with load_engine(model, backend=backend, device=device, **how) as engine:
             _print_engine(model, engine)
             with TerminalProgress() as progress, stop_on_interrupt("completing the file") as stop:
@@ -277,6 +272,7 @@ def _as_given(context: typer.Context) -> list[str]:
     params = context.command.params
     given = [each for each in params if each.name in _COMPUTING and context.params[each.name] != each.default]
     words = [(each.opts[0], context.params[each.name]) for each in given]
+    words += [(switch.opts[0], True) for switch in switches() if switch.name in engine_options(context)]
     return [word for name, value in words for word in ([name] if value is True else [name, str(value)])]
 
 

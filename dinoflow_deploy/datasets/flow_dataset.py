@@ -1,7 +1,7 @@
 """Frame pairs in files: which files make a pair, and how they are read."""
 
 import operator
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -150,3 +150,10 @@ def _missing_text(title: str, missing: list[Path], left_out: int, left: int) -> 
         else "no pair is complete"
     )
     return f"{title}: {count} missing: {named}; {advice}"
+
+
+def spread_evenly(length: int, limit: int | None) -> Sequence[int]:
+    """Indices from 0 to ``length``, all or ``limit`` of them at equal distances."""
+    if limit is None or limit >= length:
+        return range(length)
+    return [place * length // limit for place in range(limit)]

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dinoflow_deploy.errors import SizeMismatchError
+from dinoflow_deploy.flow.arrays import Image
 from dinoflow_deploy.images.image_files import decode_image, guessed_white, to_8_bit
 
 
-def read_frames(*paths: Path) -> tuple[NDArray[np.uint8], ...]:
+def read_frames(*paths: Path) -> tuple[Image, ...]:
     """Frames of one sample; a grey image gets three equal channels. Not turned, whatever EXIF data says.
 
     16-bit values become 8-bit ones by one scale for all. Where the files do not say what is white, it is that

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dinoflow_deploy.flow.arrays import Flow, Image, Mask
+
 
 @dataclass(frozen=True, slots=True)
 class FlowSample:
@@ -23,10 +25,10 @@ class FlowSample:
             quarter, whose vectors are in `flow`; `[0, 1]` is right of it. None for other data sets.
     """
 
-    frame1: NDArray[np.uint8]
-    frame2: NDArray[np.uint8]
-    flow: NDArray[np.float32]
-    valid: NDArray[np.bool_]
-    occluded: NDArray[np.bool_] | None
+    frame1: Image
+    frame2: Image
+    flow: Flow
+    valid: Mask
+    occluded: Mask | None
     name: str
     subpixel_flow: NDArray[np.float32] | None = None

@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from dinoflow_deploy import __version__
-from dinoflow_deploy.doctor.probes import Outcome, run_probe
-from dinoflow_deploy.engines.onnxruntime.packages import cuda_fix, installed_packages, repair
+from dinoflow_deploy.doctor.probes import Outcome, try_backend, try_model
+from dinoflow_deploy.engines.backend import Probe
+from dinoflow_deploy.engines.backends import all_backends, without_gpu_first
+from dinoflow_deploy.engines.kinds import ONNX
 from dinoflow_deploy.models.builtin import builtin_models
 from dinoflow_deploy.system.machine import Machine, describe_machine
-from dinoflow_deploy.system.optional import install_command, is_installed, requirements
+from dinoflow_deploy.system.optional import install_command, requirements
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,40 +117,32 @@ class _Wanted:
     distributions: tuple[str, ...]
     enables: str
     extra: str | None = None
+    gpu_extra: str = ""
 
 
-_WANTED: Final = (
+_ALWAYS: Final = (
     _Wanted(("numpy",), "everything"),
     _Wanted(("opencv-python-headless", "opencv-python"), "reading and writing images"),
     _Wanted(("av",), "reading and writing video"),
     _Wanted(("safetensors",), "reading weights"),
     _Wanted(("huggingface_hub",), "downloading weights"),
-    _Wanted(("onnxruntime", "onnxruntime-gpu"), "running exported models", "cpu"),
-    _Wanted(("torch",), "export, training and the PyTorch engine", "export"),
+)
+_BESIDE: Final = (
     _Wanted(("onnx",), "export, inspect, and ONNX Runtime on CUDA", "export"),
     _Wanted(("onnxscript",), "export", "export"),
     _Wanted(("tensorboard",), "curves and pictures of a training run", "train"),
     _Wanted(("h5py",), "reading .flo5 files", "flo5"),
-    _Wanted(("tensorrt-cu13", "tensorrt"), "building and running TensorRT plans", "tensorrt"),
-    _Wanted(
-        ("tensorrt-rtx-cu13-bindings", "tensorrt-rtx"), "building plans for RTX cards on any machine", "rtx"
-    ),
 )
-_CUDA_PROVIDER: Final = "CUDAExecutionProvider"
 _REINSTALL: Final = "pip install --force-reinstall --no-deps .  # in a clone of dinoflow-deploy"
-_PROBE_OF: Final = {"onnxruntime": "ONNX Runtime", "torch": "torch on CUDA", "tensorrt": "TensorRT"}
-_NEED_NO_GPU: Final = ("ONNX Runtime", "CPUExecutionProvider")
 
 
 def examine() -> Report:
     """Look at everything; this takes some seconds, since what is reported is tried."""
-    packages = tuple(_package(wanted) for wanted in _WANTED)
+    packages = tuple(_package(wanted) for wanted in wanted_packages())
     machine = describe_machine()
     with ThreadPoolExecutor() as pool:
-        runtimes = [
-            pool.submit(run_probe, probe) for module, probe in _PROBE_OF.items() if is_installed(module)
-        ]
-        models = [pool.submit(run_probe, "model", name) for name in builtin_models()]
+        runtimes = [pool.submit(try_backend, probe) for probe in _probes()]
+        models = [pool.submit(try_model, name, str(model.bundle)) for name, model in builtin_models().items()]
         tried, run = (_checks(futures) for futures in (runtimes, models))
     return Report(
         version=__version__,
@@ -158,9 +152,25 @@ def examine() -> Report:
         runtimes=tried,
         models=run,
         caches=(_hub_cache(),),
-        problems=(*_model_problems(run), *_runtime_problems(machine, tried), *_conflicts()),
+        problems=(*_model_problems(run), *_runtime_problems(machine, tried)),
         missing=tuple(_missing(machine)),
     )
+
+
+def wanted_packages() -> tuple[_Wanted, ...]:
+    """Every package that can be of use."""
+    needed = dict.fromkeys(package for backend in without_gpu_first() for package in backend.packages)
+    backends = (_Wanted(each.distributions, each.enables, each.extra, each.gpu_extra) for each in needed)
+    return (*_ALWAYS, *backends, *_BESIDE)
+
+
+def _probes() -> list[Probe]:
+    """Of the backends whose package is installed; of several, the one that it runs on best."""
+    return [
+        backend.probe
+        for backend in without_gpu_first()
+        if backend.probe and all(package.is_installed for package in backend.packages[:1])
+    ]
 
 
 def _checks(futures: list[Future[Outcome]]) -> tuple[Check, ...]:
@@ -191,11 +201,10 @@ def _hub_cache() -> Cache:
 
 
 def _missing(machine: Machine) -> Iterator[Advice]:
-    for wanted in _WANTED:
+    for wanted in wanted_packages():
         package = _package(wanted)
         if package.version is None:
-            # The one extra that depends on the machine.
-            extra = "gpu" if wanted.extra == "cpu" and machine.gpus else wanted.extra
+            extra = wanted.gpu_extra if wanted.gpu_extra and machine.gpus else wanted.extra
             needed = requirements(extra)
             if extra is None:
                 needed = [
@@ -204,37 +213,24 @@ def _missing(machine: Machine) -> Iterator[Advice]:
             yield Advice(package.name, wanted.enables, install_command(needed))
 
 
-def _conflicts() -> Iterator[Advice]:
-    packages = installed_packages()
-    if len(packages) > 1:
-        yield Advice(
-            f"{' and '.join(packages)} are both installed",
-            "they own the same files, and the one installed last wins",
-            cuda_fix(),
-        )
-
-
 def _runtime_problems(machine: Machine, runtimes: tuple[Check, ...]) -> Iterator[Advice]:
     if machine.gpu_problem:
         yield Advice("nvidia-smi finds no GPU", machine.gpu_problem, "nvidia-smi")
-    fixes = {
-        "ONNX Runtime": repair(),
-        "CPUExecutionProvider": repair(),
-        _CUDA_PROVIDER: cuda_fix(),
-        "torch on CUDA": "see https://pytorch.org/get-started for a build of torch with CUDA",
-        "TensorRT": install_command(requirements("tensorrt"), "--upgrade"),
-    }
+    probes = [backend.probe for backend in without_gpu_first() if backend.probe]
     for check in runtimes:
-        # Without a GPU it is in order that nothing runs on one.
-        if check.problem and check.name in fixes and (machine.gpus or check.name in _NEED_NO_GPU):
-            yield Advice(f"{check.name} does not work", check.problem, fixes[check.name])
-    if machine.gpus and "onnxruntime-gpu" not in installed_packages() and installed_packages():
-        yield Advice("ONNX Runtime has no CUDA provider", "exported models run on the CPU", cuda_fix())
+        for probe in probes:
+            # Without a GPU it is in order that nothing runs on one.
+            if check.problem and check.name in (probe.needed if machine.gpus else probe.needed_without_gpu):
+                yield Advice(f"{check.name} does not work", check.problem, probe.repair(check.name))
+    for probe in probes:
+        for found in probe.problems(bool(machine.gpus)):
+            yield Advice(found.about, found.effect, found.command)
 
 
 def _model_problems(models: tuple[Check, ...]) -> Iterator[Advice]:
     if not models:
         yield Advice("no built-in model is installed", "commands need --model", _REINSTALL)
     for check in models:
-        if check.problem and installed_packages():
+        # Where nothing runs bundles it follows from that.
+        if check.problem and any(each.is_installed for each in all_backends() if ONNX in each.runs):
             yield Advice(f"the built-in model {check.name} does not run", check.problem, _REINSTALL)

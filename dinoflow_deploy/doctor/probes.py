@@ -1,74 +1,65 @@
 """What doctor and selftest try out, each in a process of its own since it may hang or crash."""
 
+from functools import cache
 from typing import Final
 
+from dinoflow_deploy.engines.backend import Backend, Probe
 from dinoflow_deploy.system.own_process import call_in_own_process
 
 Outcome = dict[str, str | None]
 """The problem, or ``None``, by name of what was tried."""
 
-
-def onnx_runtime() -> Outcome:
-    """Run a convolution on every execution provider that ONNX Runtime lists."""
-    import onnxruntime
-
-    from dinoflow_deploy.engines.onnxruntime.providers import provider_problem
-
-    # Azure's provider calls a service on the network: nothing runs on it here.
-    names = [name for name in onnxruntime.get_available_providers() if name != "AzureExecutionProvider"]
-    return {name: provider_problem(name) for name in names}
+_BUILTIN_MODEL: Final = f"{__name__}:builtin_model"
 
 
-def torch_cuda() -> Outcome:
-    """Ask torch for a CUDA device."""
-    import torch
-
-    if torch.cuda.is_available():
-        return {"torch on CUDA": None}
-    if torch.version.cuda is None:
-        return {"torch on CUDA": f"torch {torch.__version__} is built without CUDA"}
-    return {"torch on CUDA": "no CUDA device was found"}
-
-
-def tensorrt() -> Outcome:
-    """Make a TensorRT builder, which needs its libraries and a GPU."""
-    import tensorrt as trt
-
-    builder = trt.Builder(trt.Logger(trt.Logger.ERROR))
-    return {"TensorRT": None if builder else f"TensorRT {trt.__version__} could not make a builder"}
-
-
-def builtin_model(name: str) -> Outcome:
+def builtin_model(name: str, bundle: str) -> Outcome:
     """Run a built-in model on the CPU, on a pair of 64x64 noise."""
     import numpy as np
 
     from dinoflow_deploy.engines import load_engine
 
     frames = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
-    with load_engine(name, device="cpu") as engine:
+    with load_engine(bundle, device="cpu") as engine:
         engine(frames[0], frames[1])
     return {name: None}
 
 
-PROBES: Final = {
-    "ONNX Runtime": "onnx_runtime",
-    "torch on CUDA": "torch_cuda",
-    "TensorRT": "tensorrt",
-    "model": "builtin_model",
-}
-"""The functions of this module by what they try out."""
+def try_backend(probe: Probe) -> Outcome:
+    """Try a backend: the problem by name of each check; by the probe's title if it did not answer."""
+    return _try(probe.title, probe.function)
 
 
-def run_probe(name: str, *arguments: str) -> Outcome:
-    """Try one thing in a process of its own.
+def try_model(name: str, bundle: str) -> Outcome:
+    """Try a built-in model: the problem by its name.
 
     Args:
-        name: A key of ``PROBES``.
-        arguments: What it takes.
-
-    Returns:
-        The problem by name of what was tried; under the last of ``name, *arguments`` if it did not answer.
+        name: Its name.
+        bundle: Where its bundle lies.
     """
-    answer, problem = call_in_own_process(f"{__name__}:{PROBES[name]}", *arguments)
-    outcome: Outcome = {(name, *arguments)[-1]: problem} if problem else answer
+    return _try(name, _BUILTIN_MODEL, name, bundle)
+
+
+def device_problem(backend: Backend, device: str) -> str | None:
+    """Why a backend that is installed does not work on a kind of device; ``None`` where it does.
+
+    Args:
+        backend: Which; it is tried once in a process.
+        device: ``"cpu"`` or ``"cuda"``.
+    """
+    check = backend.probe.checks.get(device) if backend.probe else None
+    if backend.probe is None or check is None:
+        return None
+    found = _tried_once(backend.probe.title, backend.probe.function)
+    # Under another name where the probe itself gave no answer.
+    return found.get(check, "; ".join(filter(None, found.values())) or f"this build holds no {check}")
+
+
+@cache
+def _tried_once(title: str, function: str) -> Outcome:
+    return _try(title, function)
+
+
+def _try(title: str, function: str, *arguments: str) -> Outcome:
+    answer, problem = call_in_own_process(function, *arguments)
+    outcome: Outcome = {title: problem} if problem else answer
     return outcome

@@ -1,142 +1,82 @@
-"""The backends: which there are, what each one runs, and the class that does it."""
+"""The backends: the rows of those that there are, in the order in which "auto" prefers them."""
 
-from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from dinoflow_deploy.engines.base import FlowEngine
+from dinoflow_deploy.engines.backend import Backend
+from dinoflow_deploy.engines.kinds import Kind
 from dinoflow_deploy.errors import InputError
-from dinoflow_deploy.models.published import PublishedModel
-from dinoflow_deploy.system.optional import require
 
-TO_COMPARE: Final = {
-    "opencv-dis": "method",
-    "torchvision-raft-large": "torchvision",
-    "torchvision-raft-small": "torchvision",
-}
-"""What others have made, by the name that ``load_engine`` and ``--model`` take, and which kind of source it
-is. Each has a backend of its own."""
-
-Source = Path | PublishedModel | str
-"""A file or folder, a published model, or a name of ``TO_COMPARE``."""
-
-
-@dataclass(frozen=True, slots=True)
-class Backend:
-    """One way of running a model.
-
-    Attributes:
-        name: What ``load_engine`` and ``--backend`` take.
-        runs: Kinds of source that it runs: ``"bundle"``, ``"planned"`` (a bundle that holds a plan),
-            ``"onnx"``, ``"safetensors"``, ``"plan"``, ``"published"``, ``"method"``, ``"torchvision"``.
-        package: The package that it needs; ``None`` where the engine itself knows which.
-        module: Where its engine is defined; imported only when it is used.
-        engine: Name of the class, made with ``(source, device=..., convert_colors=..., **options)``.
-        options: Further keyword arguments of the class.
-        automatic: Whether "auto" may choose it: ``"always"``, ``"never"``, or ``"module:function"``, which is
-            called with the path and the name of the device and says so.
-        hint: What to do where it does not run a source, with ``{source}`` for the source.
-    """
-
-    name: str
-    runs: tuple[str, ...]
-    package: str | None
-    module: str
-    engine: str
-    options: tuple[str, ...]
-    automatic: str = "always"
-    hint: str = ""
-
-    def load(
-        self, source: Source, *, device: str, convert_colors: bool, options: dict[str, Any]
-    ) -> FlowEngine:
-        """Make the engine.
-
-        Raises:
-            InputError: The backend has no such option.
-            MissingPackageError: Its package is not installed.
-        """
-        for name in options:
-            if name not in self.options:
-                others = [backend.name for backend in BACKENDS if name in backend.options]
-                elsewhere = f", and {', '.join(others)} takes '{name}'" if others else ""
-                raise InputError(
-                    f"the backend '{self.name}' has no option '{name}': it takes {', '.join(self.options)}"
-                    f"{elsewhere}"
-                )
-        if self.package is not None:
-            require(self.package, _purpose(self.name, source))
-        engine = getattr(import_module(self.module), self.engine)
-        made: FlowEngine = engine(source, device=device, convert_colors=convert_colors, **options)
-        return made
-
-    def may_be_chosen(self, path: Source, device: str) -> bool:
-        """Whether "auto" may choose it for a source that it runs."""
-        if ":" not in self.automatic:
-            return self.automatic == "always"
-        module, function = self.automatic.split(":")
-        return bool(getattr(import_module(module), function)(path, device))
-
-
-def _purpose(backend: str, source: Source) -> str:
-    if not isinstance(source, PublishedModel):
-        return f"the backend '{backend}'"
-    how = f"dinoflow-deploy inspect {source.name} says how to get its weights"
-    return f"running {source.name}, the published model ({how}),"
-
-
-BACKENDS: Final = (
-    Backend(
-        name="tensorrt",
-        runs=("planned", "plan"),
-        package=None,
-        module="dinoflow_deploy.engines.tensorrt.engine",
-        engine="TensorRTEngine",
-        options=("flavour", "cuda_graph", "allow_host_code"),
-        automatic="dinoflow_deploy.engines.tensorrt.choice:can_run_here",
-        hint="dinoflow-deploy export --model {source} --target tensorrt --output NEW builds a plan for it",
-    ),
-    Backend(
-        name="onnxruntime",
-        runs=("bundle", "onnx"),
-        package="onnxruntime",
-        module="dinoflow_deploy.engines.onnxruntime.engine",
-        engine="OnnxRuntimeEngine",
-        options=("intra_op_threads",),
-    ),
-    Backend(
-        name="pytorch",
-        runs=("safetensors", "published"),
-        package="torch",
-        module="dinoflow_deploy.engines.pytorch",
-        engine="PyTorchEngine",
-        options=("precision",),
-    ),
-    Backend(
-        name="onnxruntime-tensorrt",
-        runs=("bundle", "onnx"),
-        package="onnxruntime",
-        module="dinoflow_deploy.engines.onnxruntime.tensorrt_provider",
-        engine="OnnxRuntimeTensorRTEngine",
-        options=("intra_op_threads",),
-        automatic="never",
-    ),
-    Backend(
-        name="opencv",
-        runs=("method",),
-        package=None,
-        module="dinoflow_deploy.engines.opencv_dis",
-        engine="OpenCVDisEngine",
-        options=(),
-    ),
-    Backend(
-        name="torchvision",
-        runs=("torchvision",),
-        package="torch",
-        module="dinoflow_deploy.engines.pytorch.torchvision_raft",
-        engine="TorchvisionRaftEngine",
-        options=(),
-    ),
+_MODULES: Final = (
+    "dinoflow_deploy.engines.tensorrt.backend",
+    "dinoflow_deploy.engines.onnxruntime.backend",
+    "dinoflow_deploy.engines.pytorch.backend",
+    "dinoflow_deploy.engines.onnxruntime.tensorrt_backend",
+    "dinoflow_deploy.engines.opencv.backend",
+    "dinoflow_deploy.engines.pytorch.torchvision_backend",
 )
-"""In the order in which "auto" prefers them."""
+"""Each holds its row as ``BACKEND``; by name, since those of PyTorch lie in a room above this one."""
+
+_registered: list[Backend] = []
+
+
+def register_backend(backend: Backend) -> None:
+    """Add a backend, behind those that there are; one of that name that was added before is replaced.
+
+    Args:
+        backend: Its row; what it names has to be importable in other processes.
+
+    Raises:
+        InputError: A backend of this package has that name.
+    """
+    if backend.name in (known.name for known in _own_backends()):
+        raise InputError(f"there is a backend '{backend.name}' already: give yours another name")
+    unregister_backend(backend.name)
+    _registered.append(backend)
+
+
+def unregister_backend(name: str) -> None:
+    """Take back what ``register_backend`` added under a name."""
+    _registered[:] = [known for known in _registered if known.name != name]
+
+
+def registered_backends() -> tuple[Backend, ...]:
+    """What ``register_backend`` added, which another process does not know."""
+    return tuple(_registered)
+
+
+def all_backends() -> tuple[Backend, ...]:
+    """Every backend, in the order in which "auto" prefers them."""
+    return (*_own_backends(), *_registered)
+
+
+def find_backend(name: str) -> Backend:
+    """The backend of that name.
+
+    Raises:
+        InputError: There is none.
+    """
+    for backend in all_backends():
+        if backend.name == name:
+            return backend
+    names = ", ".join(backend.name for backend in all_backends())
+    raise InputError(f"the backend '{name}' is not known: use auto, {names}")
+
+
+def without_gpu_first() -> list[Backend]:
+    """Every backend, those before that run on a machine without a GPU."""
+    return sorted(all_backends(), key=lambda backend: "cpu" not in backend.devices)
+
+
+def all_kinds() -> dict[str, Kind]:
+    """What the backends run, by name."""
+    return {kind.name: kind for backend in without_gpu_first() for kind in backend.runs}
+
+
+def compared_by_name() -> dict[str, Kind]:
+    """What others have made, to compare with: its kind, by the name that ``load_engine`` takes."""
+    return {name: kind for kind in all_kinds().values() for name in kind.names}
+
+
+def _own_backends() -> tuple[Backend, ...]:
+    return tuple(import_module(module).BACKEND for module in _MODULES)

@@ -1,7 +1,7 @@
 """One interface to every way of running the model."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from threading import Condition
@@ -16,7 +16,7 @@ from dinoflow_deploy.engines.frames import Frames, Tensor, as_rgb, to_flow, to_t
 from dinoflow_deploy.errors import EngineError, InputError
 from dinoflow_deploy.flow.padding import Padding
 
-__all__ = ["AxisRange", "EngineDescription", "FlowEngine", "InputRange", "PreparedBatch"]
+__all__ = ["AxisRange", "EngineDescription", "FlowEngine", "InputRange", "PreparedBatch", "PreparedFrame"]
 
 _DIVERGED: Final = "its weights hold such values, or its training has diverged: use an earlier checkpoint"
 _WHY_NOT_FINITE: Final = {
@@ -33,8 +33,7 @@ class EngineDescription:
 
     Attributes:
         model: Name of the model, for instance ``"nano"``.
-        backend: ``"onnxruntime"``, ``"onnxruntime-tensorrt"``, ``"opencv"``, ``"pytorch"``, ``"tensorrt"`` or
-            ``"torchvision"``.
+        backend: Name of its backend, for instance ``"onnxruntime"``.
         device: ``"cpu"``, ``"cuda"`` or ``"cuda:1"``.
         provider: What computes inside the backend, for instance ``"CUDAExecutionProvider"``.
         precision: ``"fp32"``, ``"fp16"`` or ``"bf16"``; ``"unknown"`` of a bare plan or a bare
@@ -73,6 +72,19 @@ class PreparedBatch:
     count: int
 
 
+@dataclass(frozen=True, slots=True)
+class PreparedFrame:
+    """A frame as the model takes it.
+
+    Attributes:
+        image: ``float32 [1, 3, H, W]`` in [0, 1], padded, C-contiguous.
+        padding: How it was padded.
+    """
+
+    image: Tensor
+    padding: Padding
+
+
 class FlowEngine(ABC):
     """Computes optical flow between two frames, on one backend and device.
 
@@ -86,7 +98,8 @@ class FlowEngine(ABC):
     A call is :meth:`prepare`, :meth:`infer` and :meth:`finish`, which are public so that their time can be
     measured apart and so that they can overlap.
 
-    A backend fills :meth:`_run`, and :meth:`_release` where it holds something.
+    A backend fills :meth:`_run`, :meth:`_release` where it holds something, and :meth:`_layout` and
+    :meth:`_images` where it takes other images than padded RGB.
 
     Args:
         description: What :meth:`describe` returns.
@@ -100,11 +113,11 @@ class FlowEngine(ABC):
         self._running = 0
         self._closed = False
 
-    def __call__(self, frame1: Frames, frame2: Frames) -> Tensor:
+    def __call__(self, frame1: Frames | PreparedFrame, frame2: Frames | PreparedFrame) -> Tensor:
         """Compute the flow of one pair.
 
         Args:
-            frame1: ``uint8 [H, W, 3]``, RGB.
+            frame1: ``uint8 [H, W, 3]``, RGB; or what :meth:`prepare_frame` gave for such a frame.
             frame2: The same size.
 
         Returns:
@@ -114,8 +127,8 @@ class FlowEngine(ABC):
             InputError: The frames are not such arrays, differ in size, or are outside the engine's range.
             EngineError: The engine is closed, or failed.
         """
-        frames1, frames2 = self._checked(frame1, frame2, batched=False)
-        flow: Tensor = self._compute(frames1, frames2)[0]
+        first, second = self._one_pair(frame1, frame2)
+        flow: Tensor = self._flow_of([first], [second])[0]
         return flow
 
     def batch(self, frames1: Frames, frames2: Frames) -> Tensor:
@@ -143,7 +156,9 @@ class FlowEngine(ABC):
             flows[chunk] = self._compute(frames1[chunk], frames2[chunk])
         return flows
 
-    def bidirectional(self, frame1: Frames, frame2: Frames) -> tuple[Tensor, Tensor]:
+    def bidirectional(
+        self, frame1: Frames | PreparedFrame, frame2: Frames | PreparedFrame
+    ) -> tuple[Tensor, Tensor]:
         """Compute the flow of one pair in both directions.
 
         PyTorch computes the features of each frame once, for both directions; only what compares the frames
@@ -151,7 +166,7 @@ class FlowEngine(ABC):
         where its batch allows two, with the memory of two; on the CPU, one after the other.
 
         Args:
-            frame1: ``uint8 [H, W, 3]``, RGB.
+            frame1: ``uint8 [H, W, 3]``, RGB; or what :meth:`prepare_frame` gave for such a frame.
             frame2: The same size.
 
         Returns:
@@ -162,8 +177,7 @@ class FlowEngine(ABC):
             InputError: The frames are not such arrays, differ in size, or are outside the engine's range.
             EngineError: The engine is closed, or failed.
         """
-        frames = np.concatenate(self._checked(frame1, frame2, batched=False))
-        forward, backward = self._compute_bidirectional(frames)
+        forward, backward = self._compute_bidirectional(*self._one_pair(frame1, frame2))
         return forward, backward
 
     def warm_up(self, height: int, width: int, batch: int = 1) -> None:
@@ -194,6 +208,20 @@ class FlowEngine(ABC):
             InputError: The frames are not such arrays, differ in size, or are outside the engine's range.
         """
         return self._prepared(*self._checked(frames1, frames2, batched=True))
+
+    def prepare_frame(self, frame: Frames) -> PreparedFrame:
+        """Pre-processing of one frame, for one that is in two pairs: as second, and as first of the next.
+
+        Args:
+            frame: ``uint8 [H, W, 3]``, RGB.
+
+        Returns:
+            What takes its place in a call; it does not change with ``frame``.
+
+        Raises:
+            InputError: The frame is not such an array, or is outside the engine's range.
+        """
+        return self._prepared_frame(frame, "frame")
 
     def infer(self, prepared: PreparedBatch) -> Tensor:
         """Inference alone.
@@ -280,29 +308,70 @@ class FlowEngine(ABC):
     def _release(self) -> None:  # noqa: B027 - not every backend holds something
         """Give back what the engine holds; called once, when nothing runs."""
 
+    def _layout(self, count: int, height: int, width: int) -> tuple[Padding, int]:
+        """How so many pairs of such frames are padded, and to which batch.
+
+        Raises:
+            InputError: They are outside the engine's range.
+        """
+        inputs = self._description.inputs
+        if not 1 <= count <= (inputs.batch.max or count):
+            raise InputError(f"{count} pairs at once are outside the engine's batch of {inputs.batch}")
+        return inputs.padding(height, width), max(count, inputs.batch.min)
+
+    def _images(self, frames: Frames, padding: Padding, batch: int) -> Tensor:
+        """Frames ``uint8 [B, H, W, 3]`` as the model takes them; surplus images of the batch are 0."""
+        return to_tensor(frames, padding, batch)
+
     def _compute(self, frames1: Frames, frames2: Frames) -> Tensor:
         prepared = self._prepared(frames1, frames2)
         return self.finish(prepared, self.infer(prepared))
 
-    def _compute_bidirectional(self, frames: Frames) -> Tensor:
-        """Flow of the two frames and of their reverse, ``[2, H, W, 2]``."""
+    def _flow_of(self, firsts: Sequence[PreparedFrame], seconds: Sequence[PreparedFrame]) -> Tensor:
+        """Flow of several pairs at once, ``[B, H, W, 2]``."""
+        prepared = self._paired(firsts, seconds)
+        return self.finish(prepared, self.infer(prepared))
+
+    def _compute_bidirectional(self, first: PreparedFrame, second: PreparedFrame) -> Tensor:
+        """Flow of the pair and of its reverse, ``[2, H, W, 2]``."""
         what = self._description
-        if what.device == "cpu" and what.inputs.batch.min == 1:
-            # Two at once fill a GPU better. A CPU wins a tenth of the time at most, for twice the memory.
-            return np.concatenate(
-                [self._compute(frames[:1], frames[1:]), self._compute(frames[1:], frames[:1])]
-            )
-        return self.batch(frames, frames[::-1])
+        # Two at once fill a GPU better. A CPU wins a tenth of the time at most, for twice the memory.
+        one_by_one = what.device == "cpu" and what.inputs.batch.min == 1
+        if one_by_one or what.inputs.batch.max == 1:
+            return np.concatenate([self._flow_of([first], [second]), self._flow_of([second], [first])])
+        return self._flow_of([first, second], [second, first])
 
     def _prepared(self, frames1: Frames, frames2: Frames) -> PreparedBatch:
         count, height, width = frames1.shape[:3]
-        inputs = self._description.inputs
-        if not 1 <= count <= (inputs.batch.max or count):
-            raise InputError(f"{count} pairs at once are outside the engine's batch of {inputs.batch}")
-        padding = inputs.padding(height, width)
-        batch = max(count, inputs.batch.min)
-        images1, images2 = (to_tensor(frames, padding, batch) for frames in (frames1, frames2))
+        padding, batch = self._layout(count, height, width)
+        images1, images2 = (self._images(frames, padding, batch) for frames in (frames1, frames2))
         return PreparedBatch(images1, images2, padding, count)
+
+    def _paired(self, firsts: Sequence[PreparedFrame], seconds: Sequence[PreparedFrame]) -> PreparedBatch:
+        padding = firsts[0].padding
+        _, batch = self._layout(len(firsts), padding.height, padding.width)
+        return PreparedBatch(_stacked(firsts, batch), _stacked(seconds, batch), padding, len(firsts))
+
+    def _one_pair(
+        self, frame1: Frames | PreparedFrame, frame2: Frames | PreparedFrame
+    ) -> tuple[PreparedFrame, PreparedFrame]:
+        if not (isinstance(frame1, PreparedFrame) or isinstance(frame2, PreparedFrame)):
+            # Both, before one is converted.
+            self._checked(frame1, frame2, batched=False)
+        first, second = (
+            frame if isinstance(frame, PreparedFrame) else self._prepared_frame(frame, name)
+            for frame, name in ((frame1, "first frame"), (frame2, "second frame"))
+        )
+        if first.padding != second.padding:
+            raise InputError(
+                _differ(*([each.padding.height, each.padding.width, 3] for each in (first, second)))
+            )
+        return first, second
+
+    def _prepared_frame(self, frame: npt.NDArray[Any], name: str) -> PreparedFrame:
+        frames = as_rgb(frame, name, batched=False, convert_colors=self._convert_colors)[np.newaxis]
+        padding, _ = self._layout(1, *frames.shape[1:3])
+        return PreparedFrame(self._images(frames, padding, 1), padding)
 
     def _checked(
         self, frames1: npt.NDArray[Any], frames2: npt.NDArray[Any], *, batched: bool
@@ -313,10 +382,7 @@ class FlowEngine(ABC):
             for frames, name in ((frames1, "first frame"), (frames2, "second frame"))
         )
         if first.shape != second.shape:
-            raise InputError(
-                f"the frames of a pair differ in size: {list(first.shape)} and {list(second.shape)}: "
-                "resize one of them"
-            )
+            raise InputError(_differ(list(first.shape), list(second.shape)))
         return (first, second) if batched else (first[np.newaxis], second[np.newaxis])
 
     @contextmanager
@@ -331,3 +397,17 @@ class FlowEngine(ABC):
             with self._idle:
                 self._running -= 1
                 self._idle.notify_all()
+
+
+def _differ(first: list[int], second: list[int]) -> str:
+    return f"the frames of a pair differ in size: {first} and {second}: resize one of them"
+
+
+def _stacked(frames: Sequence[PreparedFrame], batch: int) -> Tensor:
+    """Frames as one batch, filled up with images of 0."""
+    if batch == 1:
+        return frames[0].image
+    images = np.zeros((batch, *frames[0].image.shape[1:]), np.float32)
+    for image, frame in zip(images, frames, strict=False):
+        image[:] = frame.image[0]
+    return images

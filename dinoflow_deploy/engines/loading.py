@@ -1,36 +1,36 @@
 """From what a user names to an engine."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from dinoflow_deploy.engines.backends import BACKENDS, TO_COMPARE, Backend, Source
+from dinoflow_deploy.bundles.artefact_kinds import artefact_kinds
+from dinoflow_deploy.bundles.bundle import Bundle
+from dinoflow_deploy.engines.backend import Backend, Source
+from dinoflow_deploy.engines.backends import all_backends, all_kinds, compared_by_name, find_backend
 from dinoflow_deploy.engines.base import FlowEngine
-from dinoflow_deploy.engines.tensorrt.choice import planned_flavours
+from dinoflow_deploy.engines.kinds import ONNX, PUBLISHED, SAFETENSORS
 from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.models.builtin import builtin_models
-from dinoflow_deploy.models.published import PUBLISHED_HEADS, find_published
+from dinoflow_deploy.models.published import find_published, published_models
 from dinoflow_deploy.models.unknown_model import unknown_model
-from dinoflow_deploy.system.home import expand_home
+from dinoflow_deploy.system.user_folders import expand_home
 
-# The last two are what other tools call a plan.
-_SUFFIXES: Final = {
-    ".onnx": "onnx",
-    ".safetensors": "safetensors",
-    ".plan": "plan",
-    ".engine": "plan",
-    ".trt": "plan",
-}
-_KINDS: Final = {
-    "planned": "a bundle with a TensorRT plan",
-    "bundle": "a bundle",
-    "onnx": "an ONNX file",
-    "safetensors": "a PyTorch model",
-    "plan": "a TensorRT plan",
-    "published": "the published model",
-    "method": "no model but a method of OpenCV",
-    "torchvision": "a model of torchvision",
-}
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What there is under a name.
+
+    Attributes:
+        title: What it is called in messages.
+        artefacts: What can be run of it, by kind.
+        is_bundle: Whether a bundle is among it.
+    """
+
+    title: str
+    artefacts: dict[str, Source]
+    is_bundle: bool = False
 
 
 def load_engine(
@@ -48,10 +48,9 @@ def load_engine(
             built-in model. A built-in name wins over a file of that name: write ``./nano`` for the file.
             Or, where there is no such file, a published model, ``vits16``, or one to compare with:
             ``opencv-dis``, OpenCV's DIS; ``torchvision-raft-large`` and ``torchvision-raft-small``.
-        backend: ``"tensorrt"``, ``"onnxruntime"``, ``"pytorch"``, ``"opencv"``, ``"torchvision"`` or
-            ``"auto"``: the first of these that runs the source; for a bundle, TensorRT if the bundle holds a
-            plan whose TensorRT is installed and there is a GPU, else ONNX Runtime.
-            ``"onnxruntime-tensorrt"``, ONNX Runtime's TensorRT provider, is never chosen by ``"auto"``.
+        backend: Name of a backend, as :func:`~dinoflow_deploy.engines.backends.all_backends` lists them; or
+            ``"auto"``: the first of these that runs the source and may be chosen. Of a bundle that is
+            TensorRT if it holds a plan whose TensorRT is installed and there is a GPU, else ONNX Runtime.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, or ``"auto"``: CUDA where the backend can use it.
         convert_colors: Take grey ``[H, W]`` or ``[H, W, 1]`` and RGBA ``[H, W, 4]`` frames too.
         options: What one backend takes beyond this: ``intra_op_threads`` for onnxruntime, ``precision`` for
@@ -67,9 +66,9 @@ def load_engine(
         ModelError: Weights do not fit, or those of a published model cannot be had.
         MissingPackageError: The backend's package is not installed.
     """
-    forms = _forms(source)
-    chosen, kind = _choose_backend(source, forms, backend, device)
-    return chosen.load(forms[kind], device=device, convert_colors=convert_colors, options=options)
+    chosen, artefact = _choose(source, backend, device)
+    _check_options(chosen, options)
+    return chosen.load(artefact, device=device, convert_colors=convert_colors, options=options)
 
 
 def check_source(source: str | Path, backend: str = "auto", device: str = "auto") -> None:
@@ -82,65 +81,99 @@ def check_source(source: str | Path, backend: str = "auto", device: str = "auto"
 
     Raises:
         InputError: There is no such model or backend, or they do not go together.
+        FileFormatError: The manifest of a bundle is damaged or missing.
     """
-    _choose_backend(source, _forms(source), backend, device)
+    _choose(source, backend, device)
 
 
-def _forms(source: str | Path) -> dict[str, Source]:
-    """The kinds of source that are there under this name, each with its path."""
-    models = builtin_models()
+def _choose(source: str | Path, name: str, device: str) -> tuple[Backend, Source]:
+    """The backend, and what it is to run."""
+    found = _find(source)
+    wanted = None if name == "auto" else find_backend(name)
+    fitting = [
+        (backend, found.artefacts[kind.name])
+        for backend in all_backends()
+        for kind in backend.runs
+        if kind.name in found.artefacts
+    ]
+    if wanted is None:
+        may = [each for each in fitting if each[0].may_be_chosen(each[1], device)]
+        # Where none may, the only one is taken, which says what it lacks.
+        return (may or fitting)[0]
+    for backend, artefact in fitting:
+        if backend.name == wanted.name:
+            return backend, artefact
+    others = list(dict.fromkeys(backend.name for backend, _ in fitting))
+    raise InputError(_unfit(source, found, wanted, others))
+
+
+def _find(source: str | Path) -> _Found:
+    models, compared = builtin_models(), compared_by_name()
     if isinstance(source, str) and source in models:
-        return {**_bundle_forms(models[source].bundle), "safetensors": models[source].weights}
+        bundle = _bundle(models[source].bundle)
+        title = f"{bundle.title} or {SAFETENSORS.title}"
+        return _Found(title, {**bundle.artefacts, SAFETENSORS.name: models[source].weights}, is_bundle=True)
     published = find_published(source)
     if published is not None:
-        return {"published": published}
+        return _Found(PUBLISHED.title, {PUBLISHED.name: published})
     path = Path(expand_home(str(source)))
-    if str(source) in TO_COMPARE and not path.exists():
-        return {TO_COMPARE[str(source)]: str(source)}
+    if str(source) in compared and not path.exists():
+        kind = compared[str(source)]
+        return _Found(kind.title, {kind.name: str(source)})
     if path.is_dir():
-        return _bundle_forms(path)
+        return _bundle(path)
     if not path.exists():
         known: dict[str, Iterable[str]] = {
             "built-in": models,
-            "published": PUBLISHED_HEADS,
-            "to compare with": TO_COMPARE,
+            "published": published_models(),
+            "to compare with": compared,
         }
         raise InputError(unknown_model(str(source), known))
-    if path.suffix.lower() not in _SUFFIXES:
+    return _file(path)
+
+
+def _file(path: Path) -> _Found:
+    by_suffix = {suffix: kind for kind in all_kinds().values() for suffix in kind.suffixes}
+    kind = by_suffix.get(path.suffix.lower())
+    if kind is None:
         raise InputError(
             f"{path} is not a model: it must be the folder of a bundle, or a file that ends in "
-            f"{', '.join(_SUFFIXES)}"
+            f"{', '.join(by_suffix)}"
         )
-    return {_SUFFIXES[path.suffix.lower()]: path}
+    return _Found(kind.title, {kind.name: path})
 
 
-def _bundle_forms(folder: Path) -> dict[str, Source]:
-    return {"planned": folder, "bundle": folder} if planned_flavours(folder) else {"bundle": folder}
+def _bundle(folder: Path) -> _Found:
+    kinds, known = artefact_kinds(folder), all_kinds()
+    if not kinds:
+        # Says what is wrong with it.
+        Bundle.open(folder)
+    runs = dict.fromkeys((kind for kind in kinds if kind in known), folder)
+    if not runs:
+        raise InputError(f"{folder} holds nothing that a backend runs: {', '.join(kinds) or 'no artefact'}")
+    # Most bundles hold an ONNX file, which is no news.
+    more = [known[kind].title for kind in runs if kind != ONNX.name]
+    return _Found(f"a bundle with {' and '.join(more)}" if more else "a bundle", {**runs}, is_bundle=True)
 
 
-def _choose_backend(
-    source: str | Path, forms: dict[str, Source], name: str, device: str
-) -> tuple[Backend, str]:
-    names = [backend.name for backend in BACKENDS]
-    if name not in ("auto", *names):
-        raise InputError(f"the backend '{name}' is not known: use auto, {', '.join(names)}")
-    fitting = [(backend, kind) for backend in BACKENDS for kind in backend.runs if kind in forms]
-    if name == "auto":
-        may = [each for each in fitting if each[0].may_be_chosen(forms[each[1]], device)]
-        # Where none may, the only one is taken, which says what it lacks.
-        return (may or fitting)[0]
-    for backend, kind in fitting:
-        if name == backend.name:
-            return backend, kind
-    raise InputError(_unfit(source, forms, name, list(dict.fromkeys(backend.name for backend, _ in fitting))))
+def _check_options(backend: Backend, options: dict[str, Any]) -> None:
+    for name in options:
+        if not backend.takes(name):
+            own = ", ".join(option.name for option in backend.options)
+            others = ", ".join(other.name for other in all_backends() if other.takes(name))
+            elsewhere = f", and {others} takes '{name}'" if others else ""
+            raise InputError(
+                f"the backend '{backend.name}' has no option '{name}': it takes {own or 'none'}{elsewhere}"
+            )
 
 
-def _unfit(source: str | Path, forms: dict[str, Source], name: str, others: list[str]) -> str:
-    # A bundle with a plan is a bundle too: it is called what it is most.
-    kinds = [kind for kind in forms if kind != "bundle" or "planned" not in forms]
-    what = " or ".join(_KINDS[kind] for kind in kinds)
-    hint = next(backend.hint for backend in BACKENDS if backend.name == name)
-    advice = f"; or {hint.format(source=source)}" if hint and "bundle" in forms else ""
-    if "published" in forms:
+def _unfit(source: str | Path, found: _Found, backend: Backend, others: list[str]) -> str:
+    advice = ""
+    if PUBLISHED.name in found.artefacts:
         advice = f"; or dinoflow-deploy export --model {source} --output NEW makes a bundle of it"
-    return f"the backend '{name}' does not run {source}, which is {what}: use {', '.join(others)}{advice}"
+    elif backend.hint and found.is_bundle:
+        advice = f"; or {backend.hint.format(source=source)}"
+    return (
+        f"the backend '{backend.name}' does not run {source}, which is {found.title}: use "
+        f"{', '.join(others)}{advice}"
+    )

@@ -31,7 +31,7 @@ _TOOLS: Final = ("torch", "onnx", "onnxscript", "onnx-ir")
 
 def model_info(model: FlowModel) -> ModelInfo:
     """What a manifest says of a model."""
-    return ModelInfo(model.config.backbone, model_sha256(model), model.config.to_dict())
+    return ModelInfo(model.config.name, model_sha256(model), model.config.to_dict())
 
 
 @dataclass(frozen=True, slots=True)

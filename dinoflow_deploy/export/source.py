@@ -15,8 +15,8 @@ class ModelSource:
     """Where a model's weights are.
 
     Attributes:
-        name: Name of a backbone (``"nano"``, ``"vits16"``, ...), whose published weights are taken where no
-            file is named; or the path of a complete model, ``.safetensors``.
+        name: Name of a model or backbone (``"nano"``, ``"vits16"``, ...), whose published weights are taken
+            where no file is named; or the path of a complete model, ``.safetensors``.
         head: Weights of the decoder, a file or ``hub:owner/name/file``.
         backbone_weights: Weights of the backbone, likewise.
         renames: Names in the decoder's file and the names they stand for.
@@ -35,11 +35,12 @@ class ModelSource:
             ModelError: Weights do not fit, are not published, or the hub refused.
             FileFormatError: A file is damaged.
         """
-        from dinoflow_deploy.train.model import BACKBONES, FlowModel, FlowModelConfig, load_model
+        from dinoflow_deploy.train.model import FlowModel, FlowModelConfig, load_model
+        from dinoflow_deploy.train.model.config import model_names
 
         self.check()
-        if self.name in BACKBONES:
-            config = FlowModelConfig(self.name)
+        if self.name in model_names():
+            config = FlowModelConfig.named(self.name)
             return FlowModel.from_pretrained(config, self.backbone_weights, self.head, self.renames).eval()
         return load_model(Path(self.name))
 
@@ -49,11 +50,11 @@ class ModelSource:
         Raises:
             InputError: There is no such model or file, or further weights are given with a complete model.
         """
-        from dinoflow_deploy.train.model import BACKBONES
+        from dinoflow_deploy.train.model.config import model_names
 
-        if self.name in BACKBONES:
+        if self.name in model_names():
             return
-        known = ", ".join(BACKBONES)
+        known = ", ".join(model_names())
         path = Path(self.name)
         if not path.is_file():
             raise InputError(f"there is no file {path}: give one, or a model's name, one of {known}")

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dinoflow_deploy.errors import InputError
-from dinoflow_deploy.flow.arrays import BoolArray, FloatArray, as_valid
+from dinoflow_deploy.flow.arrays import FloatArray, Mask, as_valid
 from dinoflow_deploy.flow.metrics import (
     FlowErrorSums,
     FlowMetrics,
@@ -172,17 +172,17 @@ class AccuracySums:
 
 def accuracy_sums(
     flow: npt.NDArray[Any],
-    target: npt.NDArray[Any],
-    valid: BoolArray | None = None,
-    occluded: BoolArray | None = None,
+    truth: npt.NDArray[Any],
+    valid: Mask | None = None,
+    occluded: Mask | None = None,
     subpixel_flow: npt.NDArray[Any] | None = None,
 ) -> AccuracySums:
     """Errors of one flow field.
 
     Args:
         flow: ``[H, W, 2]`` in pixels, the prediction.
-        target: ``[H, W, 2]`` in pixels, the ground truth.
-        valid: bool ``[H, W]``, where the truth is known; by default everywhere. Pixels whose ``target`` is
+        truth: ``[H, W, 2]`` in pixels, the ground truth.
+        valid: bool ``[H, W]``, where the truth is known; by default everywhere. Pixels whose ``truth`` is
             not finite or above 1e9 px never count.
         occluded: bool ``[H, W]``, pixels of frame 1 hidden or outside in frame 2; ``None`` where that is not
             known.
@@ -194,13 +194,13 @@ def accuracy_sums(
         InputError: Wrong shapes or types, or a prediction that is not finite at a valid pixel.
     """
     if subpixel_flow is None:
-        errors = pixel_errors(flow, target, valid)
+        errors = pixel_errors(flow, truth, valid)
         speed = errors.length
     else:
         errors, speed = _subpixel_errors(flow, subpixel_flow)
     if errors.epe.size == 0:
         return AccuracySums(empty_images=1)
-    hidden = None if occluded is None else as_valid(occluded, np.asarray(target))[errors.counted]
+    hidden = None if occluded is None else as_valid(occluded, np.asarray(truth))[errors.counted]
     everything = errors.sums()
     bins = np.searchsorted(DISPLACEMENT_EDGES, speed, side="right") - 1
     below = np.searchsorted(_WAUC_LIMITS, errors.epe.astype(np.float64), side="left")
@@ -233,7 +233,7 @@ def _subpixel_errors(
     vectors = truth.reshape(4, *np.shape(flow))
     difference = np.asarray(flow, np.float32) - vectors
     known = np.isfinite(vectors).all(axis=-1)
-    counted: BoolArray = np.asarray(known.any(axis=0))
+    counted: Mask = np.asarray(known.any(axis=0))
     distances = np.hypot(difference[..., 0], difference[..., 1])
     lengths = np.where(known, np.hypot(vectors[..., 0], vectors[..., 1]), 0)
     # NaN only where the truth is unknown may be left out: a prediction that is NaN must not pass.

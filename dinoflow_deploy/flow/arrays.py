@@ -1,4 +1,4 @@
-"""What counts as a flow array, and which of its pixels are known."""
+"""The types of arrays; what counts as a flow array, and which of its pixels are known."""
 
 from typing import Any
 
@@ -7,14 +7,20 @@ import numpy.typing as npt
 
 from dinoflow_deploy.errors import InputError
 
+Image = npt.NDArray[np.uint8]
+"""A picture, ``[H, W, 3]``, RGB."""
+Flow = npt.NDArray[np.float32]
+"""Motion from frame 1 to frame 2, ``[H, W, 2]``: (u, v) in pixels, u to the right and v down."""
+Mask = npt.NDArray[np.bool_]
+"""Which pixels, ``[H, W]``."""
 FloatArray = npt.NDArray[np.float32]
-BoolArray = npt.NDArray[np.bool_]
+"""A number for each pixel."""
 
 UNKNOWN_ABOVE = 1e9
 """A component above this, in pixels, marks an unknown pixel: Middlebury's convention for ``.flo`` files."""
 
 
-def as_flow(flow: npt.NDArray[Any]) -> FloatArray:
+def as_flow(flow: npt.NDArray[Any]) -> Flow:
     """The array as float32 ``[H, W, 2]``, not copied where it already is that.
 
     Raises:
@@ -32,7 +38,7 @@ def as_flow(flow: npt.NDArray[Any]) -> FloatArray:
         return flow.astype(np.float32, copy=False)
 
 
-def known_pixels(flow: FloatArray, valid: BoolArray | None = None) -> BoolArray:
+def known_pixels(flow: Flow, valid: Mask | None = None) -> Mask:
     """Where both components are finite and at most 1e9 px, and ``valid`` says so too if given.
 
     Args:
@@ -50,7 +56,7 @@ def known_pixels(flow: FloatArray, valid: BoolArray | None = None) -> BoolArray:
     return known if valid is None else known & as_valid(valid, flow)
 
 
-def as_valid(valid: npt.NDArray[Any], flow: FloatArray) -> BoolArray:
+def as_valid(valid: npt.NDArray[Any], flow: Flow) -> Mask:
     """The mask as an array, checked against the flow it belongs to.
 
     Raises:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dinoflow_deploy.errors import InputError
-from dinoflow_deploy.flow.arrays import BoolArray, FloatArray, as_flow, known_pixels
+from dinoflow_deploy.flow.arrays import FloatArray, Flow, Image, Mask, as_flow, known_pixels
 
 _EPSILON = 1e-5  # px; keeps a still field white. flow_vis adds the same.
 # How much of its brightness a pixel beyond the maximum keeps.
@@ -33,10 +33,10 @@ _TRANSITIONS = ((15, 1, +1), (6, 0, -1), (4, 2, +1), (11, 1, -1), (13, 0, +1), (
 def flow_to_rgb(
     flow: npt.NDArray[Any],
     max_flow: float | None = None,
-    valid: BoolArray | None = None,
+    valid: Mask | None = None,
     *,
     beyond: Literal["darken", "clip"] = "darken",
-) -> npt.NDArray[np.uint8]:
+) -> Image:
     """Draw flow in the Middlebury colour code.
 
     No motion is white, motion to the right red, down yellow, left cyan-blue, up violet. Equal to
@@ -75,7 +75,7 @@ def flow_to_rgb(
     return image
 
 
-def _polar(flow: FloatArray, known: BoolArray) -> tuple[FloatArray, FloatArray]:
+def _polar(flow: Flow, known: Mask) -> tuple[FloatArray, FloatArray]:
     """Length, and angle in radians from 0 to 2 pi (to 0.01 degrees, a tenth of a level)."""
     u, v = flow[..., 0].copy(), flow[..., 1].copy()
     u[~known] = v[~known] = 0
@@ -83,7 +83,7 @@ def _polar(flow: FloatArray, known: BoolArray) -> tuple[FloatArray, FloatArray]:
     return np.asarray(length, np.float32), np.asarray(angle, np.float32)
 
 
-def _blend(radius: FloatArray, angle: FloatArray, brightness_beyond: float) -> npt.NDArray[np.uint8]:
+def _blend(radius: FloatArray, angle: FloatArray, brightness_beyond: float) -> Image:
     """Colours for lengths (1 is the rim of the wheel) and angles in radians from 0 to 2 pi."""
     step = (angle * np.float32(_STEPS / (2 * math.pi))).astype(np.intp)
     saturation = np.minimum(radius, 1)

@@ -10,24 +10,24 @@ import numpy.typing as npt
 
 from dinoflow_deploy.atomic import atomic_file
 from dinoflow_deploy.errors import FileFormatError, InputError
-from dinoflow_deploy.flow.arrays import BoolArray, FloatArray, as_flow, known_pixels
+from dinoflow_deploy.flow.arrays import Flow, Mask, as_flow, known_pixels
 from dinoflow_deploy.flow.formats import flo, flo5, kitti_png, npy, pfm
 
-_DECODERS: dict[str, Callable[[bytes], FloatArray]] = {
+_DECODERS: dict[str, Callable[[bytes], Flow]] = {
     ".flo": flo.decode,
     ".png": kitti_png.decode,
     ".npy": npy.decode,
     ".pfm": pfm.decode,
     ".flo5": flo5.decode,
 }
-_ENCODERS: dict[str, Callable[[FloatArray], bytes]] = {
+_ENCODERS: dict[str, Callable[[Flow], bytes]] = {
     ".flo": flo.encode,
     ".png": kitti_png.encode,
     ".npy": npy.encode,
 }
 
 
-def read_flow(path: str | os.PathLike[str]) -> tuple[FloatArray, BoolArray]:
+def read_flow(path: str | os.PathLike[str]) -> tuple[Flow, Mask]:
     """Read a flow file.
 
     ``.flo`` (Middlebury, FlyingChairs, Sintel), ``.png`` (KITTI, HD1K: 16-bit), ``.pfm`` (FlyingThings3D),
@@ -61,7 +61,7 @@ def read_flow(path: str | os.PathLike[str]) -> tuple[FloatArray, BoolArray]:
     return flow, valid
 
 
-def write_flow(path: str | os.PathLike[str], flow: npt.NDArray[Any], valid: BoolArray | None = None) -> None:
+def write_flow(path: str | os.PathLike[str], flow: npt.NDArray[Any], valid: Mask | None = None) -> None:
     """Write a flow file, which appears whole or not at all.
 
     Pixels are unknown where ``valid`` is false or a component is NaN, infinite or above 1e9 px, and come back

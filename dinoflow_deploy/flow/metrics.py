@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dinoflow_deploy.errors import InputError
-from dinoflow_deploy.flow.arrays import BoolArray, FloatArray, as_flow, known_pixels
+from dinoflow_deploy.flow.arrays import FloatArray, Flow, Mask, as_flow, known_pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,33 +85,31 @@ class FlowErrorSums:
         )
 
 
-def evaluate_flow(
-    flow: npt.NDArray[Any], target: npt.NDArray[Any], valid: BoolArray | None = None
-) -> FlowMetrics:
+def evaluate_flow(flow: npt.NDArray[Any], truth: npt.NDArray[Any], valid: Mask | None = None) -> FlowMetrics:
     """Error of one flow field at the pixels where the truth is known.
 
     Args:
         flow: ``[H, W, 2]`` in pixels, the prediction.
-        target: ``[H, W, 2]`` in pixels, the ground truth.
-        valid: bool ``[H, W]``, where the truth is known; by default everywhere. Pixels whose ``target`` is
+        truth: ``[H, W, 2]`` in pixels, the ground truth.
+        valid: bool ``[H, W]``, where the truth is known; by default everywhere. Pixels whose ``truth`` is
             not finite or above 1e9 px never count.
 
     Raises:
         InputError: Wrong shapes or types, no valid pixel, or a prediction that is not finite at a valid
             pixel.
     """
-    return flow_error_sums(flow, target, valid).metrics()
+    return flow_error_sums(flow, truth, valid).metrics()
 
 
 def flow_error_sums(
-    flow: npt.NDArray[Any], target: npt.NDArray[Any], valid: BoolArray | None = None
+    flow: npt.NDArray[Any], truth: npt.NDArray[Any], valid: Mask | None = None
 ) -> FlowErrorSums:
     """As :func:`evaluate_flow`, in the form that adds up; no valid pixel gives the sum over nothing.
 
     Raises:
         InputError: Wrong shapes or types, or a prediction that is not finite at a valid pixel.
     """
-    return pixel_errors(flow, target, valid).sums()
+    return pixel_errors(flow, truth, valid).sums()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +125,10 @@ class PixelErrors:
 
     epe: FloatArray
     length: FloatArray
-    outlier: BoolArray
-    counted: BoolArray
+    outlier: Mask
+    counted: Mask
 
-    def sums(self, selection: BoolArray | None = None) -> FlowErrorSums:
+    def sums(self, selection: Mask | None = None) -> FlowErrorSums:
         """Sums over all of them, or over those that a bool ``[N]`` selects."""
         epe, outlier = (
             (self.epe, self.outlier)
@@ -150,23 +148,21 @@ class PixelErrors:
         )
 
 
-def pixel_errors(
-    flow: npt.NDArray[Any], target: npt.NDArray[Any], valid: BoolArray | None = None
-) -> PixelErrors:
+def pixel_errors(flow: npt.NDArray[Any], truth: npt.NDArray[Any], valid: Mask | None = None) -> PixelErrors:
     """As :func:`evaluate_flow`, pixel by pixel.
 
     Raises:
         InputError: Wrong shapes or types, or a prediction that is not finite at a valid pixel.
     """
-    flow, target = _pair(flow, target)
-    counted = known_pixels(target, valid)
-    epe = _distance(flow, target)[counted]
+    flow, truth = _pair(flow, truth)
+    counted = known_pixels(truth, valid)
+    epe = _distance(flow, truth)[counted]
     check_finite(epe, counted)
-    length = np.hypot(target[..., 0], target[..., 1])[counted]
+    length = np.hypot(truth[..., 0], truth[..., 1])[counted]
     return PixelErrors(epe, length, is_outlier(epe, length), counted)
 
 
-def is_outlier(epe: FloatArray, length: FloatArray) -> BoolArray:
+def is_outlier(epe: FloatArray, length: FloatArray) -> Mask:
     """Which pixels count for Fl-all (KITTI 2015): error above 3 px and above 5 % of the true motion.
 
     A pixel that does not move is an outlier with an error above 3 px, as where the quotient is taken.
@@ -178,12 +174,12 @@ def is_outlier(epe: FloatArray, length: FloatArray) -> BoolArray:
     return np.asarray((epe > 3) & (epe > np.float32(0.05) * length))
 
 
-def end_point_error(flow: npt.NDArray[Any], target: npt.NDArray[Any]) -> FloatArray:
+def end_point_error(flow: npt.NDArray[Any], truth: npt.NDArray[Any]) -> FloatArray:
     """Length of the difference of two flow fields at each pixel (Otte and Nagel, ECCV 1994).
 
     Args:
         flow: ``[H, W, 2]`` in pixels.
-        target: ``[H, W, 2]`` in pixels.
+        truth: ``[H, W, 2]`` in pixels.
 
     Returns:
         float32 ``[H, W]`` in pixels; NaN or infinite where an input is.
@@ -191,24 +187,24 @@ def end_point_error(flow: npt.NDArray[Any], target: npt.NDArray[Any]) -> FloatAr
     Raises:
         InputError: A wrong shape or type, or fields of different size.
     """
-    return _distance(*_pair(flow, target))
+    return _distance(*_pair(flow, truth))
 
 
-def _pair(flow: npt.NDArray[Any], target: npt.NDArray[Any]) -> tuple[FloatArray, FloatArray]:
-    flow, target = as_flow(flow), as_flow(target)
-    if flow.shape != target.shape:
-        raise InputError(f"flow of shape {flow.shape} and target of shape {target.shape} differ in size")
-    return flow, target
+def _pair(flow: npt.NDArray[Any], truth: npt.NDArray[Any]) -> tuple[Flow, Flow]:
+    flow, truth = as_flow(flow), as_flow(truth)
+    if flow.shape != truth.shape:
+        raise InputError(f"flow of shape {flow.shape} and truth of shape {truth.shape} differ in size")
+    return flow, truth
 
 
-def _distance(flow: FloatArray, target: FloatArray) -> FloatArray:
+def _distance(flow: Flow, truth: Flow) -> FloatArray:
     # Infinite minus infinite is NaN, as it should be.
     with np.errstate(invalid="ignore"):
-        u, v = flow[..., 0] - target[..., 0], flow[..., 1] - target[..., 1]
+        u, v = flow[..., 0] - truth[..., 0], flow[..., 1] - truth[..., 1]
     return np.asarray(np.hypot(u, v), np.float32)
 
 
-def check_finite(epe: FloatArray, counted: BoolArray) -> None:
+def check_finite(epe: FloatArray, counted: Mask) -> None:
     """Refuse a prediction that is not finite where the truth is known.
 
     Args:

@@ -6,13 +6,13 @@ import numpy as np
 import numpy.typing as npt
 
 from dinoflow_deploy.errors import InputError
-from dinoflow_deploy.flow.arrays import BoolArray, FloatArray, as_flow
+from dinoflow_deploy.flow.arrays import FloatArray, Flow, Mask, as_flow
 from dinoflow_deploy.flow.warping import warp
 
 
 def consistency(
     forward: npt.NDArray[Any], backward: npt.NDArray[Any], *, alpha1: float = 0.01, alpha2: float = 0.5
-) -> BoolArray:
+) -> Mask:
     """Where the first frame is **occluded** in the second, by forward-backward consistency.
 
     A pixel that can be seen in both frames goes there with the forward flow ``f`` and comes back with the
@@ -48,9 +48,9 @@ def consistency(
     # Values that mark unknown pixels may overflow; infinity and NaN compare false, hence occluded.
     with np.errstate(over="ignore", invalid="ignore"):
         tolerated = alpha1 * (_squared_length(forward) + _squared_length(returning)) + alpha2
-        consistent: BoolArray = _squared_length(forward + returning) < tolerated
+        consistent: Mask = _squared_length(forward + returning) < tolerated
     return ~(consistent & inside)
 
 
-def _squared_length(flow: FloatArray) -> FloatArray:
+def _squared_length(flow: Flow) -> FloatArray:
     return flow[..., 0] ** 2 + flow[..., 1] ** 2

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dinoflow_deploy.errors import InputError
-from dinoflow_deploy.flow.arrays import BoolArray, FloatArray, as_flow
+from dinoflow_deploy.flow.arrays import Flow, Mask, as_flow
 
 _Scalar = TypeVar("_Scalar", bound=np.integer[Any] | np.floating[Any])
 
@@ -16,7 +16,7 @@ _TYPES: Final = ("uint8", "uint16", "int16", "float32", "float64")
 _LONGEST_SIDE: Final = 32766
 
 
-def warp(image: npt.NDArray[_Scalar], flow: npt.NDArray[Any]) -> tuple[npt.NDArray[_Scalar], BoolArray]:
+def warp(image: npt.NDArray[_Scalar], flow: npt.NDArray[Any]) -> tuple[npt.NDArray[_Scalar], Mask]:
     """Sample an image where the flow points: ``warped[y, x] = image[y + v, x + u]``, ``(u, v) = flow[y, x]``.
 
     With the second frame and the flow from the first to the second, the result looks like the first frame
@@ -42,7 +42,7 @@ def warp(image: npt.NDArray[_Scalar], flow: npt.NDArray[Any]) -> tuple[npt.NDArr
     x = np.arange(width, dtype=np.float32) + flow[..., 0]
     y = np.arange(height, dtype=np.float32)[:, np.newaxis] + flow[..., 1]
     # Written so that NaN compares false.
-    valid: BoolArray = (x >= 0) & (y >= 0) & (x <= width - 1) & (y <= height - 1)
+    valid: Mask = (x >= 0) & (y >= 0) & (x <= width - 1) & (y <= height - 1)
     # Positions must be numbers, or what is sampled there is left over from other memory.
     x[~valid] = y[~valid] = 0
     sampled = cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
@@ -52,7 +52,7 @@ def warp(image: npt.NDArray[_Scalar], flow: npt.NDArray[Any]) -> tuple[npt.NDArr
     return warped, valid
 
 
-def _check(image: npt.NDArray[Any], flow: FloatArray) -> None:
+def _check(image: npt.NDArray[Any], flow: Flow) -> None:
     if image.ndim not in (2, 3) or image.shape[:2] != flow.shape[:2] or image.size == 0:
         raise InputError(
             f"an image of shape {list(image.shape)} does not fit flow of shape {list(flow.shape)}: it must "

@@ -13,9 +13,9 @@ from dinoflow_deploy.inspection.report import FileDetails, LeftOut, ModelDetails
 from dinoflow_deploy.inspection.safetensors_file import read_model
 from dinoflow_deploy.inspection.training_run import CHECKPOINT_NAME, is_run, model_files, read_checkpoint
 from dinoflow_deploy.models.builtin import builtin_models
-from dinoflow_deploy.models.published import PUBLISHED_HEADS, PublishedModel, find_published
+from dinoflow_deploy.models.published import PublishedModel, find_published, published_models
 from dinoflow_deploy.models.unknown_model import unknown_model
-from dinoflow_deploy.system.home import expand_home
+from dinoflow_deploy.system.user_folders import expand_home
 
 PLAN_SUFFIXES: Final = (".plan", ".engine", ".trt")
 
@@ -55,7 +55,7 @@ def _locate(source: str | Path) -> Path:
         return models[source].bundle
     path = Path(expand_home(str(source)))
     if not path.exists():
-        raise InputError(unknown_model(str(source), {"built-in": models, "published": PUBLISHED_HEADS}))
+        raise InputError(unknown_model(str(source), {"built-in": models, "published": published_models()}))
     if not (path.is_file() or path.is_dir()):
         # A pipe would be waited for, and a device may have no end.
         raise InputError(f"{path} is neither a file nor a folder: copy what it gives to a file")

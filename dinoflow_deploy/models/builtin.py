@@ -1,4 +1,4 @@
-"""The models that come with the package.
+"""The models that come with their weights: those of this package, and what ``register_model`` adds.
 
 ```
 dinoflow_deploy/models/<name>/
@@ -13,6 +13,7 @@ from typing import Final
 
 import dinoflow_deploy
 from dinoflow_deploy.bundles.manifest import MANIFEST_NAME
+from dinoflow_deploy.models.registry import MODELS
 
 MODELS_FOLDER: Final = Path(dinoflow_deploy.__file__).parent / "models"
 """Where the built-in models lie."""
@@ -20,7 +21,7 @@ MODELS_FOLDER: Final = Path(dinoflow_deploy.__file__).parent / "models"
 
 @dataclass(frozen=True, slots=True)
 class BuiltinModel:
-    """A model that comes with the package.
+    """A model that comes with its weights.
 
     Attributes:
         name: What ``load_engine`` takes, for instance ``"nano"``.
@@ -41,14 +42,11 @@ class BuiltinModel:
         return self.folder / "bundle"
 
 
-def builtin_models(folder: Path | None = None) -> dict[str, BuiltinModel]:
-    """The built-in models by name.
-
-    Args:
-        folder: Where to look; by default in the package.
-    """
-    parent = folder or MODELS_FOLDER
-    return {
-        manifest.parent.parent.name: BuiltinModel(manifest.parent.parent.name, manifest.parent.parent)
-        for manifest in sorted(parent.glob(f"*/bundle/{MANIFEST_NAME}"))
-    }
+def builtin_models() -> dict[str, BuiltinModel]:
+    """The built-in models by name: those whose folder holds a bundle."""
+    found = (
+        BuiltinModel(model.name, model.folder or MODELS_FOLDER / model.name)
+        for model in MODELS.values()
+        if not model.published
+    )
+    return {model.name: model for model in found if (model.bundle / MANIFEST_NAME).exists()}

@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import Final
 
 from dinoflow_deploy.errors import HubError, ModelError
+from dinoflow_deploy.models.registry import MODELS
 from dinoflow_deploy.system.hub import find_cached, resolve_reference
 
 PUBLISHED_BACKBONES: Final = {
     name: f"hub:facebook/dinov3-{name}-pretrain-lvd1689m/model.safetensors"
     for name in ("vits16", "vitb16", "vitl16")
 }
-PUBLISHED_HEADS: Final = {"vits16": "hub:blanchon/dinoflow-model/flow-vits16.safetensors"}
-"""Decoders by the name of their backbone; the two together are a model."""
+"""By the name of the backbone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class PublishedModel:
     """A model whose backbone and decoder are published.
 
     Attributes:
-        name: A key of ``PUBLISHED_HEADS``.
+        name: One of :func:`published_models`.
     """
 
     name: str
@@ -28,7 +28,8 @@ class PublishedModel:
     @property
     def references(self) -> tuple[str, str]:
         """Where backbone and decoder are, ``hub:owner/name/file``."""
-        return PUBLISHED_BACKBONES[self.name], PUBLISHED_HEADS[self.name]
+        model = MODELS[self.name]
+        return PUBLISHED_BACKBONES[model.backbone], model.published
 
     def cached(self) -> tuple[Path, Path]:
         """The files of backbone and decoder in the hub's cache; the network is not used.
@@ -69,8 +70,13 @@ class PublishedModel:
         )
 
 
+def published_models() -> list[str]:
+    """The names of the published models."""
+    return [model.name for model in MODELS.values() if model.published]
+
+
 def find_published(source: str | Path) -> PublishedModel | None:
     """The published model of a name; a file or folder of that name, such as its bundle, goes before it."""
-    if source in PUBLISHED_HEADS and not Path(source).exists():
+    if source in published_models() and not Path(source).exists():
         return PublishedModel(str(source))
     return None

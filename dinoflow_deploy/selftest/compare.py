@@ -1,19 +1,15 @@
-"""Compare an engine with PyTorch in float32 on the CPU, in a process that may die.
-
-``python -m dinoflow_deploy.selftest.compare SOURCE PRECISION WEIGHTS`` prints the parity as JSON; ``SOURCE``
-is an ``EngineSource`` as JSON, and ``PRECISION`` sets the tolerance.
-"""
+"""Compare an engine with PyTorch in float32 on the CPU, in a process that may die."""
 
 import json
-import subprocess
-import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from dinoflow_deploy.bench.engine_process import EngineSource
-from dinoflow_deploy.bundles.json_fields import from_json
 from dinoflow_deploy.bundles.parity import Parity
-from dinoflow_deploy.errors import DinoFlowError, EngineError
+from dinoflow_deploy.errors import EngineError
+from dinoflow_deploy.system.dataclass_reader import from_json
+from dinoflow_deploy.system.own_process import call_in_own_process
 
 
 def compare(source: EngineSource, precision: str, weights: Path) -> Parity:
@@ -29,19 +25,23 @@ def compare(source: EngineSource, precision: str, weights: Path) -> Parity:
             its process died.
     """
     arguments = (json.dumps(asdict(source)), precision, str(weights))
-    command = [sys.executable, "-m", "dinoflow_deploy.selftest.compare", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    if done.returncode:
-        said = " ".join(done.stderr.split())
-        raise EngineError(
-            said[-500:] if done.returncode == 1 else f"exit code {done.returncode}: {said[-300:]}"
-        )
-    # Libraries may print before; the answer is the last line.
-    parity: Parity = from_json(Parity, json.loads(done.stdout.splitlines()[-1]), "parity")
-    return parity
+    answer, problem = call_in_own_process(f"{__name__}:parity_as_json", *arguments, patient=True)
+    if problem is not None:
+        raise EngineError(problem)
+    return from_json(Parity, answer, "parity")
 
 
-def _main(source: str, precision: str, weights: str) -> None:
+def parity_as_json(source: str, precision: str, weights: str) -> dict[str, Any]:
+    """What ``compare`` gives, as JSON values.
+
+    Args:
+        source: An ``EngineSource`` as JSON.
+        precision: Sets the tolerance.
+        weights: Path of the model.
+
+    Raises:
+        EngineError: The difference is above the tolerance, or an engine does not load or run.
+    """
     from dinoflow_deploy.engines import load_engine
     from dinoflow_deploy.export.parity import verify
     from dinoflow_deploy.progress import NoProgress
@@ -54,11 +54,4 @@ def _main(source: str, precision: str, weights: str) -> None:
         # A CUDA graph is recorded by the first run and replayed by those that are compared.
         engine.warm_up(inputs.height.opt, inputs.width.opt, inputs.batch.opt)
         parity, _ = verify(engine, reference, precision, NoProgress())
-    print("\n" + json.dumps(asdict(parity)))
-
-
-if __name__ == "__main__":
-    try:
-        _main(*sys.argv[1:])
-    except DinoFlowError as error:
-        sys.exit(str(error))
+    return asdict(parity)

@@ -9,8 +9,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from dinoflow_deploy.engines.tensorrt.backend import PLAN
 from dinoflow_deploy.errors import ExportError
-from dinoflow_deploy.selftest.cases import Case
+from dinoflow_deploy.selftest.cases import BUILT_ONLY, Case
 
 _LARGEST = (1088, 1920)
 
@@ -38,10 +39,10 @@ class ExportCommand:
         arguments = ["--precision", case.precision]
         if case.static:
             arguments += ["--size", _size(size), "--batch", "1"]
-        if case.backend in ("tensorrt", "rtx"):
+        if case.artefact == PLAN.name:
             arguments += ["--target", "tensorrt", "--flavour", case.backend, "--plugin", case.plugin]
             arguments += [] if case.static else _range(size)
-        if case.backend == "rtx":
+        if case.backend in BUILT_ONLY:
             arguments += ["--compute-capability", "89"]
         return cls(case.model, tuple(arguments))
 

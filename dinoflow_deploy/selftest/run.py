@@ -12,10 +12,13 @@ from dinoflow_deploy.bench.results import failure_reason
 from dinoflow_deploy.bench.speed import measure_speed
 from dinoflow_deploy.bundles.bundle import Bundle
 from dinoflow_deploy.bundles.parity import Parity
+from dinoflow_deploy.engines.backends import find_backend
+from dinoflow_deploy.engines.kinds import SAFETENSORS
+from dinoflow_deploy.engines.tensorrt.backend import PLAN
 from dinoflow_deploy.errors import DinoFlowError, EngineError
 from dinoflow_deploy.models.builtin import builtin_models
 from dinoflow_deploy.progress import NoProgress, Progress
-from dinoflow_deploy.selftest.cases import Case, SelfTestOptions, all_cases
+from dinoflow_deploy.selftest.cases import BUILT_ONLY, Case, SelfTestOptions, all_cases
 from dinoflow_deploy.selftest.compare import compare
 from dinoflow_deploy.selftest.export_command import ExportCommand
 from dinoflow_deploy.selftest.obstacles import obstacle
@@ -90,7 +93,7 @@ class _Runner:
         weights = self._model(case.model)
         if isinstance(weights, str):
             return CaseResult(case, "skipped", weights)
-        (self._pytorch if case.backend == "pytorch" else self._exported)(case, weights, found)
+        (self._as_it_is if case.artefact == SAFETENSORS.name else self._exported)(case, weights, found)
         return CaseResult(case, "passed", **found)
 
     def _model(self, name: str) -> Path | str:
@@ -113,8 +116,8 @@ class _Runner:
             return f"its weights are not there: {error}"
         return path
 
-    def _pytorch(self, case: Case, weights: Path, found: dict[str, Any]) -> None:
-        source = EngineSource(str(weights), "pytorch", case.device, {"precision": case.precision})
+    def _as_it_is(self, case: Case, weights: Path, found: dict[str, Any]) -> None:
+        source = EngineSource(str(weights), case.backend, case.device, {"precision": case.precision})
         found["model_bytes"] = weights.stat().st_size
         # In float32 on the CPU it is what the others are compared with.
         if (case.device, case.precision) != ("cpu", "fp32"):
@@ -128,8 +131,8 @@ class _Runner:
         bundle = Bundle.open(folder)
         run = bundle.manifest.artefacts[-1].file
         found["model_bytes"] = bundle.manifest.files[run].bytes
-        # TensorRT-RTX has no data-centre GPUs: what it builds shows what TensorRT's parser takes.
-        if case.backend != "rtx":
+        # What is built alone shows what the parser takes.
+        if case.backend not in BUILT_ONLY:
             sources = _engines(case, folder)
             plain, *graph = sources.values()
             found["parity"] = _own_parity(case, bundle) or compare(plain, case.precision, weights)
@@ -168,14 +171,16 @@ class _Runner:
 
 def _own_parity(case: Case, bundle: Bundle) -> Parity | None:
     """What the export found when it ran the same engine; nothing if it did not."""
-    if case.backend == "tensorrt":
+    if case.artefact == PLAN.name:
         return bundle.manifest.artefacts[-1].parity
-    return bundle.manifest.onnx.parity if case.device == "cpu" else None
+    parity = bundle.manifest.onnx.parity
+    same = parity is not None and parity.engine.split()[0] == case.backend and case.device == "cpu"
+    return parity if same else None
 
 
 def _engines(case: Case, folder: Path) -> dict[str, EngineSource]:
     plain = EngineSource(str(folder), case.backend, case.device, {})
-    if case.backend == "tensorrt" and case.static:
+    if case.static and find_backend(case.backend).takes("cuda_graph"):
         graph = replace(plain, options={"cuda_graph": True})
         return {case.label: plain, f"{case.label}-cuda-graph": graph}
     return {case.label: plain}

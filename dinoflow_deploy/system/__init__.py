@@ -1,1 +1,1 @@
-"""The system beneath: what this machine has and is, packages, the user's folders, the hub, signals."""
+"""The system beneath: the machine, packages, the user's folders, the hub, signals, fields of files."""

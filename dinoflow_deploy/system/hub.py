@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from dinoflow_deploy.errors import FileFormatError, HubError, InputError
-from dinoflow_deploy.system.home import expand_home
+from dinoflow_deploy.system.user_folders import expand_home
 
 HUB_PREFIX = "hub:"
 _PASS_A_FILE = "Or pass a downloaded file with --backbone-weights or --head"

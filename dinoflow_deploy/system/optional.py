@@ -1,7 +1,6 @@
 """Optional packages: imported when first needed, named with the extra that brings them when missing."""
 
 import importlib
-import re
 import shlex
 from collections.abc import Iterable
 from importlib import metadata, util
@@ -22,23 +21,22 @@ _EXTRA_OF = {
     "cuda": "tensorrt",
 }
 _OWN_NAME = "dinoflow-deploy"
-_OWN_EXTRA = re.compile(r"dinoflow[-_]deploy\[(\w+)\]")
-_EXTRA_MARKER = re.compile(r"""extra == ["'](\w+)["']""")
 
 
-def require(module: str, purpose: str) -> ModuleType:
+def require(module: str, purpose: str, *, extra: str = "") -> ModuleType:
     """Import an optional module or say what brings it.
 
     Args:
-        module: Dotted module name, its first part a key of the extras' table.
+        module: Dotted module name.
         purpose: What needs it, as the start of a sentence: ``"reading .flo5 files"``.
+        extra: The extra that brings it; by default what the table says of the first part of the name.
 
     Raises:
         MissingPackageError: The package is not installed; the message holds the command that installs it.
     """
     package = module.partition(".")[0]
     if not is_installed(module):
-        extra = _EXTRA_OF[package]
+        extra = extra or _EXTRA_OF[package]
         raise MissingPackageError(
             f"{purpose} needs the package '{package}', which is not installed: "
             + install_command(requirements(extra))
@@ -72,13 +70,22 @@ def requirements(extra: str | None) -> list[str]:
     except metadata.PackageNotFoundError:
         # Not installed but run from a clone, which pip can install from.
         return ["." if extra is None else f".[{extra}]"]
-    found: list[str] = []
-    for requirement, _, marker in (line.partition(";") for line in stated):
-        named = _EXTRA_MARKER.search(marker)
-        if (named[1] if named else None) == extra:
-            inner = _OWN_EXTRA.match(requirement)
-            found += requirements(inner[1]) if inner else [requirement.strip()]
-    return found
+    return [named for line in stated for named in _brought(line, extra)]
+
+
+def _brought(stated: str, extra: str | None) -> list[str]:
+    """What a requirement of this package brings with an extra, and not without."""
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
+    requirement = Requirement(stated)
+    marker, requirement.marker = requirement.marker, None
+    always = marker is None or marker.evaluate({"extra": ""})
+    if always != (extra is None) or (marker and extra and not marker.evaluate({"extra": extra})):
+        return []
+    if canonicalize_name(requirement.name) == _OWN_NAME:
+        return [named for inner in sorted(requirement.extras) for named in requirements(inner)]
+    return [str(requirement)]
 
 
 def install_command(wanted: Iterable[str], *options: str) -> str:

@@ -1,4 +1,4 @@
-"""Try out what may hang or crash in a process of its own: drivers, CUDA libraries, TensorRT, windows.
+"""Call what may hang or crash in a process of its own: drivers, CUDA libraries, TensorRT, windows.
 
 ``python -m dinoflow_deploy.system.own_process MODULE:FUNCTION [ARGUMENT]...`` prints what the function
 returned, or the error that it raised, as JSON on the last line.
@@ -14,20 +14,27 @@ SECONDS: Final = 120
 """How long an answer is waited for."""
 
 
-def call_in_own_process(function: str, *arguments: str) -> tuple[Any, str | None]:
+def call_in_own_process(function: str, *arguments: str, patient: bool = False) -> tuple[Any, str | None]:
     """Call a function in a process of its own.
 
     Args:
         function: ``"module:function"``; what it returns has a form in JSON.
         arguments: What it takes.
+        patient: Whether to wait as long as it takes, for work that may be long; else ``SECONDS``.
 
     Returns:
         What it returned, and ``None``; or ``None``, and why there is no answer: it raised, ended its process,
-        or took longer than ``SECONDS``.
+        or took too long.
     """
     command = [sys.executable, "-m", __name__, function, *arguments]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=None if patient else SECONDS,
+        )
     except subprocess.TimeoutExpired:
         return None, f"no answer within {SECONDS} s"
     if done.returncode:

@@ -3,10 +3,11 @@
 They share parser, builder interface and strong typing; their plans are not interchangeable.
 """
 
-import re
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Final
+
+from packaging.version import Version
 
 from dinoflow_deploy.errors import EngineError, InputError
 from dinoflow_deploy.system.optional import is_installed, require
@@ -57,9 +58,9 @@ class Flavour:
             ) from error
 
 
-def release_of(trt: ModuleType) -> tuple[int, ...]:
-    """Major and minor version of a flavour's module, to compare."""
-    return tuple(int(part) for part in re.findall(r"\d+", trt.__version__)[:2])
+def release_of(module: ModuleType) -> tuple[int, ...]:
+    """Major and minor version of a module, to compare; a candidate counts as the release that it is for."""
+    return Version(module.__version__).release[:2]
 
 
 TENSORRT: Final = Flavour("tensorrt", "TensorRT", ("tensorrt",), builds_without_gpu=False)

@@ -20,9 +20,9 @@ from dinoflow_deploy.datasets import FlowSample
 from dinoflow_deploy.errors import DinoFlowError
 from dinoflow_deploy.system.interrupts import no_interrupts_for_children
 from dinoflow_deploy.train.data_sections import SyntheticSection
-from dinoflow_deploy.train.plan import HeldOut, StagePlan, TrainingPlan
+from dinoflow_deploy.train.opened_recipe import HeldOut, OpenedRecipe, OpenedStage
 from dinoflow_deploy.train.recipe import Stage
-from dinoflow_deploy.train.scenes import SceneRenderer
+from dinoflow_deploy.train.torch_scenes import SceneRenderer
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +93,14 @@ class _HeldOutSamples:
 
 
 def training_batches(
-    plan: TrainingPlan, first_step: int, rank: int, world_size: int, device: torch.device
+    opened: OpenedRecipe, first_step: int, rank: int, world_size: int, device: torch.device
 ) -> Iterator[tuple[Stage, Batch]]:
     """Stage and this process's share of the batch, for every step from ``first_step`` to the last.
 
     Rank r takes the r-th part of the samples of a step. A resumed run sees what the first would have seen.
 
     Args:
-        plan: What is trained on.
+        opened: What is trained on.
         first_step: Where to begin.
         rank: Number of this process.
         world_size: How many there are.
@@ -110,7 +110,7 @@ def training_batches(
     Raises:
         FileFormatError: A file is damaged; names it.
     """
-    for stage in plan.stages:
+    for stage in opened.stages:
         start = max(first_step - stage.first_step, 0)
         if start < stage.steps:
             keys = _shares(stage, start, rank, world_size)
@@ -118,7 +118,7 @@ def training_batches(
                 batches = _drawn(stage.stage.synthetic, keys, device)
             else:
                 pin = device.type == "cuda"
-                batches = _load(stage.samples, keys, _collate, plan.recipe.workers, pin=pin)
+                batches = _load(stage.samples, keys, _collate, opened.recipe.workers, pin=pin)
             yield from ((stage.stage, batch) for batch in batches)
 
 
@@ -138,7 +138,7 @@ def validation_samples(
     return samples
 
 
-def _shares(stage: StagePlan, start: int, rank: int, world_size: int) -> Iterator[Sequence[Any]]:
+def _shares(stage: OpenedStage, start: int, rank: int, world_size: int) -> Iterator[Sequence[Any]]:
     share = stage.stage.batch_size // world_size
     for step in range(start, stage.steps):
         yield stage.samples.keys(step)[rank * share : (rank + 1) * share]

@@ -6,8 +6,8 @@ from typing import Any
 
 from dinoflow_deploy.datasets import FlowDataset, open_dataset
 from dinoflow_deploy.errors import InputError
-from dinoflow_deploy.system.home import expand_home
 from dinoflow_deploy.system.hub import HUB_PREFIX, fetch_dataset
+from dinoflow_deploy.system.user_folders import expand_home
 
 _SHOWN = 8
 
@@ -69,5 +69,6 @@ class DataFolder:
         found = ", ".join(sorted(path.name for path in self.folders[0].iterdir())[:_SHOWN]) or "nothing"
         raise InputError(
             f"{self.source} holds no {name} in a layout known here ({refusals[0]}); at its top it has "
-            f"{found}: arrange it in one of the layouts that docs/data.md shows, and pass that folder"
+            f"{found}: arrange it in one of the layouts that docs/commands/data.md shows, and pass that "
+            "folder"
         ) from refusals[0]

@@ -1,15 +1,16 @@
 """Sections of a recipe that say what is trained and validated on."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from dinoflow_deploy.datasets import SceneConfig, SyntheticScenes
 from dinoflow_deploy.datasets.registry import find_entry
 from dinoflow_deploy.errors import InputError
-from dinoflow_deploy.system.home import expand_home
+from dinoflow_deploy.system.dataclass_reader import BESIDE, READ_BY
+from dinoflow_deploy.system.user_folders import expand_home
 from dinoflow_deploy.train.augmentation import Augmentation, read_augmentation
-from dinoflow_deploy.train.toml_sections import check_least, list_of_tables, read_section
 
 RENDERERS: Final = ("auto", "numpy", "torch")
 
@@ -27,7 +28,7 @@ class SyntheticSection:
     """
 
     seed: int
-    scenes: SceneConfig
+    scenes: SceneConfig = field(metadata={BESIDE: True})
     textures: str | None = None
     renderer: str = "auto"
 
@@ -69,7 +70,7 @@ class DataSection:
     """
 
     dataset: str
-    augmentation: Augmentation
+    augmentation: Augmentation = field(metadata={READ_BY: read_augmentation})
     split: str | None = None
     root: str | None = None
     repeat: int = 1
@@ -101,22 +102,16 @@ class HeldOutSection:
         find_entry(self.dataset)
 
 
-def read_data(values: dict[str, Any], where: str) -> dict[str, Any]:
-    """A stage's or the validation's table with its ``synthetic`` and ``data`` read.
+def check_least(section: object, **limits: float) -> None:
+    """Refuse fields below a limit, and those that are not finite.
 
     Raises:
-        InputError: One of them is not valid.
+        InputError: One is.
     """
-    read = dict(values)
-    if read.get("synthetic") is not None:
-        read["synthetic"] = _read_synthetic(read["synthetic"], f"{where}.synthetic")
-    if "data" in read:
-        tables = list_of_tables(read["data"], f"{where}.data", f"[[{where.partition('[')[0]}.data]]")
-        kind = DataSection if where.startswith("stages") else HeldOutSection
-        read["data"] = tuple(
-            _read_entry(kind, table, f"{where}.data[{place}]") for place, table in enumerate(tables)
-        )
-    return read
+    for name, least in limits.items():
+        value = getattr(section, name)
+        if not least <= value < math.inf:
+            raise InputError(f"{name} is {value}: it must be {least} or more")
 
 
 def check_one_kind(synthetic: object, data: object) -> None:
@@ -130,31 +125,6 @@ def check_one_kind(synthetic: object, data: object) -> None:
             "it needs synthetic = { seed, height, width, max_motion } or data = [{ dataset = ... }], "
             + ("one of them" if data else "and has neither")
         )
-
-
-def _read_entry(kind: type, table: Any, where: str) -> Any:
-    if isinstance(table, dict) and "augmentation" in table:
-        augmentation = table["augmentation"]
-        if not isinstance(augmentation, dict):
-            raise InputError(f"{where}.augmentation must be a table, not {augmentation!r}")
-        try:
-            table = {**table, "augmentation": read_augmentation(augmentation)}
-        except InputError as error:
-            raise InputError(f"{where}: {error}") from error
-    return read_section(kind, table, where)
-
-
-def _read_synthetic(values: Any, where: str) -> SyntheticSection:
-    if not isinstance(values, dict):
-        raise InputError(f"{where} must be a table, not {values!r}")
-    table = dict(values)
-    # As to_dict nests it, or as a person writes it: beside the seed.
-    scenes = table.pop("scenes", {})
-    own = {name: table.pop(name) for name in ("seed", "textures", "renderer") if name in table}
-    if isinstance(scenes, dict):
-        scenes = {**scenes, **table}
-    scenes = read_section(SceneConfig, scenes, where)
-    return read_section(SyntheticSection, {**own, "scenes": scenes}, where)
 
 
 def _check_multiples(what: str, height: int, width: int) -> None:

@@ -8,7 +8,7 @@ SMALL_ERROR = 0.1
 """Px of error from which a robust loss grows more slowly."""
 
 
-def masked_l1(flow: Tensor, target: Tensor, valid: Tensor, cap: float, exponent: float = 1.0) -> Tensor:
+def masked_l1(flow: Tensor, truth: Tensor, valid: Tensor, cap: float, exponent: float = 1.0) -> Tensor:
     """Mean over counted pixels of ``|du| + |dv|``, px; or of a robust function of it.
 
     A pixel counts where ``valid`` holds and the true flow is shorter than ``cap``. The mean is over the
@@ -17,22 +17,22 @@ def masked_l1(flow: Tensor, target: Tensor, valid: Tensor, cap: float, exponent:
 
     Args:
         flow: ``[B, 2, H, W]``.
-        target: The same shape; may hold anything, NaN too, where not valid.
+        truth: The same shape; may hold anything, NaN too, where not valid.
         valid: bool ``[B, H, W]``.
         cap: Longest true flow that counts, px.
         exponent: q of ``(|du| + |dv| + 0.1) ** q``, as in PWC-Net's fine-tuning (Sun et al., CVPR 2018):
             below 1, pixels that are nearly right weigh more, and large errors less. At 1 it is the plain sum.
     """
-    counted = valid & (target.square().sum(1).sqrt() < cap)
+    counted = valid & (truth.square().sum(1).sqrt() < cap)
     # Selected, not multiplied: 0 * NaN is NaN.
-    difference = torch.where(counted[:, None], flow - target, 0.0)
+    difference = torch.where(counted[:, None], flow - truth, 0.0)
     if exponent == 1:
         return difference.abs().sum() / counted.sum().clamp(min=1)
     error = (difference.abs().sum(1) + SMALL_ERROR) ** exponent - SMALL_ERROR**exponent
     return torch.where(counted, error, 0.0).sum() / counted.sum().clamp(min=1)
 
 
-def matching_loss(volume: Tensor, target: Tensor, valid: Tensor, radius: int) -> Tensor:
+def matching_loss(volume: Tensor, truth: Tensor, valid: Tensor, radius: int) -> Tensor:
     """Cross-entropy of the cost volume, read as logits over displacements, against the true displacement.
 
     The true displacement of a cell is the mean flow of its pixels, shared out bilinearly among the four
@@ -41,13 +41,13 @@ def matching_loss(volume: Tensor, target: Tensor, valid: Tensor, radius: int) ->
 
     Args:
         volume: ``[B, (2r + 1)^2, H / s, W / s]``, channels as ``local_correlation`` gives them.
-        target: True flow ``[B, 2, H, W]``, px.
+        truth: True flow ``[B, 2, H, W]``, px.
         valid: bool ``[B, H, W]``.
         radius: r, cells.
     """
     rows, columns = volume.shape[2:]
-    stride = target.shape[2] // rows
-    flow, whole = mean_flow(target, valid, stride)
+    stride = truth.shape[2] // rows
+    flow, whole = mean_flow(truth, valid, stride)
     displacement = flow / stride
     counted = whole & (displacement.abs().amax(1) < radius) & _ends_inside(displacement, rows, columns)
     entries = torch.arange(-radius, radius + 1, device=volume.device, dtype=displacement.dtype)[:, None, None]

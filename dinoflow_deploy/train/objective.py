@@ -52,8 +52,8 @@ class Objective(nn.Module):
     def _reduced_loss(self, feature: Tensor, batch: Batch) -> Tensor:
         """Loss of the flow read off features of a lower resolution, against the mean flow of their pixels."""
         stride = batch.flow.shape[2] // feature.shape[2]
-        target, whole = mean_flow(batch.flow, batch.valid, stride)
-        return masked_l1(read_flow(feature), target, whole, self.flow_cap)
+        truth, whole = mean_flow(batch.flow, batch.valid, stride)
+        return masked_l1(read_flow(feature), truth, whole, self.flow_cap)
 
 
 def read_flow(feature: Tensor) -> Tensor:

@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from dinoflow_deploy.errors import InputError
+from dinoflow_deploy.system.dataclass_reader import from_toml
 from dinoflow_deploy.system.system_errors import explain
 from dinoflow_deploy.train.data_sections import (
     DataSection,
     HeldOutSection,
     SyntheticSection,
+    check_least,
     check_one_kind,
-    read_data,
 )
-from dinoflow_deploy.train.model.config import BACKBONES
-from dinoflow_deploy.train.toml_sections import check_least, checked_keys, list_of_tables, read_section
+from dinoflow_deploy.train.model.config import BACKBONES, FlowModelConfig, model_names
 
 Autocast = Literal["auto", "bf16", "off"]
 Schedule = Literal["run", "stage"]
@@ -33,11 +33,22 @@ class ModelSection:
         train_backbone: Whether the backbone learns too. Published backbones stay frozen; ``nano`` starts
             from nothing.
         backbone_weights: Where a frozen backbone comes from, as ``FlowModel.from_pretrained`` takes it.
+        name: Of the model, where it is not its backbone's: it says the decoder.
     """
 
     backbone: str = "vits16"
     train_backbone: bool = False
     backbone_weights: str | None = None
+    name: str = ""
+
+    @property
+    def config(self) -> FlowModelConfig:
+        """What the model is made of.
+
+        Raises:
+            ModelError: There is no such model.
+        """
+        return FlowModelConfig.named(self.name or self.backbone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +217,12 @@ class Recipe:
             raise InputError(f"flow_cap is {self.flow_cap}: it must be above 0 px")
         if self.model.backbone not in BACKBONES:
             raise InputError(f"backbone is '{self.model.backbone}': choose one of {', '.join(BACKBONES)}")
+        same = [name for name in model_names() if FlowModelConfig.named(name).backbone == self.model.backbone]
+        if self.model.name not in ("", *same):
+            raise InputError(
+                f"the model '{self.model.name}' is none of the backbone {self.model.backbone}: choose one of "
+                f"{', '.join(same)}"
+            )
         if not self.stages:
             raise InputError("a recipe needs at least one [[stages]] table")
         self._check_schedule()
@@ -235,19 +252,7 @@ class Recipe:
         Raises:
             InputError: A key is unknown or missing, has the wrong type, or is out of range.
         """
-        read = dict(values)
-        if "model" in read:
-            read["model"] = read_section(ModelSection, read["model"], "model")
-        if "optimizer" in read:
-            read["optimizer"] = read_section(OptimizerSection, read["optimizer"], "optimizer")
-        if "stages" in read:
-            tables = list_of_tables(read["stages"], "stages", "[[stages]]")
-            read["stages"] = tuple(
-                _with_data(Stage, table, f"stages[{place}]") for place, table in enumerate(tables)
-            )
-        if "validation" in read:
-            read["validation"] = _with_data(ValidationSection, read["validation"], "validation")
-        return cls(**checked_keys(cls, read, "the recipe"))
+        return from_toml(cls, values, "the recipe")
 
 
 def load_recipe(source: str) -> Recipe:
@@ -288,9 +293,3 @@ def recipe_names() -> list[str]:
     return sorted(
         entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")
     )
-
-
-def _with_data(kind: type[Any], values: Any, where: str) -> Any:
-    if not isinstance(values, dict):
-        raise InputError(f"{where} must be a table, not {values!r}")
-    return read_section(kind, read_data(values, where), where)

@@ -1,15 +1,15 @@
 """What a training run keeps on disk."""
 
-import fcntl
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from dinoflow_deploy.atomic import check_writable
 from dinoflow_deploy.errors import TrainingError
+from dinoflow_deploy.system.locks import file_lock
 
 _LOCK: Final = "lock"
 
@@ -51,11 +51,10 @@ class RunFolder:
         """
         made = not self.path.exists()
         self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / _LOCK).open("w") as file:
+        with ExitStack() as held:
             try:
-                # Not flock: loader processes would inherit it and outlive this one.
-                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except (BlockingIOError, PermissionError) as error:
+                held.enter_context(file_lock(self.path / _LOCK, wait=False))
+            except BlockingIOError as error:
                 raise TrainingError(
                     f"another process is training in {self.path}: wait for it or stop it, "
                     "or choose another --output"

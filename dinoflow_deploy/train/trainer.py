@@ -17,9 +17,9 @@ from dinoflow_deploy.train.checkpoint import TrainingState, load_checkpoint, sav
 from dinoflow_deploy.train.compilation import check_compiler
 from dinoflow_deploy.train.data_folder import DataFolder
 from dinoflow_deploy.train.distributed import Process, gather_objects, share_buffers
-from dinoflow_deploy.train.model import FlowModel, FlowModelConfig, load_model, save_model
+from dinoflow_deploy.train.model import FlowModel, load_model, save_model
 from dinoflow_deploy.train.model.pretrained import load_backbone_weights
-from dinoflow_deploy.train.plan import TrainingPlan, plan_training
+from dinoflow_deploy.train.opened_recipe import OpenedRecipe, open_recipe
 from dinoflow_deploy.train.recipe import Recipe
 from dinoflow_deploy.train.reporting import TensorBoardReport
 from dinoflow_deploy.train.run_folder import RunFolder
@@ -70,7 +70,7 @@ def check_run(
     """
     RunFolder(output).check(resume=resume, init_from=init_from)
     _check_batch_sizes(recipe, processes)
-    plan_training(recipe, data)
+    open_recipe(recipe, data)
     if init_from:
         _initial_model(recipe, init_from, resuming=False)
 
@@ -106,8 +106,8 @@ def train(
     folder.check(resume=resume, init_from=init_from)
     _check_batch_sizes(recipe, process.world_size)
     progress = progress or NoProgress()
-    plan = plan_training(recipe, data)
-    for line in [*plan.describe(), *_renderers(plan, process), *_shares(recipe, process)]:
+    opened = open_recipe(recipe, data)
+    for line in [*opened.describe(), *_renderers(opened, process), *_shares(recipe, process)]:
         progress.note(line)
     if recipe.optimizer.compile:
         check_compiler(process.device)
@@ -115,14 +115,14 @@ def train(
         resuming = resume and folder.checkpoint.exists()
         state = _initial_state(recipe, init_from, process, resuming=resuming)
         # Once: it reads every photograph that textures are cut from.
-        fingerprints = plan.fingerprints()
+        fingerprints = opened.fingerprints()
         if resuming:
             load_checkpoint(folder.checkpoint, state, recipe, process, fingerprints)
-            progress.note(f"resuming {output} at step {state.step} of {plan.total_steps}")
+            progress.note(f"resuming {output} at step {state.step} of {opened.total_steps}")
         elif resume:
             progress.note(f"{output} holds no checkpoint yet: starting from the beginning")
         _check_same_step(state, folder)
-        trainer = _Trainer(plan, fingerprints, folder, process, state, progress)
+        trainer = _Trainer(opened, fingerprints, folder, process, state, progress)
         return trainer.run(validate_start=init_from is not None)
 
 
@@ -131,16 +131,16 @@ class _Trainer:
 
     def __init__(
         self,
-        plan: TrainingPlan,
+        opened: OpenedRecipe,
         fingerprints: list[str],
         folder: RunFolder,
         process: Process,
         state: TrainingState,
         progress: Progress,
     ) -> None:
-        self.plan = plan
+        self.opened = opened
         self.data = fingerprints
-        self.recipe = recipe = plan.recipe
+        self.recipe = recipe = opened.recipe
         self.folder = folder
         self.process = process
         self.state = state
@@ -149,10 +149,10 @@ class _Trainer:
 
     def run(self, *, validate_start: bool) -> TrainingResult:
         """All steps that are left; before them, if asked for, a validation of the weights as they are."""
-        state, recipe, total_steps = self.state, self.recipe, self.plan.total_steps
+        state, recipe, total_steps = self.state, self.recipe, self.opened.total_steps
         look_every = recipe.log_every if runs_ahead(self.process.device) else 1
         batches = training_batches(
-            self.plan,
+            self.opened,
             state.step,
             self.process.rank,
             self.process.world_size,
@@ -165,7 +165,7 @@ class _Trainer:
                 self._save(report)
             self.progress.start("training", total_steps - state.step, "steps")
             for stage, batch in () if interrupted else batches:
-                self.step(stage, batch, self.plan.learning_rate(state.step))
+                self.step(stage, batch, self.opened.learning_rate(state.step))
                 state.step += 1
                 figures = self.step.look() if state.step % look_every == 0 else {}
                 self.progress.advance(1, **figures)
@@ -179,7 +179,7 @@ class _Trainer:
 
     def _after_step(self, report: TensorBoardReport | None, interrupted: list[int]) -> bool:
         """Validate and save where it is time to; whether to stop."""
-        step, last = self.state.step, self.state.step == self.plan.total_steps
+        step, last = self.state.step, self.state.step == self.opened.total_steps
         if step % self.recipe.validation.every == 0 or last:
             self._validate(report)
         # Asked once: an interruption from here on waits for the next step's checkpoint.
@@ -218,7 +218,7 @@ class _Trainer:
 
     def _held_out(self) -> Iterator[tuple[str, FlowSample]]:
         place = self.process
-        return validation_samples(self.plan.held_out, place.rank, place.world_size, self.recipe.workers)
+        return validation_samples(self.opened.held_out, place.rank, place.world_size, self.recipe.workers)
 
     def _keep(self, result: Validation, report: TensorBoardReport, *, improved: bool) -> None:
         report.validation(result, self.state.step)
@@ -253,13 +253,16 @@ def _initial_state(
 def _initial_model(recipe: Recipe, init_from: Path | None, *, resuming: bool) -> FlowModel:
     if init_from:
         model = load_model(init_from)
-        if model.config.backbone != recipe.model.backbone:
+        found, due = model.config, recipe.model.config
+        if found.name != due.name:
+            fix = "choose weights of the same backbone"
+            if found.backbone == due.backbone:
+                fix = f'choose weights of that, or let the recipe say name = "{found.name}" in [model]'
             raise TrainingError(
-                f"--init-from {init_from} is a {model.config.backbone} model and the recipe trains "
-                f"{recipe.model.backbone}: choose weights of the same backbone"
+                f"--init-from {init_from} is a {found.name} model and the recipe trains {due.name}: {fix}"
             )
         return model
-    model = FlowModel(FlowModelConfig(recipe.model.backbone))
+    model = FlowModel(recipe.model.config)
     # A checkpoint holds the frozen backbone too, so that resuming needs no hub.
     if not recipe.model.train_backbone and not resuming:
         load_backbone_weights(model, recipe.model.backbone_weights)
@@ -281,9 +284,9 @@ def _check_batch_sizes(recipe: Recipe, processes: int) -> None:
             )
 
 
-def _renderers(plan: TrainingPlan, process: Process) -> Iterator[str]:
+def _renderers(opened: OpenedRecipe, process: Process) -> Iterator[str]:
     """Which stages' scenes torch draws, and where."""
-    for index, stage in enumerate(plan.stages):
+    for index, stage in enumerate(opened.stages):
         if described := stage.describe_device(process.device):
             yield f"stage {index}: {described}"
 

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from dinoflow_deploy.engines import FlowEngine
+from dinoflow_deploy.engines.base import FlowEngine, PreparedFrame
 from dinoflow_deploy.flow import consistency
+from dinoflow_deploy.flow.arrays import Flow, Image, Mask
 from dinoflow_deploy.progress import NoProgress, Progress
 from dinoflow_deploy.video.expected_memory import check_memory
-from dinoflow_deploy.video.frame_source import Image
 from dinoflow_deploy.video.images import shrunk
-from dinoflow_deploy.video.render import Flow, Mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,7 @@ class PairFlow:
         self._progress = progress or NoProgress()
         self._backward = backward
         self._occlusion = occlusion
-        self._last: tuple[Image, Image] | None = None
+        self._last: tuple[Image, PreparedFrame] | None = None
 
     def __call__(self, first: Image, second: Image) -> PairResult:
         """Flow of a pair.
@@ -80,12 +79,15 @@ class PairFlow:
             InputError: The frames do not suit the engine, or the memory of this machine.
             EngineError: The engine failed.
         """
-        small1, small2 = self._computed_on(first, second)
-        self._check_size(small1.shape[1], small1.shape[0])
+        # The second frame of a pair is the first of the next.
+        known = self._last is not None and self._last[0] is first
+        prepared1 = self._last[1] if self._last and known else self._prepared(first)
+        prepared2 = self._prepared(second)
+        self._last = (second, prepared2)
         height, width = first.shape[:2]
         if not (self._backward or self._occlusion):
-            return PairResult(resized_flow(self._engine(small1, small2), width, height))
-        forward, backward = self._engine.bidirectional(small1, small2)
+            return PairResult(resized_flow(self._engine(prepared1, prepared2), width, height))
+        forward, backward = self._engine.bidirectional(prepared1, prepared2)
         both = self._backward and self._occlusion
         return PairResult(
             resized_flow(forward, width, height),
@@ -94,15 +96,11 @@ class PairFlow:
             _resized_mask(consistency(backward, forward), width, height) if both else None,
         )
 
-    def _computed_on(self, first: Image, second: Image) -> tuple[Image, Image]:
-        if self._max_side is None:
-            return first, second
-        # The second frame of a pair is the first of the next.
-        known = self._last is not None and self._last[0] is first
-        small1 = self._last[1] if self._last and known else shrunk(first, self._max_side)
-        small2 = shrunk(second, self._max_side)
-        self._last = (second, small2)
-        return small1, small2
+    def _prepared(self, frame: Image) -> PreparedFrame:
+        """A frame as the engine takes it, shrunk where that is wanted."""
+        small = frame if self._max_side is None else shrunk(frame, self._max_side)
+        self._check_size(small.shape[1], small.shape[0])
+        return self._engine.prepare_frame(small)
 
     def _check_size(self, width: int, height: int) -> None:
         if (width, height) != self.size:

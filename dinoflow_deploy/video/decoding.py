@@ -14,16 +14,10 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from dinoflow_deploy.errors import InputError, VideoError
+from dinoflow_deploy.flow.arrays import Image
 from dinoflow_deploy.video.completeness import Completeness
 from dinoflow_deploy.video.filters import Deinterlacer
-from dinoflow_deploy.video.frame_source import (
-    Frame,
-    FrameSource,
-    Image,
-    Selection,
-    fitted_size,
-    rate_of_its_own,
-)
+from dinoflow_deploy.video.frame_source import Frame, FrameSource, Selection, fitted_size, rate_of_its_own
 from dinoflow_deploy.video.images import FASTEST_RATE
 from dinoflow_deploy.video.orientation import turns_on_its_side, upright
 from dinoflow_deploy.video.rgb import RgbConverter

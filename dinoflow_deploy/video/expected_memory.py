@@ -5,7 +5,7 @@ from typing import Final
 from dinoflow_deploy.engines import EngineDescription
 from dinoflow_deploy.engines.memory_estimate import estimated_memory
 from dinoflow_deploy.errors import InputError
-from dinoflow_deploy.system.machine import available_memory
+from dinoflow_deploy.system.memory import available_memory
 from dinoflow_deploy.video.frame_source import fitted_size
 
 _SURE: Final = 0.9

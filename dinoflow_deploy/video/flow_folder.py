@@ -12,8 +12,8 @@ import numpy as np
 from dinoflow_deploy.atomic import atomic_folder
 from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.flow import write_flow
+from dinoflow_deploy.flow.arrays import Mask
 from dinoflow_deploy.video.options import VideoOptions
-from dinoflow_deploy.video.render import Mask
 from dinoflow_deploy.video.scale import FlowFrame
 
 _FLOW_FILE: Final = re.compile(r"\d{6,}(-backward)?\.(flo|png|npy)")

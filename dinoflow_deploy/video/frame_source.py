@@ -10,12 +10,9 @@ from threading import Event
 from types import TracebackType
 from typing import Self, TypeVar
 
-import numpy as np
-import numpy.typing as npt
-
 from dinoflow_deploy.errors import InputError
+from dinoflow_deploy.flow.arrays import Image
 
-Image = npt.NDArray[np.uint8]
 T = TypeVar("T")
 
 

@@ -14,10 +14,10 @@ from av.filter.context import FilterContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from dinoflow_deploy.flow.arrays import Image
 from dinoflow_deploy.progress import counted
 from dinoflow_deploy.video.coarse_clock import CoarseClock
 from dinoflow_deploy.video.filters import FilterGraph
-from dinoflow_deploy.video.frame_source import Image
 from dinoflow_deploy.video.picture_sink import PictureSink, named_errors
 from dinoflow_deploy.video.square_pixels import made_square, square_pixels
 

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from dinoflow_deploy.errors import FileFormatError, VideoError
+from dinoflow_deploy.flow.arrays import Image
 from dinoflow_deploy.images.image_files import StoredImage, guessed_white, to_8_bit
-from dinoflow_deploy.video.frame_source import Image
 
 _LOOKED_AT: Final = 16
 

@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 
 from dinoflow_deploy.errors import InputError, VideoError
+from dinoflow_deploy.flow.arrays import Image
 from dinoflow_deploy.images.image_files import IMAGE_SUFFIXES, decode_image
-from dinoflow_deploy.video.frame_source import Frame, FrameSource, Image, Selection, fitted_size
+from dinoflow_deploy.video.frame_source import Frame, FrameSource, Selection, fitted_size
 from dinoflow_deploy.video.image_reader import ImageReader
 from dinoflow_deploy.video.natural_sort import natural_sort
 

@@ -5,7 +5,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from dinoflow_deploy.video.frame_source import Image
+from dinoflow_deploy.flow.arrays import Image
 from dinoflow_deploy.video.render import colors
 
 _SHARE = 0.18  # of the picture's shorter side: the wheel's diameter

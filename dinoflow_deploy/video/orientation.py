@@ -4,7 +4,7 @@ import struct
 
 import numpy as np
 
-from dinoflow_deploy.video.frame_source import Image
+from dinoflow_deploy.flow.arrays import Image
 
 _MATRIX = struct.Struct("=9i")
 

@@ -6,8 +6,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from dinoflow_deploy.video.frame_source import Image
-from dinoflow_deploy.video.render import RENDERERS, Flow, Mask
+from dinoflow_deploy.flow.arrays import Flow, Image, Mask
+from dinoflow_deploy.video.render import RENDERERS
 from dinoflow_deploy.video.scale import FlowFrame
 
 _STRIPES_ACROSS: Final = 256  # along the longer side

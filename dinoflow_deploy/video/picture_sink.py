@@ -10,7 +10,7 @@ from typing import Self
 import av
 
 from dinoflow_deploy.errors import VideoError
-from dinoflow_deploy.video.frame_source import Image
+from dinoflow_deploy.flow.arrays import Image
 
 
 class PictureSink(ABC):

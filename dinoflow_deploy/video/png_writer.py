@@ -4,7 +4,7 @@ from pathlib import Path
 
 import cv2
 
-from dinoflow_deploy.video.frame_source import Image
+from dinoflow_deploy.flow.arrays import Image
 from dinoflow_deploy.video.picture_sink import PictureSink
 
 

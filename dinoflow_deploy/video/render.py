@@ -8,10 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dinoflow_deploy.flow import flow_to_rgb
-from dinoflow_deploy.video.frame_source import Image
-
-Flow = npt.NDArray[np.float32]
-Mask = npt.NDArray[np.bool_]
+from dinoflow_deploy.flow.arrays import Flow, Image
 
 colors = partial(flow_to_rgb, beyond="clip")
 """The colours of flow in videos: motion beyond the scale stays in full colour, and is no dark hole."""

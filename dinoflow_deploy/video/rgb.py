@@ -4,8 +4,8 @@ import av
 import numpy as np
 from av.video.frame import VideoFrame
 
+from dinoflow_deploy.flow.arrays import Image
 from dinoflow_deploy.video.filters import FilterChain, kind_of
-from dinoflow_deploy.video.frame_source import Image
 
 # Codes of ISO/IEC 23091-2 and values of FFmpeg's enums.
 _UNSPECIFIED = 2

@@ -9,8 +9,8 @@ from itertools import chain
 import numpy as np
 import numpy.typing as npt
 
-from dinoflow_deploy.video.frame_source import Frame, Image
-from dinoflow_deploy.video.render import Flow, Mask
+from dinoflow_deploy.flow.arrays import Flow, Image, Mask
+from dinoflow_deploy.video.frame_source import Frame
 
 LOOK_AHEAD = Fraction(2)
 """Seconds at the start of a clip that fix the scale."""

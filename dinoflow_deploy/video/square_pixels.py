@@ -5,7 +5,7 @@ from fractions import Fraction
 import cv2
 import numpy as np
 
-from dinoflow_deploy.video.frame_source import Image
+from dinoflow_deploy.flow.arrays import Image
 
 
 def square_pixels(picture: Image, aspect: Fraction) -> Image:

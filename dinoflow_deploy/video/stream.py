@@ -10,11 +10,11 @@ from typing import TypeAlias
 
 from dinoflow_deploy.engines import FlowEngine, load_engine
 from dinoflow_deploy.errors import InputError, VideoError
+from dinoflow_deploy.flow.arrays import Flow, Image, Mask
 from dinoflow_deploy.video.channel import Cancelled
 from dinoflow_deploy.video.compute_size import PairFlow
-from dinoflow_deploy.video.frame_source import Frame, FrameSource, Image, Selection, check_max_side
+from dinoflow_deploy.video.frame_source import Frame, FrameSource, Selection, check_max_side
 from dinoflow_deploy.video.read_ahead import ReadAhead, too_few_frames
-from dinoflow_deploy.video.render import Flow, Mask
 from dinoflow_deploy.video.report import Stopwatch
 from dinoflow_deploy.video.sources import open_source
 

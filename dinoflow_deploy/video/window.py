@@ -10,8 +10,9 @@ from typing import Self
 import cv2
 
 from dinoflow_deploy.errors import InputError, MissingPackageError
+from dinoflow_deploy.flow.arrays import Image
 from dinoflow_deploy.system.own_process import call_in_own_process
-from dinoflow_deploy.video.frame_source import Image, fitted_size
+from dinoflow_deploy.video.frame_source import fitted_size
 
 _WINDOW = "dinoflow-deploy"  # OpenCV's name for it
 _LARGEST = 1280  # px on the longer side at first; the user may resize it

@@ -13,8 +13,8 @@ from av.codec.context import Flags
 from av.container import OutputContainer
 from av.video.stream import VideoStream
 
+from dinoflow_deploy.flow.arrays import Image
 from dinoflow_deploy.video.coarse_clock import CoarseClock
-from dinoflow_deploy.video.frame_source import Image
 from dinoflow_deploy.video.picture_sink import PictureSink, named_errors
 from dinoflow_deploy.video.square_pixels import made_square, square_pixels
 

@@ -17,7 +17,7 @@ import pytest
 
 from dinoflow_deploy.bench import benchmark
 from dinoflow_deploy.bench.benchmark import BenchOptions, run_benchmark
-from dinoflow_deploy.bench.engine_process import EngineProcess, EngineSource, parse_device_memory
+from dinoflow_deploy.bench.engine_process import EngineProcess, EngineSource
 from dinoflow_deploy.bench.report import Report
 from dinoflow_deploy.bench.results import BenchResult
 from dinoflow_deploy.bench.speed import measure_speed
@@ -335,12 +335,6 @@ def test_ctrl_c_does_not_reach_an_engine_s_process():
         assert len(engine.compute(0.0)) == 1
     finally:
         engine.kill()
-
-
-def test_device_memory_is_read_from_the_drivers_listing():
-    listing = "11, 512\n12, 1024\n112, 7\n12, 8\n13, [N/A]\n"
-    assert parse_device_memory(listing, 12) == 1032 << 20
-    assert parse_device_memory(listing, 13) is None
 
 
 def test_settings_are_json(result):

@@ -10,14 +10,14 @@ from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.train.checkpoint import save_checkpoint
 from dinoflow_deploy.train.distributed import Process
 from dinoflow_deploy.train.model import FlowModel, FlowModelConfig, load_model, save_model
-from dinoflow_deploy.train.plan import plan_training
+from dinoflow_deploy.train.opened_recipe import open_recipe
 from dinoflow_deploy.train.recipe import Recipe, load_recipe
 from dinoflow_deploy.train.run_folder import RunFolder
 from dinoflow_deploy.train.training_step import training_state
 
 
 def rates(recipe: Recipe) -> dict:
-    plan = plan_training(recipe)
+    plan = open_recipe(recipe)
     return {
         "seconds_per_step": [0.02, 0.03, 0.05, 0.04],
         "seconds_to_start": [5.0, 1.0, 1.0, 1.0],

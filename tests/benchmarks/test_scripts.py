@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from dinoflow_deploy.datasets import SceneConfig, SyntheticScenes
-from dinoflow_deploy.engines.memory_estimate import RULES
+from dinoflow_deploy.models.registry import MODELS
 from tests.small_bundles import difference_model
 
 pytestmark = pytest.mark.slow
@@ -126,7 +126,7 @@ def test_pair_memory(tmp_path: Path) -> None:
     tiny = ["--models", "nano", "--backends", "onnxruntime", "--sizes", "256x256", "--batches", "2"]
     (found,) = record_of("pair_memory", tmp_path, *tiny)["results"]
     assert (found["backend"], found["size"], found["batch"]) == ("onnxruntime", [256, 256], 2)
-    rule = RULES["nano", "onnxruntime"]
+    rule = MODELS["nano"].memory["onnxruntime"]
     assert found["growth_bytes"] == pytest.approx(rule.bytes_for(256, 256, batch=2), rel=0.25)
 
 

@@ -7,7 +7,8 @@ from typer.testing import CliRunner
 from dinoflow_deploy.cli.app import app
 from dinoflow_deploy.doctor import examination
 from dinoflow_deploy.doctor.examination import Advice, Cache, Check, Package, Report
-from dinoflow_deploy.system.machine import Gpu, Machine
+from dinoflow_deploy.system.gpus import Gpu
+from dinoflow_deploy.system.machine import Machine
 
 GPU = Gpu("NVIDIA GH200 480GB", 97871 << 20, "9.0", "580.65.06")
 HEALTHY = Report(

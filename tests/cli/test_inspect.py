@@ -11,7 +11,7 @@ from dinoflow_deploy.cli.app import app
 from dinoflow_deploy.inspection import inspect_artifact
 from tests.inspection.conftest import NANO
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs/commands/inspect.md"
 
 
 def run(*arguments: str | Path) -> Result:
@@ -37,8 +37,8 @@ def test_a_bundle_on_one_screen() -> None:
     assert "Left out" not in text
 
 
-def test_the_readme_shows_what_is_printed() -> None:
-    shown = README.read_text().split("dinoflow-deploy inspect nano\n```\n\n```\n")[1].partition("```")[0]
+def test_the_page_shows_what_is_printed() -> None:
+    shown = PAGE.read_text().split("dinoflow-deploy inspect nano\n```\n\n```\n")[1].partition("```")[0]
     printed = [line.rstrip() for line in run("nano").stdout.splitlines()]
     # The first line holds the path of the package.
     assert shown.splitlines()[1:] == printed[1:]

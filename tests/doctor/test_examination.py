@@ -10,9 +10,13 @@ from dinoflow_deploy import __version__
 from dinoflow_deploy.bundles.manifest import FileInfo
 from dinoflow_deploy.doctor import examination, probes
 from dinoflow_deploy.doctor.examination import Check, examine
+from dinoflow_deploy.engines import backend
+from dinoflow_deploy.engines.onnxruntime import backend as onnxruntime_backend
+from dinoflow_deploy.engines.tensorrt import backend as tensorrt_backend
 from dinoflow_deploy.models import builtin
 from dinoflow_deploy.system import own_process
-from dinoflow_deploy.system.machine import Gpu, describe_machine
+from dinoflow_deploy.system.gpus import Gpu
+from dinoflow_deploy.system.machine import describe_machine
 from dinoflow_deploy.system.optional import install_command, requirements
 from tests.small_bundles import difference_model, make_manifest
 
@@ -41,15 +45,14 @@ def setting(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
         monkeypatch.setattr(builtin, "MODELS_FOLDER", tmp_path)
         monkeypatch.setattr(metadata, "version", version)
         monkeypatch.setattr(examination, "describe_machine", lambda: machine)
-        monkeypatch.setattr(
-            examination, "is_installed", lambda module: any(module in name for name in installed)
-        )
-        monkeypatch.setattr(examination, "run_probe", lambda probe, *_: (WORKS | outcomes)[probe])
+        monkeypatch.setattr(backend, "is_installed", lambda module: any(module in name for name in installed))
+        monkeypatch.setattr(examination, "try_backend", lambda probe: (WORKS | outcomes)[probe.title])
+        monkeypatch.setattr(examination, "try_model", lambda *_: (WORKS | outcomes)["model"])
 
     return make
 
 
-EVERYTHING = {wanted.distributions[-1]: "1.0" for wanted in examination._WANTED}
+EVERYTHING = {wanted.distributions[-1]: "1.0" for wanted in examination.wanted_packages()}
 
 
 def test_a_complete_installation_has_nothing_to_say(setting) -> None:
@@ -153,7 +156,7 @@ def test_the_report_is_json(setting) -> None:
 def test_this_installation_is_examined(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(builtin, "MODELS_FOLDER", tmp_path)
     # The others take seconds to import.
-    monkeypatch.setattr(examination, "is_installed", lambda module: module == "onnxruntime")
+    monkeypatch.setattr(backend, "is_installed", lambda module: module == "onnxruntime")
     report = examine()
     assert ("numpy", np.__version__) in [(package.name, package.version) for package in report.packages]
     assert Check("CPUExecutionProvider", None) in report.runtimes
@@ -167,17 +170,17 @@ def test_the_model_probe_runs_the_model(monkeypatch: pytest.MonkeyPatch, tmp_pat
     manifest = make_manifest({"model.onnx": FileInfo.of(bundle / "model.onnx")})
     (bundle / "manifest.json").write_text(manifest.to_json())
     monkeypatch.setattr(builtin, "MODELS_FOLDER", tmp_path)
-    assert probes.builtin_model("small") == {"small": None}
+    assert probes.builtin_model("small", str(bundle)) == {"small": None}
 
 
 def test_a_provider_that_calls_a_service_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     providers = ["AzureExecutionProvider", "CPUExecutionProvider"]
     monkeypatch.setattr("onnxruntime.get_available_providers", lambda: providers)
-    assert probes.onnx_runtime() == {"CPUExecutionProvider": None}
+    assert onnxruntime_backend.probe() == {"CPUExecutionProvider": None}
 
 
 def test_a_probe_that_raises_answers_with_the_error() -> None:
-    (problem,) = probes.run_probe("model", "no-such-model").values()
+    (problem,) = probes.try_model("mine", "no-such-model").values()
     assert problem is not None
     assert problem.startswith("there is no file, folder or built-in model 'no-such-model'")
 
@@ -187,7 +190,9 @@ def test_a_probe_that_dies_or_hangs_is_reported(monkeypatch: pytest.MonkeyPatch,
     python.write_text("#!/bin/sh\necho 'driver mismatch' >&2\nkill -SEGV $$\n")
     python.chmod(0o755)
     monkeypatch.setattr(own_process.sys, "executable", str(python))
-    assert probes.run_probe("TensorRT") == {"TensorRT": "the process ended with code -11: driver mismatch"}
+    probe = tensorrt_backend.BACKEND.probe
+    assert probe is not None
+    assert probes.try_backend(probe) == {"TensorRT": "the process ended with code -11: driver mismatch"}
     python.write_text("#!/bin/sh\nexec sleep 60\n")
     monkeypatch.setattr(own_process, "SECONDS", 0.2)
-    assert probes.run_probe("TensorRT") == {"TensorRT": "no answer within 0.2 s"}
+    assert probes.try_backend(probe) == {"TensorRT": "no answer within 0.2 s"}

@@ -328,3 +328,34 @@ def test_the_description_is_json() -> None:
             "width": {"min": 64, "opt": 64, "max": 256},
         },
     }
+
+
+@pytest.mark.parametrize("inputs", [DYNAMIC, ONE, STATIC])
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_a_frame_prepared_before_gives_the_same(inputs: InputRange, device: str, frames: MakeFrames) -> None:
+    pictures = frames(3, 60, 90)
+    engine, plain = (FirstChannels(inputs, device=device) for _ in range(2))
+    first, second, third = map(engine.prepare_frame, pictures)
+    for pair, prepared in ((pictures[:2], (first, second)), (pictures[1:], (second, third))):
+        np.testing.assert_array_equal(engine(*prepared), plain(*pair))
+        np.testing.assert_array_equal(engine(prepared[0], pair[1]), plain(*pair))
+        for found, due in zip(engine.bidirectional(*prepared), plain.bidirectional(*pair), strict=True):
+            np.testing.assert_array_equal(found, due)
+
+
+def test_a_prepared_frame_does_not_change_with_the_array(frames: MakeFrames) -> None:
+    (first,), second = frames(1, 64, 64), np.zeros((64, 64, 3), np.uint8)
+    engine = FirstChannels()
+    prepared, due = engine.prepare_frame(first), engine(first, second)
+    first[:] = 0
+    np.testing.assert_array_equal(engine(prepared, second), due)
+
+
+def test_a_prepared_frame_is_held_to_the_same(frames: MakeFrames) -> None:
+    engine = FirstChannels(ONE)
+    with pytest.raises(InputError, match=r"differ in size: \[60, 90, 3\] and \[64, 64, 3\]"):
+        engine(engine.prepare_frame(frames(1, 60, 90)[0]), frames(1, 64, 64)[0])
+    with pytest.raises(InputError, match="frame: uint8 values"):
+        engine.prepare_frame(frames(1, 64, 64)[0] / 255)
+    with pytest.raises(InputError, match="129"):
+        engine.prepare_frame(frames(1, 129, 64)[0])

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from dinoflow_deploy.engines.base import EngineDescription
-from dinoflow_deploy.engines.memory_estimate import RULES, estimated_memory
+from dinoflow_deploy.engines.memory_estimate import estimated_memory, memory_rule
+from dinoflow_deploy.models.registry import MODELS
 from tests.small_bundles import DYNAMIC
 
 RECORDS = (Path(__file__).parents[2] / "benchmarks" / "results").glob("pair_memory*.json")
@@ -17,7 +18,9 @@ def described(model: str, backend: str = "onnxruntime") -> EngineDescription:
 
 
 def test_every_rule_was_measured() -> None:
-    assert {(found["model"], found["backend"]) for found in MEASURED} == RULES.keys()
+    assert {(found["model"], found["backend"]) for found in MEASURED} == {
+        (name, backend) for name, model in MODELS.items() for backend in model.memory
+    }
 
 
 @pytest.mark.parametrize(
@@ -26,7 +29,8 @@ def test_every_rule_was_measured() -> None:
     ids=lambda found: "-".join(str(found[name]) for name in ("model", "backend", "size", "batch")),
 )
 def test_the_rules_give_what_was_measured(found: dict[str, Any]) -> None:
-    rule = RULES[found["model"], found["backend"]]
+    rule = memory_rule(found["model"], found["backend"])
+    assert rule is not None
     share = found["growth_bytes"] / rule.bytes_for(*found["size"], found["batch"])
     if found["backend"] == "onnxruntime":
         assert share == pytest.approx(1, abs=0.12)

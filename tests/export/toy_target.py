@@ -1,4 +1,4 @@
-"""A target in one module: a file by which an engine multiplies all flow."""
+"""A target in one module, and the backend that runs it: a file by which an engine multiplies all flow."""
 
 import json
 from collections.abc import Iterator
@@ -11,7 +11,9 @@ import numpy as np
 from dinoflow_deploy.bundles.artefact import ArtefactInfo
 from dinoflow_deploy.bundles.bundle import Bundle
 from dinoflow_deploy.bundles.manifest import Manifest
+from dinoflow_deploy.engines.backend import Backend
 from dinoflow_deploy.engines.base import EngineDescription, FlowEngine
+from dinoflow_deploy.engines.kinds import Kind
 from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.export.draft import Draft
 from dinoflow_deploy.export.key import sha256_of
@@ -116,6 +118,13 @@ class ToyMaker(Maker):
         )
 
 
+BACKEND = Backend(
+    name="toy",
+    title="Toy",
+    runs=(Kind(ToyInfo.kind, "a toy"),),
+    devices=("cpu",),
+    engine=f"{__name__}:ToyEngine",
+)
 TOY = Target(
     name="toy",
     help="toy for one that multiplies",

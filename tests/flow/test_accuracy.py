@@ -14,12 +14,12 @@ SIZES = ((24, 40), (31, 17), (1, 1), (48, 64))
 def scene(size: tuple[int, int], seed: int, share: float = 0.7):
     """Prediction, truth, validity and occlusion of one image."""
     generator = np.random.default_rng(seed)
-    target = generator.normal(0, 25, (*size, 2)).astype(np.float32)
+    truth = generator.normal(0, 25, (*size, 2)).astype(np.float32)
     scale = np.float32(10.0) ** generator.uniform(-1.5, 1.5, (*size, 1)).astype(np.float32)
-    flow = target + scale * generator.normal(0, 1, (*size, 2)).astype(np.float32)
+    flow = truth + scale * generator.normal(0, 1, (*size, 2)).astype(np.float32)
     valid = generator.random(size) < share
     valid.flat[0] = True
-    return flow, target, valid, generator.random(size) < 0.3
+    return flow, truth, valid, generator.random(size) < 0.3
 
 
 SCENES = [scene(size, seed) for seed, size in enumerate(SIZES)]
@@ -33,9 +33,9 @@ def accuracy():
 def errors(part=lambda length, occluded: np.ones_like(length, bool)):
     """Of all images in float64: end-point errors and lengths of true motion of the pixels of a part."""
     epe, lengths = [], []
-    for flow, target, valid, occluded in SCENES:
-        difference = flow.astype(np.float64) - target
-        length = np.sqrt((target.astype(np.float64) ** 2).sum(-1))
+    for flow, truth, valid, occluded in SCENES:
+        difference = flow.astype(np.float64) - truth
+        length = np.sqrt((truth.astype(np.float64) ** 2).sum(-1))
         chosen = valid & part(length, occluded)
         epe.append(np.sqrt((difference**2).sum(-1))[chosen])
         lengths.append(length[chosen])
@@ -81,9 +81,9 @@ def test_parts(accuracy, name, part):
 
 def test_speed_bins_meet_at_their_limits():
     """GMFlow: below 10, from 10 to 40 with both ends, above 40."""
-    target = np.zeros((1, 4, 2), np.float32)
-    target[0, :, 0] = (np.nextafter(np.float32(10), np.float32(0)), 10, 40, np.nextafter(np.float32(40), 99))
-    accuracy = accuracy_sums(target, target).accuracy()
+    truth = np.zeros((1, 4, 2), np.float32)
+    truth[0, :, 0] = (np.nextafter(np.float32(10), np.float32(0)), 10, 40, np.nextafter(np.float32(40), 99))
+    accuracy = accuracy_sums(truth, truth).accuracy()
     parts = (accuracy.s0_10, accuracy.s10_40, accuracy.s40)
     assert [part.pixels for part in parts if part] == [1, 2, 1]
 
@@ -97,9 +97,9 @@ def test_wauc_is_vipers(accuracy):
 
 def test_an_error_at_a_limit_of_wauc_counts():
     flow = np.zeros((1, 1, 2), np.float32)
-    target = np.full_like(flow, 0)
+    truth = np.full_like(flow, 0)
     flow[0, 0, 0] = 0.25
-    assert accuracy_sums(flow, target).wauc == (0,) * 4 + (1,) * 96
+    assert accuracy_sums(flow, truth).wauc == (0,) * 4 + (1,) * 96
 
 
 def test_error_by_displacement_adds_up_to_all(accuracy):
@@ -145,8 +145,8 @@ def test_damaged_sums_are_refused(damage):
 
 
 def test_unknown_occlusion_is_left_out():
-    flow, target, valid, _ = SCENES[0]
-    accuracy = accuracy_sums(flow, target, valid).accuracy()
+    flow, truth, valid, _ = SCENES[0]
+    accuracy = accuracy_sums(flow, truth, valid).accuracy()
     assert accuracy.occluded is None
     assert accuracy.visible is None
 
@@ -163,8 +163,8 @@ def test_an_image_without_truth_counts_nowhere(accuracy):
 
 
 def test_motion_zero_with_a_large_error_is_an_outlier():
-    flow, target = np.full((1, 1, 2), 4, np.float32), np.zeros((1, 1, 2), np.float32)
-    assert accuracy_sums(flow, target).accuracy().everything.fl_all == 100
+    flow, truth = np.full((1, 1, 2), 4, np.float32), np.zeros((1, 1, 2), np.float32)
+    assert accuracy_sums(flow, truth).accuracy().everything.fl_all == 100
 
 
 def test_of_four_true_vectors_the_nearest_counts():
@@ -189,15 +189,15 @@ def test_of_four_true_vectors_the_nearest_counts():
 
 
 def test_predictions_that_are_not_finite_are_refused():
-    flow, target, valid, _ = scene((6, 7), 9)
+    flow, truth, valid, _ = scene((6, 7), 9)
     flow[0, 0] = np.nan
     with pytest.raises(InputError, match=r"not finite at 1 of \d+ valid pixels, first at column 0, row 0"):
-        accuracy_sums(flow, target, valid)
+        accuracy_sums(flow, truth, valid)
     with pytest.raises(InputError, match="not finite"):
-        accuracy_sums(flow, target, subpixel_flow=np.broadcast_to(target, (2, 2, *target.shape)))
+        accuracy_sums(flow, truth, subpixel_flow=np.broadcast_to(truth, (2, 2, *truth.shape)))
 
 
 def test_sub_pixel_flow_of_another_size_is_refused():
-    flow, target, *_ = SCENES[0]
+    flow, truth, *_ = SCENES[0]
     with pytest.raises(InputError, match="does not fit flow of shape"):
-        accuracy_sums(flow, target, subpixel_flow=np.zeros((2, 2, 3, 3, 2), np.float32))
+        accuracy_sums(flow, truth, subpixel_flow=np.zeros((2, 2, 3, 3, 2), np.float32))

@@ -1,4 +1,5 @@
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -9,11 +10,11 @@ from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 from dinoflow_deploy.cli.app import app
-from dinoflow_deploy.engines import backends, load_engine
+from dinoflow_deploy.engines import backend, load_engine
 from dinoflow_deploy.errors import InputError, MissingPackageError, ModelError
 from dinoflow_deploy.inspection import inspect_artifact
+from dinoflow_deploy.models.registry import MODELS
 from dinoflow_deploy.train.model import FlowModel, FlowModelConfig, HeadConfig
-from dinoflow_deploy.train.model import config as model_config
 from dinoflow_deploy.train.model.config import BACKBONES, BackboneConfig
 
 BACKBONE = ("facebook/dinov3-vits16-pretrain-lvd1689m", "model.safetensors")
@@ -41,7 +42,7 @@ def cached_model(offline_cache: Path, monkeypatch: pytest.MonkeyPatch) -> FlowMo
     small = BackboneConfig(width=16, depth=4, heads=2, layer_scale=1.0)
     monkeypatch.setitem(BACKBONES, "vits16", small)
     head = HeadConfig(width=8, radius=1, groups=2, output_widths=(4, 4))
-    monkeypatch.setitem(model_config._HEADS, "vits16", head)
+    monkeypatch.setitem(MODELS, "vits16", replace(MODELS["vits16"], decoder=head))
     torch.manual_seed(3)
     model = FlowModel(FlowModelConfig("vits16")).eval()
     for (repository, file), part in ((BACKBONE, model.backbone), (HEAD, model.head)):
@@ -117,10 +118,10 @@ def test_other_backends_name_the_export(offline_cache) -> None:
 
 
 def test_without_torch_it_is_said_what_the_name_is(offline_cache, monkeypatch) -> None:
-    def missing(module: str, purpose: str) -> None:
+    def missing(module: str, purpose: str, *, extra: str) -> None:
         raise MissingPackageError(f"{purpose} needs {module}")
 
-    monkeypatch.setattr(backends, "require", missing)
+    monkeypatch.setattr(backend, "require", missing)
     with pytest.raises(MissingPackageError, match=r"^running vits16, the published model \(.*inspect vits16"):
         load_engine("vits16")
 

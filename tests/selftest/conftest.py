@@ -4,37 +4,33 @@ from pathlib import Path
 
 import pytest
 
+from dinoflow_deploy.doctor import probes
+from dinoflow_deploy.engines import backend
 from dinoflow_deploy.models.builtin import builtin_models
 from dinoflow_deploy.selftest import export_command, obstacles
 from dinoflow_deploy.tensorrt import flavours
 
+# By title of what is tried.
 ANSWERS = {
     "torch on CUDA": {"torch on CUDA": "no CUDA device was found"},
     "ONNX Runtime": {"CPUExecutionProvider": None},
     "TensorRT": {"TensorRT": None},
 }
-
-
-def clear() -> None:
-    for name in ("_torch_cuda", "_tensorrt", "_providers"):
-        getattr(obstacles, name).cache_clear()
+NO_PLUGIN = ({"libraries": [], "needs": []}, None)
 
 
 @pytest.fixture
 def machine(monkeypatch):
     """Make up what is installed and what works."""
 
-    def make(*missing: str, **answers: dict[str, str | None]) -> None:
-        clear()
+    def make(*missing: str, plugin: tuple[dict, str | None] = NO_PLUGIN, **answers: dict) -> None:
         known = ANSWERS | {name.replace("_", " "): answer for name, answer in answers.items()}
-        monkeypatch.setattr(obstacles, "run_probe", known.__getitem__)
-        shown = subprocess.CompletedProcess([], 0, "compiled  nothing yet\n", "")
-        monkeypatch.setattr(obstacles, "_plugin_show", lambda: shown)
-        for module in (obstacles, flavours):
+        monkeypatch.setattr(probes, "_tried_once", lambda title, function: known[title])
+        monkeypatch.setattr(obstacles, "_plugin_status", lambda: plugin)
+        for module in (obstacles, backend, flavours):
             monkeypatch.setattr(module, "is_installed", lambda name: name not in missing)
 
-    yield make
-    clear()
+    return make
 
 
 @pytest.fixture

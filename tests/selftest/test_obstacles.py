@@ -1,5 +1,3 @@
-import subprocess
-
 import pytest
 
 from dinoflow_deploy.selftest import obstacles
@@ -61,50 +59,51 @@ def test_the_ahead_of_time_plugin_is_not_tried_with_dynamic_shapes(machine) -> N
     assert obstacle(Case("nano", "fp16", "tensorrt", "cuda", "aot", static=True)) is None
 
 
+def found(compiled: bool = False, **problems: str) -> tuple[dict, None]:
+    """What there is of the plugin, with problems by what is needed."""
+    names = ("PTX", "tensorrt", "headers", "nvcc", "g++")
+    needs = [{"name": name, "found": "here", "problem": problems.get(name, "")} for name in names]
+    return {"libraries": ["/cache/lib.so"] if compiled else [], "needs": needs}, None
+
+
+NO_ANSWER = ({"libraries": [], "needs": []}, "the process ended with code -11: no cache")
+
+
 @pytest.mark.parametrize(
-    ("code", "printed", "errors", "found"),
+    ("plugin", "due"),
     [
-        (0, "compiled  nothing yet\nnvcc      13.0.88", "", None),
-        (1, "compiled  /cache/lib.so\nnvcc      MISSING: no nvcc: install it", "", None),
+        (found(), None),
+        (found(compiled=True, nvcc="no nvcc: install it"), None),
         (
-            1,
-            "compiled  nothing yet\nnvcc      MISSING: no nvcc: install it\nheaders   MISSING: no headers",
-            "",
-            "the C++ plugin cannot be compiled: no nvcc: install it; no headers",
+            found(nvcc="no nvcc: install it", headers="no headers"),
+            "the C++ plugin cannot be compiled: no headers; no nvcc: install it",
         ),
-        (1, "compiled  nothing yet\nPTX       MISSING: NumPy is too new\nnvcc      13.0.88", "", None),
-        (1, "", "error: no\ncache", "the C++ plugin cannot be compiled: error: no cache"),
+        (found(PTX="NumPy is too new"), None),
+        (NO_ANSWER, "the C++ plugin cannot be compiled: the process ended with code -11: no cache"),
     ],
 )
-def test_the_cpp_plugin_needs_a_compiler_unless_it_is_compiled(
-    machine, monkeypatch, code: int, printed: str, errors: str, found: str | None
-) -> None:
-    machine()
-    shown = subprocess.CompletedProcess([], code, printed, errors)
-    monkeypatch.setattr(obstacles, "_plugin_show", lambda: shown)
-    assert obstacle(Case("nano", "fp16", "tensorrt", "cuda", "cpp")) == found
+def test_the_cpp_plugin_needs_a_compiler_unless_it_is_compiled(machine, plugin, due: str | None) -> None:
+    machine(plugin=plugin)
+    assert obstacle(Case("nano", "fp16", "tensorrt", "cuda", "cpp")) == due
     assert obstacle(PLAN) is None, "other plugins do not"
 
 
 @pytest.mark.parametrize(
-    ("code", "printed", "errors", "found"),
+    ("plugin", "due"),
     [
-        (0, "PTX       up to date", "", None),
-        (1, "PTX       up to date\nnvcc      MISSING: no nvcc: install it", "", None),
-        (1, "PTX       MISSING: NumPy is too new\nnvcc      13.0.88", "", "NumPy is too new"),
-        (1, "", "error: no\ncache", "error: no cache"),
+        (found(), None),
+        (found(nvcc="no nvcc: install it"), None),
+        (found(PTX="NumPy is too new"), "NumPy is too new"),
+        (NO_ANSWER, "the process ended with code -11: no cache"),
     ],
 )
-def test_the_ahead_of_time_plugin_needs_a_tensorrt_that_takes_it(
-    machine, monkeypatch, code: int, printed: str, errors: str, found: str | None
-) -> None:
-    machine()
-    shown = subprocess.CompletedProcess([], code, printed, errors)
-    monkeypatch.setattr(obstacles, "_plugin_show", lambda: shown)
-    assert obstacle(Case("nano", "fp16", "tensorrt", "cuda", "aot", static=True)) == found
+def test_the_ahead_of_time_plugin_needs_a_tensorrt_that_takes_it(machine, plugin, due: str | None) -> None:
+    machine(plugin=plugin)
+    assert obstacle(Case("nano", "fp16", "tensorrt", "cuda", "aot", static=True)) == due
 
 
-def test_the_command_that_shows_the_plugin_is_there() -> None:
-    shown = obstacles._plugin_show()
-    assert "compiled" in shown.stdout
-    assert "PTX" in shown.stdout
+def test_another_process_says_what_there_is_of_the_plugin() -> None:
+    status, problem = obstacles._plugin_status()
+    assert problem is None
+    assert [need["name"] for need in status["needs"]] == ["PTX", "tensorrt", "headers", "nvcc", "g++"]
+    assert all(bool(need["found"]) != bool(need["problem"]) for need in status["needs"])

@@ -22,6 +22,8 @@ STATED = [
     'onnx>=1; extra == "export"',
     'dinoflow-deploy[export]; extra == "train"',
     'tensorboard>=2.16; extra == "train"',
+    'tomli>=2; python_version < "3.11"',
+    'tomli-w>=1; python_version < "3.11" and extra == "train"',
 ]
 
 

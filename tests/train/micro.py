@@ -9,10 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from dinoflow_deploy.models.registry import MODELS, Model, register_model
 from dinoflow_deploy.progress import NoProgress
 from dinoflow_deploy.train.distributed import Process
 from dinoflow_deploy.train.model import BackboneConfig, HeadConfig
-from dinoflow_deploy.train.model.config import _HEADS, BACKBONES
+from dinoflow_deploy.train.model.config import BACKBONES
 from dinoflow_deploy.train.recipe import Recipe, load_recipe
 from tests.train.tiny_recipe import write_tiny_recipe
 
@@ -22,7 +23,8 @@ CPU = Process(0, 1, torch.device("cpu"))
 def register_micro() -> None:
     """Make ``micro`` a backbone like ``nano``, much smaller."""
     BACKBONES["micro"] = BackboneConfig(width=16, depth=4, heads=2, rope_rescale=2.0, layer_scale=1.0)
-    _HEADS["micro"] = HeadConfig(width=8, radius=2, groups=2, output_widths=(8, 8))
+    decoder = HeadConfig(width=8, radius=2, groups=2, output_widths=(8, 8))
+    register_model(Model(name="micro", backbone="micro", decoder=decoder))
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +38,7 @@ def micro() -> Iterator[str]:
     torch.set_num_threads(1)
     yield "micro"
     torch.set_num_threads(threads)
-    del BACKBONES["micro"], _HEADS["micro"]
+    del BACKBONES["micro"], MODELS["micro"]
 
 
 @pytest.fixture

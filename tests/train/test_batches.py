@@ -12,11 +12,11 @@ import pytest
 import torch
 
 from dinoflow_deploy.datasets import SyntheticScenes
-from dinoflow_deploy.train import plan
+from dinoflow_deploy.train import opened_recipe
 from dinoflow_deploy.train.batches import Batch, training_batches, validation_samples
-from dinoflow_deploy.train.plan import plan_training
+from dinoflow_deploy.train.opened_recipe import open_recipe
 from dinoflow_deploy.train.recipe import Recipe, Stage
-from dinoflow_deploy.train.scenes import SceneRenderer
+from dinoflow_deploy.train.torch_scenes import SceneRenderer
 from tests.train.micro import micro_recipe
 
 pytestmark = pytest.mark.slow
@@ -25,7 +25,7 @@ Step = tuple[Stage, Batch]
 
 
 def _steps(recipe: Recipe, first: int = 0, rank: int = 0, world_size: int = 1) -> list[Step]:
-    return list(training_batches(plan_training(recipe), first, rank, world_size, torch.device("cpu")))
+    return list(training_batches(open_recipe(recipe), first, rank, world_size, torch.device("cpu")))
 
 
 def _assert_same(first: Batch, second: Batch) -> None:
@@ -97,7 +97,7 @@ def test_loader_processes_change_nothing(tmp_path, recipe, workers, opencv_threa
         _steps(recipe), _steps(micro_recipe(tmp_path, workers=workers)), strict=True
     ):
         _assert_same(alone, loaded)
-    held_out = plan_training(recipe).held_out
+    held_out = open_recipe(recipe).held_out
     pairs = [list(validation_samples(held_out, 0, 1, count)) for count in (0, workers)]
     for (name, alone), (other_name, loaded) in zip(*pairs, strict=True):
         assert name == other_name
@@ -112,7 +112,7 @@ def test_no_global_generator_is_drawn_from(tmp_path, micro, workers):
     torch.manual_seed(1)
     before = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()  # noqa: NPY002
     _steps(recipe, 8)
-    list(validation_samples(plan_training(recipe).held_out, 0, 1, workers))
+    list(validation_samples(open_recipe(recipe).held_out, 0, 1, workers))
     assert torch.equal(torch.get_rng_state(), before[0])
     assert np.random.get_state()[1].tolist() == before[1]  # noqa: NPY002
     assert random.getstate() == before[2]
@@ -128,7 +128,7 @@ def test_the_global_generator_does_not_change_the_data(recipe):
 
 def test_ctrl_c_leaves_loader_processes_at_work(tmp_path, micro, at_a_terminal):
     """It is sent to the whole process group, while the training process wants to finish its step."""
-    batches = training_batches(plan_training(micro_recipe(tmp_path, workers=1)), 0, 0, 1, torch.device("cpu"))
+    batches = training_batches(open_recipe(micro_recipe(tmp_path, workers=1)), 0, 0, 1, torch.device("cpu"))
     received = [next(batches)]
     for worker in multiprocessing.active_children():
         assert worker.pid is not None
@@ -139,7 +139,7 @@ def test_ctrl_c_leaves_loader_processes_at_work(tmp_path, micro, at_a_terminal):
 
 @pytest.mark.parametrize(("world_size", "shares"), [(1, [3]), (2, [2, 1]), (3, [1, 1, 1])])
 def test_validation_pairs_are_shared_out_once_each(recipe, world_size, shares):
-    held_out = plan_training(recipe).held_out
+    held_out = open_recipe(recipe).held_out
     parts = [list(validation_samples(held_out, rank, world_size, 0)) for rank in range(world_size)]
     assert [len(part) for part in parts] == shares
     names = sorted(sample.name for part in parts for _, sample in part)
@@ -184,7 +184,7 @@ def test_torch_draws_where_it_is_asked_to_and_on_a_gpu_unless_asked_not_to(recip
     section = dataclasses.replace(section, renderer="numpy")
     assert not section.drawn_by_torch("cuda")
     assert by_torch.stages[0].synthetic.drawn_by_torch("cpu")
-    assert all(isinstance(each.pairs, SyntheticScenes) for each in plan_training(by_torch).held_out)
+    assert all(isinstance(each.pairs, SyntheticScenes) for each in open_recipe(by_torch).held_out)
 
 
 def test_that_torch_draws_is_said_and_of_how_many_photographs(by_torch, tmp_path, monkeypatch):
@@ -193,10 +193,10 @@ def test_that_torch_draws_is_said_and_of_how_many_photographs(by_torch, tmp_path
     stage = by_torch.stages[0]
     section = dataclasses.replace(stage.synthetic, textures=str(tmp_path))
     changed = dataclasses.replace(by_torch, stages=(dataclasses.replace(stage, synthetic=section),))
-    (planned,) = plan_training(changed).stages
+    (planned,) = open_recipe(changed).stages
     said = "scenes drawn by torch on cpu, without loader processes"
     assert planned.describe_device(torch.device("cpu")) == said
-    monkeypatch.setattr(plan, "MOST_PHOTOGRAPHS", 2)
+    monkeypatch.setattr(opened_recipe, "MOST_PHOTOGRAPHS", 2)
     assert planned.describe_device(torch.device("cpu")) == f"{said}, from 2 of the 3 photographs"
     numpy = dataclasses.replace(section, renderer="numpy")
     assert (

@@ -22,7 +22,7 @@ from dinoflow_deploy.train import compilation, trainer
 from dinoflow_deploy.train.batches import validation_samples
 from dinoflow_deploy.train.distributed import Process, gather_objects, launch, process_group, share_buffers
 from dinoflow_deploy.train.model import FlowModel, FlowModelConfig, load_model, save_model
-from dinoflow_deploy.train.plan import plan_training
+from dinoflow_deploy.train.opened_recipe import open_recipe
 from dinoflow_deploy.train.validation import Validation, validate
 from tests.train.micro import CPU, compiled_recipe, micro_recipe, register_micro
 
@@ -98,7 +98,7 @@ def test_processes_train_one_model(tmp_path, pool, micro):
     assert models[-1] == _digest(load_file(tmp_path / "run/last.safetensors"))
     # What was measured is what was saved.
     recipe = micro_recipe(tmp_path)
-    pairs = validation_samples(plan_training(recipe).held_out, 0, 1, 0)
+    pairs = validation_samples(open_recipe(recipe).held_out, 0, 1, 0)
     result = validate(load_model(tmp_path / "run/last.safetensors"), pairs, CPU)
     assert errors[-1] == pytest.approx(result.epe, rel=1e-4)
 

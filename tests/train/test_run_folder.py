@@ -73,7 +73,7 @@ def test_a_folder_that_cannot_be_locked_is_not_called_busy(tmp_path, monkeypatch
     def no_locks(*_: object) -> None:
         raise OSError(37, os.strerror(37))
 
-    monkeypatch.setattr("fcntl.lockf", no_locks)
+    monkeypatch.setattr("fcntl.flock", no_locks)
     with pytest.raises(OSError, match="No locks available"), RunFolder(tmp_path).locked():
         pass
 

@@ -23,7 +23,7 @@ from dinoflow_deploy.train.checkpoint import save_checkpoint
 from dinoflow_deploy.train.distributed import Process
 from dinoflow_deploy.train.model import FlowModel, FlowModelConfig, load_model, save_model
 from dinoflow_deploy.train.objective import Objective
-from dinoflow_deploy.train.plan import TrainingPlan, plan_training
+from dinoflow_deploy.train.opened_recipe import OpenedRecipe, open_recipe
 from dinoflow_deploy.train.recipe import Recipe, Stage
 from dinoflow_deploy.train.run_folder import RunFolder
 from dinoflow_deploy.train.trainer import TrainingResult, train
@@ -69,8 +69,8 @@ def _changed_batch(monkeypatch: pytest.MonkeyPatch, step: int, change: Callable[
     """Change the batch of one step of every run."""
     original = trainer.training_batches
 
-    def batches(plan: TrainingPlan, first: int, *place: Any) -> Iterator[tuple[Stage, Batch]]:
-        for index, (stage, batch) in enumerate(original(plan, first, *place), first):
+    def batches(opened: OpenedRecipe, first: int, *place: Any) -> Iterator[tuple[Stage, Batch]]:
+        for index, (stage, batch) in enumerate(original(opened, first, *place), first):
             if index == step:
                 change(batch)
             yield stage, batch
@@ -100,7 +100,7 @@ def test_the_same_run_twice_gives_the_same_weights(tmp_path, recipe, whole):
 
 def test_loss_falls_on_a_problem_that_stays_the_same(tmp_path, micro, monkeypatch):
     recipe = micro_recipe(tmp_path, steps="40", learning_rate="1e-2", every="1000", checkpoint_every="1000")
-    stage, batch = next(trainer.training_batches(plan_training(recipe), 40, 0, 1, CPU.device))
+    stage, batch = next(trainer.training_batches(open_recipe(recipe), 40, 0, 1, CPU.device))
     assert stage.flow_weight == 1.0
     monkeypatch.setattr(trainer, "training_batches", lambda *_, **__: iter([(stage, batch)] * 80))
     recorder = Recorder()

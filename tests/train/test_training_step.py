@@ -12,7 +12,7 @@ from dinoflow_deploy.train.batches import Batch, training_batches
 from dinoflow_deploy.train.distributed import Process
 from dinoflow_deploy.train.model import FlowModel, FlowModelConfig
 from dinoflow_deploy.train.objective import Objective
-from dinoflow_deploy.train.plan import plan_training
+from dinoflow_deploy.train.opened_recipe import open_recipe
 from dinoflow_deploy.train.recipe import Recipe, Stage
 from dinoflow_deploy.train.training_step import TrainingStep, training_state
 from tests.train.micro import CPU, micro_recipe
@@ -32,7 +32,7 @@ class _Reads(TorchDispatchMode):
 
 def _step(recipe: Recipe, process: Process) -> tuple[TrainingStep, Stage, Batch]:
     state = training_state(FlowModel(FlowModelConfig(recipe.model.backbone)), recipe, process)
-    stage, batch = next(training_batches(plan_training(recipe), 4, 0, 1, device=process.device))
+    stage, batch = next(training_batches(open_recipe(recipe), 4, 0, 1, device=process.device))
     return TrainingStep(recipe, process, state), stage, batch
 
 

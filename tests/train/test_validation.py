@@ -52,9 +52,9 @@ def test_metrics_are_those_of_all_pixels_pooled():
     result = validate(model, pairs, CPU)
     # Pairs below each other: pooled pixels are the pixels of one tall image.
     predicted = np.concatenate([_predict(model, sample) for _, sample in pairs])
-    target = np.concatenate([sample.flow for _, sample in pairs])
+    truth = np.concatenate([sample.flow for _, sample in pairs])
     valid = np.concatenate([sample.valid for _, sample in pairs])
-    expected = evaluate_flow(predicted, target, valid)
+    expected = evaluate_flow(predicted, truth, valid)
     found = result.accuracy["noise"].everything
     assert found.pixels == expected.pixels == valid.sum()
     assert result.epe == found.epe == pytest.approx(expected.epe, rel=1e-12)

@@ -7,7 +7,8 @@ from itertools import pairwise
 import numpy as np
 
 from dinoflow_deploy.engines import EngineDescription, FlowEngine, InputRange
-from dinoflow_deploy.video.frame_source import Frame, FrameSource, Image, Selection
+from dinoflow_deploy.flow.arrays import Image
+from dinoflow_deploy.video.frame_source import Frame, FrameSource, Selection
 
 
 def square_moves(size: tuple[int, int], side: int, shift: int, frames: int) -> tuple[np.ndarray, ...]:

@@ -18,9 +18,9 @@ class SizedEngine(ConstantEngine):
         super().__init__(u=3, v=2)
         self.sizes = []
 
-    def __call__(self, frame1, frame2):
-        self.sizes.append((frame1.shape[1], frame1.shape[0]))
-        return super().__call__(frame1, frame2)
+    def prepare_frame(self, frame):
+        self.sizes.append((frame.shape[1], frame.shape[0]))
+        return super().prepare_frame(frame)
 
 
 @pytest.mark.parametrize(("width", "height"), [(96, 70), (97, 71), (24, 21)])
@@ -47,7 +47,7 @@ def test_frames_are_shrunk_once_and_flow_is_in_pixels_of_the_frames():
         assert flow.shape == (64, 96, 2)
         np.testing.assert_allclose(flow[..., 0], 6)
         np.testing.assert_allclose(flow[..., 1], 4)
-    assert engine.sizes == [(48, 32)] * 2
+    assert engine.sizes == [(48, 32)] * 3
     assert flow_of.size == (48, 32)
 
 
@@ -56,7 +56,7 @@ def test_without_a_limit_or_below_it_flow_is_the_engines():
     for max_side in (None, 48, 480):
         engine = SizedEngine()
         np.testing.assert_array_equal(PairFlow(engine, max_side)(*frames).flow[0, 0], [3, 2])
-        assert engine.sizes == [(48, 32)]
+        assert engine.sizes == [(48, 32)] * 2
 
 
 def test_a_clip_is_drawn_and_saved_at_its_own_size(tmp_path):

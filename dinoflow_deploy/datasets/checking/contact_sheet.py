@@ -5,12 +5,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from dinoflow_deploy.atomic import atomic_file, check_file
 from dinoflow_deploy.datasets.sample import FlowSample
 from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.flow import flow_to_rgb
+from dinoflow_deploy.flow.arrays import Image
 
 _WIDTH = 400  # of each of the three pictures in a row
 _CAPTION = 26
@@ -62,7 +62,7 @@ def _check_suffix(path: Path) -> None:
         raise InputError(f"{path}: a sheet is written as .png or .jpg")
 
 
-def _row(sample: FlowSample) -> NDArray[np.uint8]:
+def _row(sample: FlowSample) -> Image:
     longest = float(np.linalg.norm(sample.flow[sample.valid], axis=-1).max(initial=0))
     flow = flow_to_rgb(sample.flow, max_flow=max(longest, 1e-3), valid=sample.valid)
     height = max(1, round(_WIDTH * flow.shape[0] / flow.shape[1]))

@@ -72,11 +72,11 @@ def bent_flow(flow: Field, bend: Field) -> Field:
         bend: As `random_bend` gives it.
     """
     start = _pixels(*bend.shape[:2])
-    target = start + flow
-    position = target
+    end = start + flow
+    position = end
     for _ in range(SEARCH_STEPS):
         inside = np.clip(position, 0, np.array(bend.shape[1::-1], np.float32) - 1)
-        position = target - _bilinear(bend, inside)
+        position = end - _bilinear(bend, inside)
     return np.asarray(position - start, np.float32)
 
 

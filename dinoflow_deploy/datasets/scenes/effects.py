@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dinoflow_deploy.datasets.scenes.scene_config import SceneConfig
+from dinoflow_deploy.flow.arrays import Image
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +45,7 @@ def random_effects(rng: np.random.Generator, config: SceneConfig) -> Effects:
     return Effects(blur, tuple(gain), tuple(offset), gamma, noise)
 
 
-def apply_effects(
-    frame: NDArray[np.uint8], effects: Effects, progress: float, rng: np.random.Generator
-) -> NDArray[np.uint8]:
+def apply_effects(frame: Image, effects: Effects, progress: float, rng: np.random.Generator) -> Image:
     """One frame with its effects.
 
     Args:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from dinoflow_deploy.datasets.scenes.motion import Matrix
 from dinoflow_deploy.datasets.scenes.shapes import Shape
+from dinoflow_deploy.flow.arrays import Flow, Image, Mask
 
 SUBPIXEL_BITS = 4
 
@@ -23,7 +24,7 @@ class Layer:
         shape: Contours in the layer's own coordinates; None covers everything.
     """
 
-    texture: NDArray[np.uint8]
+    texture: Image
     to_texture: Matrix
     shape: Shape | None
 
@@ -36,7 +37,7 @@ class Layer:
 
 def render(
     layers: Sequence[Layer], poses: Sequence[Matrix], height: int, width: int
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+) -> tuple[Image, NDArray[np.uint8]]:
     """Paints layers over one another, the first at the back.
 
     Args:
@@ -56,9 +57,7 @@ def render(
     return frame, numbers
 
 
-def _paint(
-    frame: NDArray[np.uint8], numbers: NDArray[np.uint8], layer: Layer, pose: Matrix, number: int
-) -> None:
+def _paint(frame: Image, numbers: NDArray[np.uint8], layer: Layer, pose: Matrix, number: int) -> None:
     assert layer.shape is not None, "only the first layer covers everything"
     contours = [contour @ pose[:2, :2].T + pose[:2, 2] for contour in layer.shape]
     box = _bounding_box(np.concatenate(contours), frame.shape[1], frame.shape[0])
@@ -123,10 +122,8 @@ def flow_between(
     return flow
 
 
-def occlusion(
-    flow: NDArray[np.float32], numbers1: NDArray[np.uint8], numbers2: NDArray[np.uint8]
-) -> NDArray[np.bool_]:
-    """Where a pixel's target is outside frame 2, or behind a layer nearer than its own.
+def occlusion(flow: Flow, numbers1: NDArray[np.uint8], numbers2: NDArray[np.uint8]) -> Mask:
+    """Where a pixel moves outside frame 2, or behind a layer nearer than its own.
 
     Args:
         flow: `float32 [H, W, 2]`, px.
@@ -144,5 +141,5 @@ def occlusion(
     row = np.rint(y).clip(0, height - 1).astype(np.intp)
     # A lower number there is the rim of the pixel's own layer, rounded: the layer itself is in front.
     hidden = numbers2[row, column] > numbers1
-    occluded: NDArray[np.bool_] = outside | hidden
+    occluded: Mask = outside | hidden
     return occluded

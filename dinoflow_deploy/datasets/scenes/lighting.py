@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from dinoflow_deploy.datasets.scenes.motion import polar
 from dinoflow_deploy.datasets.scenes.scene_config import SceneConfig
 from dinoflow_deploy.datasets.scenes.shapes import random_shape
+from dinoflow_deploy.flow.arrays import Image
 
 Light = NDArray[np.float32]
 
@@ -43,7 +44,7 @@ def random_lights(rng: np.random.Generator, config: SceneConfig) -> tuple[Light,
     return lights[0], lights[1]
 
 
-def lit(frame: NDArray[np.uint8], light: Light) -> NDArray[np.uint8]:
+def lit(frame: Image, light: Light) -> Image:
     """A frame `uint8 [H, W, 3]` under a light `float32 [H, W]`."""
     return np.asarray(np.rint(frame * light[..., None]), np.uint8)
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from dinoflow_deploy.datasets.frames import read_frames
 from dinoflow_deploy.errors import FileFormatError, InputError
+from dinoflow_deploy.flow.arrays import Image
 from dinoflow_deploy.images.image_files import IMAGE_SUFFIXES
 from dinoflow_deploy.system.system_errors import explain
 
@@ -40,19 +41,19 @@ class PhotographPool:
 
     def __init__(self, files: tuple[Path, ...]) -> None:
         self.files = files
-        self._kept: OrderedDict[Path, NDArray[np.uint8]] = OrderedDict()
+        self._kept: OrderedDict[Path, Image] = OrderedDict()
         self._bytes = 0
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Read again in another process, not sent to it.
         return (PhotographPool, (self.files,))
 
-    def texture(self, rng: np.random.Generator, height: int, width: int) -> NDArray[np.uint8]:
+    def texture(self, rng: np.random.Generator, height: int, width: int) -> Image:
         """A texture `uint8 [h, w, 3]` with h and w at most the size asked for and that of a photograph."""
         shrunk = self.cut(rng, int(rng.integers(len(self.files))), height, width)
         return np.asarray(cv2.transform(shrunk, _tint(rng)), np.uint8)
 
-    def cut(self, rng: np.random.Generator, index: int, height: int, width: int) -> NDArray[np.uint8]:
+    def cut(self, rng: np.random.Generator, index: int, height: int, width: int) -> Image:
         """The same of one photograph, in its own colours."""
         photograph = self._read(self.files[index])
         if rng.random() < 0.5:
@@ -69,7 +70,7 @@ class PhotographPool:
             cv2.resize(np.ascontiguousarray(part), size, interpolation=cv2.INTER_AREA), np.uint8
         )
 
-    def background(self, rng: np.random.Generator, height: int, width: int) -> NDArray[np.uint8]:
+    def background(self, rng: np.random.Generator, height: int, width: int) -> Image:
         """A texture for what lies behind everything: a photograph as any other."""
         return self.texture(rng, height, width)
 
@@ -80,7 +81,7 @@ class PhotographPool:
             digest.update(hashlib.sha256(file.read_bytes()).digest())
         return digest.hexdigest()
 
-    def _read(self, file: Path) -> NDArray[np.uint8]:
+    def _read(self, file: Path) -> Image:
         if file in self._kept:
             self._kept.move_to_end(file)
             return self._kept[file]
@@ -154,7 +155,7 @@ def _fault(file: Path) -> str | None:
     return None
 
 
-def _read(file: Path) -> NDArray[np.uint8]:
+def _read(file: Path) -> Image:
     (photograph,) = read_frames(file)
     height, width = photograph.shape[:2]
     # A panorama is not made too narrow for a texture.

@@ -18,6 +18,7 @@ from dinoflow_deploy.datasets.scenes.synthetic_folder import synthetic_folder
 from dinoflow_deploy.datasets.scenes.synthetic_scenes import SyntheticScenes, check_seed
 from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.flow import write_flow
+from dinoflow_deploy.flow.arrays import Image
 from dinoflow_deploy.progress import NoProgress, Progress
 
 MAX_PAIRS = 99_999  # FlyingChairs numbers its pairs in five digits
@@ -208,7 +209,7 @@ def _both_passes(scenes: Scenes, frames: int, **options: Any) -> tuple[Synthetic
     )
 
 
-def _write_image(path: Path, image: NDArray[np.uint8]) -> None:
+def _write_image(path: Path, image: Image) -> None:
     # OpenCV takes blue, green, red.
     _write_encoded(path, image if image.ndim == 2 else image[..., ::-1])
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from dinoflow_deploy.datasets.scenes.patterns import PATTERNS, clouds
 from dinoflow_deploy.datasets.scenes.random_streams import Stream, generator
+from dinoflow_deploy.flow.arrays import Image
 
 POOL_SIZE = 192
 PATTERN_SIDE = 512
@@ -19,11 +20,11 @@ PATTERN_BLUR = 0.8
 class Textures(Protocol):
     """Where the looks of a scene come from."""
 
-    def texture(self, rng: np.random.Generator, height: int, width: int) -> NDArray[np.uint8]:
+    def texture(self, rng: np.random.Generator, height: int, width: int) -> Image:
         """A colour texture `uint8 [h, w, 3]` with h and w at most the size asked for."""
         ...
 
-    def background(self, rng: np.random.Generator, height: int, width: int) -> NDArray[np.uint8]:
+    def background(self, rng: np.random.Generator, height: int, width: int) -> Image:
         """The same for what lies behind everything."""
         ...
 
@@ -40,30 +41,30 @@ class TexturePool:
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
-        self._patterns: dict[int, NDArray[np.uint8]] = {}
+        self._patterns: dict[int, Image] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The patterns are cheaper to make again than to send to another process.
         return (texture_pool, (self._seed,))
 
-    def pattern(self, index: int) -> NDArray[np.uint8]:
+    def pattern(self, index: int) -> Image:
         """One pattern of the pool, `uint8 [512, 512]`; not to be written to."""
         if index not in self._patterns:
             self._patterns[index] = _make_pattern(generator(self._seed, Stream.PATTERN, index))
         return self._patterns[index]
 
-    def texture(self, rng: np.random.Generator, height: int, width: int) -> NDArray[np.uint8]:
+    def texture(self, rng: np.random.Generator, height: int, width: int) -> Image:
         """A colour texture `uint8 [h, w, 3]` with h and w at most the size asked for and 512 px."""
         height, width = min(height, PATTERN_SIDE), min(width, PATTERN_SIDE)
         grey = cv2.merge([self._crop(rng, height, width) for _ in range(3)])
         return np.asarray(cv2.transform(grey, _colour_matrix(rng)), np.uint8)
 
-    def background(self, rng: np.random.Generator, height: int, width: int) -> NDArray[np.uint8]:
+    def background(self, rng: np.random.Generator, height: int, width: int) -> Image:
         """A texture or, as often, a collage, of the size that `texture` has."""
         make = self.collage if rng.random() < 0.5 else self.texture
         return make(rng, height, width)
 
-    def collage(self, rng: np.random.Generator, height: int, width: int) -> NDArray[np.uint8]:
+    def collage(self, rng: np.random.Generator, height: int, width: int) -> Image:
         """Two textures of different colour side by side along a ragged border, as `texture` else."""
         first = self.texture(rng, height, width)
         second = self.texture(rng, height, width)
@@ -72,7 +73,7 @@ class TexturePool:
         weight = cv2.GaussianBlur(mask, (0, 0), PATTERN_BLUR).astype(np.float32) / 255
         return np.asarray(cv2.blendLinear(first, second, weight, 1 - weight), np.uint8)
 
-    def _crop(self, rng: np.random.Generator, height: int, width: int) -> NDArray[np.uint8]:
+    def _crop(self, rng: np.random.Generator, height: int, width: int) -> Image:
         pattern = self.pattern(int(rng.integers(POOL_SIZE)))
         top = int(rng.integers(PATTERN_SIDE - height + 1))
         left = int(rng.integers(PATTERN_SIDE - width + 1))
@@ -86,14 +87,14 @@ def texture_pool(seed: int) -> TexturePool:
     return TexturePool(seed)
 
 
-def _make_pattern(rng: np.random.Generator) -> NDArray[np.uint8]:
+def _make_pattern(rng: np.random.Generator) -> Image:
     make = PATTERNS[int(rng.integers(len(PATTERNS)))]
     pattern = _standardise(make(rng, PATTERN_SIDE))
     if rng.random() < 0.7:
         grain = _standardise(clouds(rng, PATTERN_SIDE, decay=rng.uniform(0.0, 0.5)))
         pattern = pattern + rng.uniform(0.05, 0.5) * grain
     smooth = np.asarray(cv2.GaussianBlur(pattern, (0, 0), PATTERN_BLUR), np.float32)
-    levels: NDArray[np.uint8] = np.clip(127.5 + 55 * smooth, 0, 255).astype(np.uint8)
+    levels: Image = np.clip(127.5 + 55 * smooth, 0, 255).astype(np.uint8)
     return levels
 
 

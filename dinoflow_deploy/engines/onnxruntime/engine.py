@@ -8,9 +8,11 @@ import onnxruntime
 
 from dinoflow_deploy.bundles.bundle import Bundle
 from dinoflow_deploy.bundles.input_range import MINIMUM_SIDE, AxisRange, InputRange
+from dinoflow_deploy.engines.backend import Backend
 from dinoflow_deploy.engines.base import EngineDescription, FlowEngine
 from dinoflow_deploy.engines.devices import Device
 from dinoflow_deploy.engines.frames import Tensor
+from dinoflow_deploy.engines.onnxruntime.backend import BACKEND
 from dinoflow_deploy.engines.onnxruntime.data_files import data_file_problem
 from dinoflow_deploy.engines.onnxruntime.memory import shrink_shared_arena, use_shared_arena
 from dinoflow_deploy.engines.onnxruntime.packages import cuda_fix
@@ -47,7 +49,7 @@ class OnnxRuntimeEngine(FlowEngine):
         EngineError: ONNX Runtime cannot run the model.
     """
 
-    backend: ClassVar[str] = "onnxruntime"
+    row: ClassVar[Backend] = BACKEND
 
     def __init__(
         self,
@@ -66,7 +68,7 @@ class OnnxRuntimeEngine(FlowEngine):
         super().__init__(
             EngineDescription(
                 model=bundle.manifest.model.name if bundle else path.stem,
-                backend=self.backend,
+                backend=self.row.name,
                 device=str(chosen),
                 provider=provider,
                 precision=bundle.manifest.precision if bundle else precision,
@@ -172,7 +174,8 @@ def _check_all_on_provider(session: Any, path: Path, provider: str) -> None:
         shown = ", ".join(left[:5]) + (", ..." if len(left) > 5 else "")
         raise DeviceError(
             f"{len(left)} nodes of {path} would work on the CPU for each frame, since {provider} leaves "
-            f"them: {shown}. Export the model as fp32, or use the backend 'onnxruntime' on the device 'cpu'"
+            f"them: {shown}. Export the model as fp32, or use the backend '{BACKEND.name}' on the device "
+            "'cpu'"
         )
 
 

@@ -19,7 +19,7 @@ import onnxruntime
 
 from dinoflow_deploy.bundles.manifest import FileInfo
 from dinoflow_deploy.system.optional import is_installed
-from dinoflow_deploy.system.user_cache import user_cache
+from dinoflow_deploy.system.user_folders import user_cache
 
 CPU: Final = "CPUExecutionProvider"
 CUDA: Final = "CUDAExecutionProvider"

@@ -7,10 +7,12 @@ from typing import ClassVar, Final
 
 import onnxruntime
 
+from dinoflow_deploy.engines.backend import Backend
 from dinoflow_deploy.engines.devices import Device
 from dinoflow_deploy.engines.onnxruntime.engine import OnnxRuntimeEngine
 from dinoflow_deploy.engines.onnxruntime.packages import cuda_fix
 from dinoflow_deploy.engines.onnxruntime.providers import TENSORRT, provider_problem
+from dinoflow_deploy.engines.onnxruntime.tensorrt_backend import BACKEND
 from dinoflow_deploy.errors import DeviceError
 from dinoflow_deploy.system.optional import install_command
 
@@ -42,7 +44,7 @@ class OnnxRuntimeTensorRTEngine(OnnxRuntimeEngine):
         EngineError: ONNX Runtime cannot run the model.
     """
 
-    backend: ClassVar[str] = "onnxruntime-tensorrt"
+    row: ClassVar[Backend] = BACKEND
 
     def _choose(self, device: Device) -> tuple[Device, str]:
         if device.kind == "cpu":

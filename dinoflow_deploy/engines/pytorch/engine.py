@@ -5,9 +5,10 @@ from pathlib import Path
 import torch
 
 from dinoflow_deploy.bundles.input_range import InputRange
-from dinoflow_deploy.engines.base import EngineDescription
+from dinoflow_deploy.engines.base import EngineDescription, PreparedFrame
 from dinoflow_deploy.engines.devices import Device
-from dinoflow_deploy.engines.frames import Frames, Tensor
+from dinoflow_deploy.engines.frames import Tensor
+from dinoflow_deploy.engines.pytorch.backend import BACKEND
 from dinoflow_deploy.engines.pytorch.module_engine import TYPES, ModuleEngine, choose_device
 from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.models.published import PublishedModel
@@ -51,8 +52,8 @@ class PyTorchEngine(ModuleEngine[FlowModel]):
             loaded,
             chosen,
             EngineDescription(
-                model=loaded.config.backbone,
-                backend="pytorch",
+                model=loaded.config.name,
+                backend=BACKEND.name,
                 device=str(chosen),
                 provider="eager" if precision == "fp32" else "eager, autocast",
                 precision=precision,
@@ -62,8 +63,8 @@ class PyTorchEngine(ModuleEngine[FlowModel]):
             convert_colors=convert_colors,
         )
 
-    def _compute_bidirectional(self, frames: Frames) -> Tensor:
-        prepared = self._prepared(frames, frames[::-1])
+    def _compute_bidirectional(self, first: PreparedFrame, second: PreparedFrame) -> Tensor:
+        prepared = self._paired([first, second], [second, first])
         return self.finish(prepared, self._infer(prepared, self._run_bidirectional))
 
     def _run_bidirectional(self, images: Tensor, _reversed: Tensor) -> Tensor:
@@ -80,4 +81,4 @@ def _load(model: FlowModel | Path | PublishedModel) -> tuple[FlowModel, Path | N
     if isinstance(model, Path):
         return load_model(model), model
     backbone, head = model.fetch()
-    return FlowModel.from_pretrained(FlowModelConfig(model.name), backbone, head), head
+    return FlowModel.from_pretrained(FlowModelConfig.named(model.name), backbone, head), head

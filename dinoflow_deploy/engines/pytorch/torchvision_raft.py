@@ -10,10 +10,11 @@ from typing import Any, Final
 import torch
 
 from dinoflow_deploy.bundles.input_range import AxisRange, InputRange
-from dinoflow_deploy.engines.base import EngineDescription, PreparedBatch
+from dinoflow_deploy.engines.base import EngineDescription
 from dinoflow_deploy.engines.devices import Device
-from dinoflow_deploy.engines.frames import Frames, Tensor, to_tensor
+from dinoflow_deploy.engines.frames import Tensor
 from dinoflow_deploy.engines.pytorch.module_engine import ModuleEngine, choose_device
+from dinoflow_deploy.engines.pytorch.torchvision_backend import BACKEND
 from dinoflow_deploy.errors import EngineError, FileFormatError, MissingPackageError, ModelError
 from dinoflow_deploy.flow.padding import Padding
 from dinoflow_deploy.system.optional import is_installed
@@ -66,7 +67,7 @@ class TorchvisionRaftEngine(ModuleEngine["_LastFlow"]):
             chosen,
             EngineDescription(
                 model=name,
-                backend="torchvision",
+                backend=BACKEND.name,
                 device=str(chosen),
                 provider=f"eager, {UPDATES} updates",
                 precision="fp32",
@@ -81,14 +82,11 @@ class TorchvisionRaftEngine(ModuleEngine["_LastFlow"]):
         with self._one_at_a_time:
             return super()._run(images1, images2)
 
-    def _prepared(self, frames1: Frames, frames2: Frames) -> PreparedBatch:
-        count, height, width = frames1.shape[:3]
+    def _layout(self, count: int, height: int, width: int) -> tuple[Padding, int]:
         # Refuses what every other engine refuses.
-        self.describe().inputs.padding(height, width)
+        super()._layout(count, height, width)
         padded = (max(-(-side // _STRIDE) * _STRIDE, _SMALLEST) for side in (height, width))
-        padding = Padding(height, width, *padded)
-        images1, images2 = (to_tensor(frames, padding, count) for frames in (frames1, frames2))
-        return PreparedBatch(images1, images2, padding, count)
+        return Padding(height, width, *padded), count
 
 
 class _LastFlow(torch.nn.Module):

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from dinoflow_deploy.bundles.manifest import MANIFEST_NAME, Manifest
+from dinoflow_deploy.engines.backend import Source
 from dinoflow_deploy.engines.devices import Device
 from dinoflow_deploy.engines.tensorrt.cuda import gpu_is_usable
 from dinoflow_deploy.errors import FileFormatError
@@ -22,17 +23,19 @@ def planned_flavours(folder: Path) -> tuple[str, ...]:
     return tuple(plan.flavour for plan in manifest.all_of(PlanInfo))
 
 
-def can_run_here(path: Path, device: str) -> bool:
+def can_run_here(source: Source, device: str) -> bool:
     """Whether there are a TensorRT for a bundle's plan and a GPU, and the device is not the CPU.
 
     That the plan is of this version and for this GPU is not asked: a plan that has to be built again is an
     error that says so, and no reason to run something else in its place.
 
     Args:
-        path: Folder of a bundle.
+        source: Folder of a bundle, or a bare plan.
         device: Name of the device that was asked for.
     """
     if Device.parse(device).kind == "cpu":
         return False
-    planned = planned_flavours(path)
+    if not isinstance(source, Path):
+        return False
+    planned = planned_flavours(source)
     return any(flavour.name in planned and flavour.is_installed for flavour in FLAVOURS) and gpu_is_usable()

@@ -4,15 +4,17 @@ from pathlib import Path
 from typing import Any, Final, TypeVar, overload
 
 from dinoflow_deploy.bundles.bundle import Bundle
-from dinoflow_deploy.engines.base import EngineDescription, FlowEngine, PreparedBatch
+from dinoflow_deploy.engines.base import EngineDescription, FlowEngine
 from dinoflow_deploy.engines.devices import Device
-from dinoflow_deploy.engines.frames import Frames, Tensor
+from dinoflow_deploy.engines.frames import Tensor
+from dinoflow_deploy.engines.tensorrt.backend import BACKEND
 from dinoflow_deploy.engines.tensorrt.cuda import Cuda
 from dinoflow_deploy.engines.tensorrt.device_arrays import DeviceArray, DeviceView, view_of
 from dinoflow_deploy.engines.tensorrt.plan import Plan, check_tensors, deserialize, find_plan
 from dinoflow_deploy.engines.tensorrt.pool import ContextPool
 from dinoflow_deploy.engines.tensorrt.profiles import Profiles
 from dinoflow_deploy.errors import DeviceError, InputError
+from dinoflow_deploy.flow.padding import Padding
 
 Array = TypeVar("Array")
 _PURPOSE: Final = "running a TensorRT plan"
@@ -74,7 +76,7 @@ class TensorRTEngine(FlowEngine):
         super().__init__(
             EngineDescription(
                 model=plan.name,
-                backend="tensorrt",
+                backend=BACKEND.name,
                 device=str(Device("cuda", self._index)),
                 provider=f"{plan.flavour.title} {trt.__version__}{', CUDA graph' if cuda_graph else ''}",
                 precision=plan.precision,
@@ -138,13 +140,12 @@ class TensorRTEngine(FlowEngine):
             # It alone holds the plan.
             del self._pool
 
-    def _prepared(self, frames1: Frames, frames2: Frames) -> PreparedBatch:
+    def _layout(self, count: int, height: int, width: int) -> tuple[Padding, int]:
         # Here too, because only a plan knows the command that builds one for larger frames.
-        self._profiles.check_largest(*frames1.shape[:3])
-        prepared = super()._prepared(frames1, frames2)
-        batch, _, *sides = prepared.images1.shape
-        self._profiles.choose(batch, *sides)
-        return prepared
+        self._profiles.check_largest(count, height, width)
+        padding, batch = super()._layout(count, height, width)
+        self._profiles.choose(batch, padding.padded_height, padding.padded_width)
+        return padding, batch
 
 
 def _choose_device(device: Device, cuda: Cuda) -> int:

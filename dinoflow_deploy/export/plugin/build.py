@@ -1,9 +1,7 @@
 """Compiling the plugin's library: one call of nvcc, once for each TensorRT."""
 
-import fcntl
 import platform
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +19,7 @@ from dinoflow_deploy.export.plugin.library import (
 )
 from dinoflow_deploy.export.plugin.nvcc import Nvcc, find_host_compiler, find_nvcc
 from dinoflow_deploy.export.plugin.runtime_name import write_alias
+from dinoflow_deploy.system.locks import file_lock
 from dinoflow_deploy.tensorrt.flavours import Flavour
 
 DEFAULT_ARCHITECTURES: Final = (80, 90)
@@ -72,7 +71,7 @@ def build_library(
 def _build_once(build: Build, flavour: Flavour, headers: Headers, nvcc: Nvcc) -> Library:
     target = cache_folder() / build.key
     try:
-        with _only_builder(target.with_suffix(".lock")):
+        with file_lock(target.with_suffix(".lock")):
             if read_library(target) is None:
                 with atomic_folder(target, overwrite=True) as partial:
                     _compile(partial / LIBRARY_NAME, build, headers, nvcc)
@@ -103,11 +102,3 @@ def _compile(library: Path, build: Build, headers: Headers, nvcc: Nvcc) -> None:
     )
     if not library.is_file():
         raise ExportError(f"{nvcc.path} made no library and no complaint: set CUDACXX to another nvcc")
-
-
-@contextmanager
-def _only_builder(lock: Path) -> Iterator[None]:
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as file:
-        fcntl.lockf(file, fcntl.LOCK_EX)
-        yield

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from packaging.version import Version
+
 from dinoflow_deploy.errors import ExportError
 from dinoflow_deploy.tensorrt.flavours import RTX, Flavour
 
@@ -78,7 +80,7 @@ def headers_version(text: str) -> tuple[int, int, int]:
 
 
 def _check_major(headers: Headers, flavour: Flavour, version: str) -> None:
-    major = int(version.partition(".")[0])
+    major = Version(version).major
     accepted = {major, _HEADERS_OF_RTX.get(major, major)} if flavour == RTX else {major}
     if headers.version[0] not in accepted:
         wanted = " or ".join(f"{number}.x" for number in sorted(accepted))

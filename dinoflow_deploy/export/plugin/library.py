@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from dinoflow_deploy.export.plugin.files import LIBRARY_FILES, digest_of
-from dinoflow_deploy.system.user_cache import user_cache
+from dinoflow_deploy.system.user_folders import user_cache
 from dinoflow_deploy.tensorrt.flavours import Flavour
 
 LIBRARY_NAME: Final = "libdinoflow_local_correlation.so"

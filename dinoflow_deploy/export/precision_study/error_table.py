@@ -110,7 +110,7 @@ def measure_errors(
     progress.start("measuring errors", 1 + len(TYPES) * (len(blocks) + 1 + 2 * len(ISLANDS)), "runs")
     compared = _Comparison(model, size, progress)
     table = ErrorTable(
-        model=model.config.backbone,
+        model=model.config.name,
         size=size,
         flow_px=float(compared.flow.norm(dim=1).mean()),
         blocks=(*(compared.block(block) for block in blocks), compared.everything()),

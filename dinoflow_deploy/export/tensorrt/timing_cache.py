@@ -8,15 +8,14 @@ A lock file beside it, ``FILE.lock``, keeps builds that run at once from reading
 over one another's timings: each reads the file again when it is done and adds its own.
 """
 
-import fcntl
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from dinoflow_deploy.atomic import atomic_file, check_writable
 from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.export.tensorrt.toolchain import Toolchain
+from dinoflow_deploy.system.locks import file_lock
 from dinoflow_deploy.tensorrt.log import Log
 
 
@@ -91,10 +90,7 @@ def _kept(path: Path, toolchain: Toolchain, why: str) -> str:
     return f"the timing cache {path} was left as it is, since {toolchain.title} cannot add to it: {why}"
 
 
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _locked(path: Path) -> AbstractContextManager[None]:
     # Of the file itself, by whatever link a build names it.
     file = path.resolve()
-    with file.with_name(f"{file.name}.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    return file_lock(file.with_name(f"{file.name}.lock"))

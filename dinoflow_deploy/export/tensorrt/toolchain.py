@@ -7,7 +7,8 @@ from typing import Final
 
 from dinoflow_deploy.errors import DeviceError, ExportError, InputError
 from dinoflow_deploy.export.tensorrt.options import PlanOptions
-from dinoflow_deploy.system.machine import Gpu, describe_machine
+from dinoflow_deploy.system.gpus import Gpu
+from dinoflow_deploy.system.machine import describe_machine
 from dinoflow_deploy.system.optional import install_command, requirements
 from dinoflow_deploy.tensorrt.flavours import RTX, Flavour, find_flavour, release_of
 

@@ -10,14 +10,14 @@ import struct
 import numpy as np
 
 from dinoflow_deploy.errors import FileFormatError
-from dinoflow_deploy.flow.arrays import FloatArray
+from dinoflow_deploy.flow.arrays import Flow
 
 _HEADER = struct.Struct("<4sii")
 _MAGIC = b"PIEH"
 _UNKNOWN = 1e10
 
 
-def decode(data: bytes) -> FloatArray:
+def decode(data: bytes) -> Flow:
     """Flow as stored, unknown pixels as the huge values the file holds.
 
     Raises:
@@ -40,7 +40,7 @@ def decode(data: bytes) -> FloatArray:
     return values.reshape(height, width, 2).astype(np.float32)
 
 
-def encode(flow: FloatArray) -> bytes:
+def encode(flow: Flow) -> bytes:
     """The file's bytes, both components of unknown pixels 1e10."""
     height, width = flow.shape[:2]
     values = np.where(np.isnan(flow), np.float32(_UNKNOWN), flow).astype("<f4")

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from dinoflow_deploy.errors import FileFormatError
-from dinoflow_deploy.flow.arrays import FloatArray
+from dinoflow_deploy.flow.arrays import Flow
 from dinoflow_deploy.flow.formats.layout import check_layout
 from dinoflow_deploy.system.optional import require
 
 
-def decode(data: bytes) -> FloatArray:
+def decode(data: bytes) -> Flow:
     """Flow as stored.
 
     Raises:

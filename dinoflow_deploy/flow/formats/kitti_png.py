@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from dinoflow_deploy.errors import FileFormatError, InputError
-from dinoflow_deploy.flow.arrays import FloatArray
+from dinoflow_deploy.flow.arrays import Flow
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _COLOR_TYPES = {0: "grey", 2: "RGB", 3: "palette", 4: "grey with alpha", 6: "RGB with alpha"}
@@ -23,7 +23,7 @@ _ZERO = 32768
 _LOWEST, _HIGHEST = -_ZERO / _PER_PIXEL, (65535 - _ZERO) / _PER_PIXEL
 
 
-def decode(data: bytes) -> FloatArray:
+def decode(data: bytes) -> Flow:
     """Flow with NaN at invalid pixels.
 
     Raises:
@@ -85,7 +85,7 @@ def _size(name: bytes, content: bytes) -> tuple[int, int]:
     return width, height
 
 
-def encode(flow: FloatArray) -> bytes:
+def encode(flow: Flow) -> bytes:
     """The file's bytes: values rounded to the nearest 1/64 px, all channels 0 at unknown pixels.
 
     Raises:
@@ -102,7 +102,7 @@ def encode(flow: FloatArray) -> bytes:
     return bytes(data.data)
 
 
-def _check_range(flow: FloatArray) -> None:
+def _check_range(flow: Flow) -> None:
     excess = np.nan_to_num(np.maximum(_LOWEST - flow, flow - _HIGHEST))
     row, column, component = np.unravel_index(np.argmax(excess), flow.shape)
     if excess[row, column, component] > 0:

@@ -7,11 +7,11 @@ from tokenize import TokenError
 import numpy as np
 
 from dinoflow_deploy.errors import FileFormatError
-from dinoflow_deploy.flow.arrays import FloatArray
+from dinoflow_deploy.flow.arrays import Flow
 from dinoflow_deploy.flow.formats.layout import check_layout
 
 
-def decode(data: bytes) -> FloatArray:
+def decode(data: bytes) -> Flow:
     """Flow of any floating-point type, as float32.
 
     Raises:
@@ -36,7 +36,7 @@ def decode(data: bytes) -> FloatArray:
         return values.reshape(shape, order="F" if column_major else "C").astype(np.float32, order="C")
 
 
-def encode(flow: FloatArray) -> bytes:
+def encode(flow: Flow) -> bytes:
     """The file's bytes, float32, NaN at unknown pixels."""
     stream = io.BytesIO()
     np.save(stream, flow, allow_pickle=False)

@@ -10,12 +10,12 @@ import re
 import numpy as np
 
 from dinoflow_deploy.errors import FileFormatError
-from dinoflow_deploy.flow.arrays import FloatArray
+from dinoflow_deploy.flow.arrays import Flow
 
 _HEADER = re.compile(rb"PF[ \t\r]*\n(\d{1,9})[ \t]+(\d{1,9})[ \t\r]*\n([-+.\deE]{1,32})[ \t\r]*\n")
 
 
-def decode(data: bytes) -> FloatArray:
+def decode(data: bytes) -> Flow:
     """Flow of a colour PFM with a scale of 1 or -1.
 
     Refused on purpose: comments and other layouts of the header, which the format does not have and which

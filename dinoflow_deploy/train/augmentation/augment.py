@@ -5,6 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dinoflow_deploy.datasets import FlowSample
+from dinoflow_deploy.flow.arrays import Image
 from dinoflow_deploy.train.augmentation.color_jitter import jitter_pair
 from dinoflow_deploy.train.augmentation.eraser import erase
 from dinoflow_deploy.train.augmentation.settings import Augmentation
@@ -47,6 +48,6 @@ def _crop_labels(
     return crop_labels(sample.flow, sample.valid, geometry)
 
 
-def _noisy(frame: NDArray[np.uint8], deviation: float, generator: np.random.Generator) -> NDArray[np.uint8]:
+def _noisy(frame: Image, deviation: float, generator: np.random.Generator) -> Image:
     noise = generator.standard_normal(frame.shape, dtype=np.float32) * np.float32(deviation)
     return np.asarray(cv2.add(frame, noise, dtype=cv2.CV_8U), np.uint8)

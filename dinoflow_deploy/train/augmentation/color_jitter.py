@@ -7,9 +7,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dinoflow_deploy.flow.arrays import Image
 from dinoflow_deploy.train.augmentation.settings import Augmentation
-
-Frame = NDArray[np.uint8]
 
 _LEVELS = np.arange(256, dtype=np.float64)
 # ITU-R 601-2, as Pillow, OpenCV and torchvision take it.
@@ -36,8 +35,8 @@ class Jitter:
 
 
 def jitter_pair(
-    frame1: Frame, frame2: Frame, settings: Augmentation, generator: np.random.Generator
-) -> tuple[Frame, Frame]:
+    frame1: Image, frame2: Image, settings: Augmentation, generator: np.random.Generator
+) -> tuple[Image, Image]:
     """Both frames in new colours, by one draw or, at times, by one for each.
 
     One draw for both takes its mean grey from both, as RAFT does, which stacks them.
@@ -73,7 +72,7 @@ def draw_jitter(settings: Augmentation, generator: np.random.Generator) -> Jitte
     return Jitter(tuple(name for name in names if getattr(settings, name)), **factors)
 
 
-def apply_jitter(frames: Sequence[Frame], jitter: Jitter) -> list[Frame]:
+def apply_jitter(frames: Sequence[Image], jitter: Jitter) -> list[Image]:
     """Adjusted frames, rounded to whole levels after each adjustment; the mean grey is that of all frames."""
     adjusted = list(frames)
     for name in jitter.order:
@@ -91,26 +90,26 @@ def apply_jitter(frames: Sequence[Frame], jitter: Jitter) -> list[Frame]:
     return adjusted
 
 
-def _mean_grey(frames: Sequence[Frame]) -> float:
+def _mean_grey(frames: Sequence[Image]) -> float:
     pixels = sum(frame.size // 3 for frame in frames)
     return sum(float(_GREY @ cv2.mean(frame)[:3]) * (frame.size // 3) / pixels for frame in frames)
 
 
-def _table(levels: NDArray[np.float64]) -> Frame:
+def _table(levels: NDArray[np.float64]) -> Image:
     return np.clip(np.rint(levels), 0, 255).astype(np.uint8)
 
 
-def _look_up(frame: Frame, table: Frame) -> Frame:
+def _look_up(frame: Image, table: Image) -> Image:
     return np.asarray(cv2.LUT(frame, table), np.uint8)
 
 
-def _saturated(frame: Frame, factor: float) -> Frame:
+def _saturated(frame: Image, factor: float) -> Image:
     """``grey + factor * (pixel - grey)``, one matrix for the three channels."""
     matrix = factor * np.eye(3) + (1 - factor) * np.tile(_GREY, (3, 1))
     return np.asarray(cv2.transform(frame, matrix), np.uint8)
 
 
-def _hue_turned(frame: Frame, turn: float) -> Frame:
+def _hue_turned(frame: Image, turn: float) -> Image:
     """Through HSV with a hue of 256 steps, as Pillow's, which torchvision uses for images."""
     hsv = cv2.cvtColor(frame, cv2.COLOR_RGB2HSV_FULL)
     # In whole steps; the sum of unsigned bytes wraps around, as a hue does.

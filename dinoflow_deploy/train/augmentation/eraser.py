@@ -2,14 +2,12 @@
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from dinoflow_deploy.flow.arrays import Image
 from dinoflow_deploy.train.augmentation.settings import Augmentation
 
 
-def erase(
-    frame2: NDArray[np.uint8], settings: Augmentation, generator: np.random.Generator
-) -> NDArray[np.uint8]:
+def erase(frame2: Image, settings: Augmentation, generator: np.random.Generator) -> Image:
     """Frame 2 with one or more rectangles of its own mean colour, or as it is.
 
     Flow and valid stay: the flow to a hidden place is as true as that to an occluded one. A rectangle's upper

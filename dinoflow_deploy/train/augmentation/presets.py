@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from dinoflow_deploy.errors import InputError
+from dinoflow_deploy.system.dataclass_reader import check_fields
 from dinoflow_deploy.train.augmentation.settings import Augmentation
 
 # RAFT's SparseFlowAugmentor.
@@ -68,7 +69,7 @@ def read_augmentation(table: Mapping[str, Any]) -> Augmentation:
         InputError: No such preset or field, or a value that is missing, of the wrong type or out of range.
     """
     values = {name: value for name, value in table.items() if name != "preset"}
-    _check_types(values)
+    check_fields(Augmentation, values, "augmentation", others=("preset",))
     if "preset" not in table:
         return _without_preset(values)
     name = table["preset"]
@@ -88,23 +89,3 @@ def _without_preset(values: dict[str, Any]) -> Augmentation:
             f"augmentation lacks {', '.join(missing)}: give them, or preset, one of {', '.join(PRESETS)}"
         )
     return Augmentation(**values)
-
-
-def _check_types(values: dict[str, Any]) -> None:
-    known = {field.name: field.type for field in dataclasses.fields(Augmentation)}
-    if unknown := sorted(values.keys() - known.keys()):
-        raise InputError(
-            f"augmentation has unknown keys {', '.join(unknown)}: known are preset, {', '.join(known)}"
-        )
-    # Not by isinstance: true would pass for a whole number.
-    for name, value in values.items():
-        types, wanted = _TYPES[known[name]]
-        if type(value) not in types:
-            raise InputError(f"augmentation: {name} is {value!r}: it must be {wanted}")
-
-
-_TYPES: Final[dict[Any, tuple[tuple[type, ...], str]]] = {
-    int: ((int,), "a whole number"),
-    float: ((int, float), "a number"),
-    bool: ((bool,), "true or false"),
-}

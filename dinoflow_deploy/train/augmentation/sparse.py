@@ -3,12 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from dinoflow_deploy.flow.arrays import BoolArray, FloatArray, known_pixels
+from dinoflow_deploy.flow.arrays import Flow, Mask, known_pixels
 from dinoflow_deploy.train.augmentation.spatial import Geometry, crop_dense_flow, flipped, scaled_flow
 from dinoflow_deploy.train.augmentation.window import AxisWindow
 
 
-def crop_sparse_flow(flow: FloatArray, valid: BoolArray, geometry: Geometry) -> tuple[FloatArray, BoolArray]:
+def crop_sparse_flow(flow: Flow, valid: Mask, geometry: Geometry) -> tuple[Flow, Mask]:
     """Flow and valid of a crop: every valid pixel moves to the nearest pixel of the resized frame.
 
     Where several arrive at one pixel, that of the lowest and there the rightmost row counts, as in RAFT. Two

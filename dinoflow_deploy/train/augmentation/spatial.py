@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dinoflow_deploy.flow.arrays import BoolArray, FloatArray, known_pixels
+from dinoflow_deploy.flow.arrays import Flow, Image, Mask, known_pixels
 from dinoflow_deploy.train.augmentation.scale import draw_scale
 from dinoflow_deploy.train.augmentation.settings import Augmentation
 from dinoflow_deploy.train.augmentation.window import AxisWindow, draw_window
@@ -62,7 +62,7 @@ def draw_geometry(
     return Geometry(rows, columns)
 
 
-def crop_frame(frame: NDArray[np.uint8], geometry: Geometry) -> NDArray[np.uint8]:
+def crop_frame(frame: Image, geometry: Geometry) -> Image:
     """A frame resized, cropped and flipped.
 
     Bilinear without smoothing, as RAFT resizes, between pixel centres: pixel x of the frame is at
@@ -74,7 +74,7 @@ def crop_frame(frame: NDArray[np.uint8], geometry: Geometry) -> NDArray[np.uint8
     return np.asarray(flipped(_resized_crop(frame, geometry), geometry), np.uint8)
 
 
-def crop_dense_flow(flow: FloatArray, valid: BoolArray, geometry: Geometry) -> tuple[FloatArray, BoolArray]:
+def crop_dense_flow(flow: Flow, valid: Mask, geometry: Geometry) -> tuple[Flow, Mask]:
     """Flow and valid of a crop, interpolated as the frames are, with the flow in the crop's pixels.
 
     A pixel is valid where every pixel that has a share in it is. So nothing of an invalid one, whatever it
@@ -113,7 +113,7 @@ def flipped(array: NDArray, geometry: Geometry) -> NDArray:  # type: ignore[type
     return array.copy(order="C") if code is None else np.asarray(cv2.flip(array, code))
 
 
-def scaled_flow(flow: FloatArray, geometry: Geometry) -> FloatArray:
+def scaled_flow(flow: Flow, geometry: Geometry) -> Flow:
     """The flow in pixels of the crop, changed in place."""
     factors = np.array(geometry.flow_factors, np.float32)
     # Rows as long vectors: a loop over two components for each pixel would take ten times as long.

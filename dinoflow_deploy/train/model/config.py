@@ -4,6 +4,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 from dinoflow_deploy.errors import ModelError
+from dinoflow_deploy.models.decoder import HeadConfig
+from dinoflow_deploy.models.registry import MODELS
+
+__all__ = ["BACKBONES", "BackboneConfig", "FlowModelConfig", "HeadConfig", "model_names"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,30 +51,6 @@ class BackboneConfig:
         return first, second, third, fourth
 
 
-@dataclass(frozen=True, slots=True)
-class HeadConfig:
-    """Size of the flow decoder.
-
-    Attributes:
-        width: Channels of the trunk, a multiple of ``groups``.
-        radius: Reach of the cost volume in cells of the stride-16 grid: (2 radius + 1)^2 displacements.
-        groups: Channel groups of DySample, each with its own sampling offsets.
-        output_widths: Channels of the two hidden layers of the output convolution.
-    """
-
-    width: int = 256
-    radius: int = 4
-    groups: int = 4
-    output_widths: tuple[int, int] = (128, 32)
-
-    def __post_init__(self) -> None:
-        """Check the sizes against each other."""
-        if not 1 <= self.radius <= 8:
-            raise ModelError(f"radius is {self.radius}: it must be from 1 to 8")
-        if self.width % self.groups:
-            raise ModelError(f"width is {self.width}: it must be a multiple of groups = {self.groups}")
-
-
 BACKBONES: dict[str, BackboneConfig] = {
     "nano": BackboneConfig(width=128, depth=4, heads=4, rope_rescale=2.0, layer_scale=1.0),
     "small": BackboneConfig(width=192, depth=6, heads=6, rope_rescale=2.0, layer_scale=1.0),
@@ -80,11 +60,6 @@ BACKBONES: dict[str, BackboneConfig] = {
 }
 """Backbones by name: our own ``nano`` and ``small``, and three sizes of DINOv3 (arXiv:2508.10104)."""
 
-_HEADS: dict[str, HeadConfig] = {
-    "nano": HeadConfig(width=32, output_widths=(16, 16)),
-    "small": HeadConfig(width=64, output_widths=(32, 16)),
-}
-
 
 @dataclass(frozen=True, slots=True)
 class FlowModelConfig:
@@ -92,16 +67,32 @@ class FlowModelConfig:
 
     Attributes:
         backbone: A key of ``BACKBONES``.
-        head: Size of the decoder; by default the one that goes with the backbone.
+        head: Size of the decoder; by default that of the model of this name.
+        name: Of the model; by default the backbone's. Several models may have one backbone.
     """
 
     backbone: str = "vits16"
     head: HeadConfig | None = None
+    name: str = ""
 
     def __post_init__(self) -> None:
-        """Check the name and fill in the decoder that goes with it."""
+        """Check the backbone and fill in the name."""
         if self.backbone not in BACKBONES:
             raise ModelError(f"unknown backbone '{self.backbone}': choose one of {', '.join(BACKBONES)}")
+        object.__setattr__(self, "name", self.name or self.backbone)
+
+    @classmethod
+    def named(cls, name: str) -> Self:
+        """The configuration of a model.
+
+        Args:
+            name: Of :func:`model_names`.
+
+        Raises:
+            ModelError: There is no such model.
+        """
+        model = MODELS.get(name)
+        return cls(model.backbone, model.decoder, name) if model else cls(name)
 
     @property
     def backbone_config(self) -> BackboneConfig:
@@ -111,13 +102,19 @@ class FlowModelConfig:
     @property
     def head_config(self) -> HeadConfig:
         """Size of the decoder."""
-        return self.head or _HEADS.get(self.backbone, HeadConfig())
+        model = MODELS.get(self.name)
+        return self.head or (model.decoder if model else HeadConfig())
 
     def to_dict(self) -> dict[str, Any]:
-        """The configuration as JSON types, complete: the decoder is written out."""
+        """The configuration as JSON types, complete: the decoder is written out.
+
+        A name is left out where it is the backbone's, as in files of before models had names of their own.
+        """
         values = asdict(replace(self, head=self.head_config))
         # JSON has no tuples: what is written and what is read back must be equal.
         values["head"]["output_widths"] = list(self.head_config.output_widths)
+        if self.name == self.backbone:
+            del values["name"]
         return values
 
     @classmethod
@@ -130,6 +127,11 @@ class FlowModelConfig:
         try:
             head = dict(values["head"])
             head["output_widths"] = tuple(head["output_widths"])
-            return cls(backbone=values["backbone"], head=HeadConfig(**head))
+            return cls(values["backbone"], HeadConfig(**head), values.get("name", ""))
         except (KeyError, TypeError) as error:
             raise ModelError(f"not a flow model's configuration ({error!r}): {values}") from error
+
+
+def model_names() -> list[str]:
+    """What :meth:`FlowModelConfig.named` takes: models, and backbones that no model is named after."""
+    return list(dict.fromkeys((*MODELS, *BACKBONES)))

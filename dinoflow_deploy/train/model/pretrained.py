@@ -9,10 +9,12 @@ from torch import Tensor
 
 from dinoflow_deploy.errors import FileFormatError, ModelError
 from dinoflow_deploy.models.builtin import builtin_models
-from dinoflow_deploy.models.published import PUBLISHED_BACKBONES, PUBLISHED_HEADS
+from dinoflow_deploy.models.published import PUBLISHED_BACKBONES, published_models
+from dinoflow_deploy.models.registry import MODELS
 from dinoflow_deploy.system.hub import resolve_reference
 from dinoflow_deploy.system.system_errors import check_readable
 from dinoflow_deploy.train.model.backbone_layouts import to_our_names
+from dinoflow_deploy.train.model.config import FlowModelConfig
 from dinoflow_deploy.train.model.flow_model import FlowModel
 from dinoflow_deploy.train.model.strict_load import load_strictly
 
@@ -24,8 +26,7 @@ def load_backbone_weights(model: FlowModel, source: str | Path | None) -> None:
         ModelError: Nothing is published for this backbone, or names or shapes do not fit.
         FileFormatError: The file is missing or damaged.
     """
-    name = model.config.backbone
-    tensors, origin = _read(source or _published(PUBLISHED_BACKBONES, name, "backbone", "--backbone-weights"))
+    tensors, origin = _read(source or _published_backbone(model.config))
     named = to_our_names(tensors, model.config.backbone_config, origin)
     load_strictly(model.backbone, named, origin)
 
@@ -37,8 +38,7 @@ def load_head_weights(model: FlowModel, source: str | Path | None, renames: dict
         ModelError: Nothing is published for this model, or names or shapes do not fit.
         FileFormatError: The file is missing or damaged.
     """
-    name = model.config.backbone
-    tensors, origin = _read(source or _published(PUBLISHED_HEADS, name, "decoder", "--head"))
+    tensors, origin = _read(source or _published_head(model.config.name))
     renamed = _renamed(_part(tensors, "head."), renames, origin)
     load_strictly(model.head, renamed, origin, "Where only names differ, --rename old=new maps them")
 
@@ -53,13 +53,24 @@ def _renamed(tensors: dict[str, Tensor], renames: dict[str, str], origin: str) -
     return renamed
 
 
-def _published(table: dict[str, str], name: str, part: str, option: str) -> str | Path:
-    builtin = builtin_models().get(name)
-    if builtin:
+def _published_backbone(config: FlowModelConfig) -> str | Path:
+    # A model that is new, of a backbone that another one has, begins with that one's.
+    for name in (config.name, config.backbone):
+        if builtin := builtin_models().get(name):
+            return builtin.weights
+    if config.backbone not in PUBLISHED_BACKBONES:
+        raise ModelError(
+            f"no backbone is published for '{config.backbone}': pass a file with --backbone-weights"
+        )
+    return PUBLISHED_BACKBONES[config.backbone]
+
+
+def _published_head(name: str) -> str | Path:
+    if builtin := builtin_models().get(name):
         return builtin.weights
-    if name not in table:
-        raise ModelError(f"no {part} is published for '{name}': pass a file with {option}")
-    return table[name]
+    if name not in published_models():
+        raise ModelError(f"no decoder is published for '{name}': pass a file with --head")
+    return MODELS[name].published
 
 
 def _read(source: str | Path) -> tuple[dict[str, Tensor], str]:

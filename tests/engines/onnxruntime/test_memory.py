@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dinoflow_deploy.engines import load_engine
-from dinoflow_deploy.engines.memory_estimate import RULES
+from dinoflow_deploy.models.registry import MODELS
 
 pytestmark = pytest.mark.slow
 
@@ -40,7 +40,7 @@ def test_a_large_frame_takes_little_more_than_its_scores_and_closing_gives_them_
     # 1.9 times the scores; 3.4 times with an arena of the session's own.
     assert peak - before < 2.5 * SCORES
     assert closed - before < SCORES / 2
-    rule = RULES["nano", "onnxruntime"]
+    rule = MODELS["nano"].memory["onnxruntime"]
     assert peak - before == pytest.approx(rule.bytes_for(HEIGHT, WIDTH), rel=0.25)
 
 

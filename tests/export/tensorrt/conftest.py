@@ -9,7 +9,8 @@ import pytest
 from dinoflow_deploy.export.tensorrt import toolchain
 from dinoflow_deploy.export.tensorrt.options import PlanOptions
 from dinoflow_deploy.models.builtin import builtin_models
-from dinoflow_deploy.system.machine import Gpu, describe_machine
+from dinoflow_deploy.system.gpus import Gpu
+from dinoflow_deploy.system.machine import describe_machine
 from tests.export.plugin.conftest import stand_in as stand_in
 from tests.tensorrt_model.fixtures import Install
 from tests.tensorrt_model.flavours import TENSORRT_10, TENSORRT_11

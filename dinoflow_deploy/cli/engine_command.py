@@ -1,0 +1,95 @@
+"""What commands that run an engine have in common: options that are read from the rows of the backends."""
+
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from dinoflow_deploy.cli.commands import Command, without_types
+
+if TYPE_CHECKING:
+    from dinoflow_deploy.engines.backend import Option
+
+MODELS: Final = "{models}"
+"""Stands in the help of an option for what ``load_engine`` takes."""
+BACKENDS: Final = "{backends}"
+"""Likewise for the names of backends."""
+TRIED: Final = "{tried}"
+"""Likewise for what a self-test tries."""
+_GIVEN: Final = "options of the engine"
+
+
+class EngineCommand(Command):
+    """A command with ``--backend``, and behind ``--device`` a switch for each option that a row describes."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """As ``Command``'s, with these switches, and names in place of ``{models}`` and so on."""
+        params: list[Any] = []
+        for param in super().get_params(ctx):
+            for words, names in _NAMES.items():
+                if words in (getattr(param, "help", None) or ""):
+                    param.help = param.help.replace(words, names())
+            params += [param, *switches()] if param.name == "device" else [param]
+        return params
+
+
+def engine_options(context: typer.Context) -> dict[str, Any]:
+    """What the command line says of the engine's own options: arguments of ``load_engine``."""
+    given: dict[str, Any] = context.meta.get(_GIVEN, {})
+    return given
+
+
+def switches() -> list[Any]:
+    """The switches, one for each name."""
+    from dinoflow_deploy.engines.backends import all_backends
+
+    described = {
+        option.name: option for backend in all_backends() for option in backend.options if option.help
+    }
+    return [_switch(option) for option in described.values()]
+
+
+@cache
+def _switch(option: "Option") -> Any:
+    flag = f"--{option.name.replace('_', '-')}"
+
+    def command(given: Annotated[bool, typer.Option(flag, help=option.help)] = False) -> None:
+        pass
+
+    # Made by Typer, whose own class of options takes other arguments in each release.
+    holder = typer.Typer(add_completion=False)
+    holder.command(cls=Command)(command)
+    (switch,) = without_types(typer.main.get_command(holder).params)
+    switch.name, switch.expose_value, switch.callback = option.name, False, _keep
+    return switch
+
+
+def _keep(context: Any, switch: Any, given: bool) -> None:
+    if given:
+        context.meta.setdefault(_GIVEN, {})[switch.name] = given
+
+
+def _models() -> str:
+    from dinoflow_deploy.engines.backends import all_kinds, compared_by_name
+    from dinoflow_deploy.models.builtin import builtin_models
+    from dinoflow_deploy.models.published import published_models
+
+    suffixes = [suffix for kind in all_kinds().values() for suffix in kind.suffixes[:1]]
+    words = [f"{', '.join(builtin_models())} (built in)", *published_models(), "bundle", *suffixes]
+    return ", ".join([*words, *compared_by_name()])
+
+
+def _backends() -> str:
+    from dinoflow_deploy.engines.backends import all_backends
+
+    return ", ".join(["auto", *(backend.name for backend in all_backends() if backend.is_for_models)])
+
+
+def _tried() -> str:
+    from dinoflow_deploy.selftest.cases import BUILT_ONLY, backend_names
+
+    run = [name for name in backend_names() if name not in BUILT_ONLY]
+    return f"{', '.join(run)}, or {', '.join(BUILT_ONLY)} (built, not run)"
+
+
+_NAMES: Final = {MODELS: _models, BACKENDS: _backends, TRIED: _tried}

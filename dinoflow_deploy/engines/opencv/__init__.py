@@ -1,0 +1,1 @@
+"""OpenCV's own optical flow."""

@@ -1,0 +1,40 @@
+import os
+import sys
+
+import pytest
+
+from dinoflow_deploy.errors import InputError
+from dinoflow_deploy.system.own_process import call_in_own_process
+
+HERE = __name__
+
+
+def answer(*arguments: str) -> dict[str, object]:
+    print("a library says this first", flush=True)
+    return {"pid": os.getpid(), "arguments": arguments, "input": sys.stdin.read()}
+
+
+def refuse(message: str) -> None:
+    raise InputError(message)
+
+
+def leave(code: str) -> None:
+    print("cannot go on", file=sys.stderr, flush=True)
+    os._exit(int(code))
+
+
+def test_the_answer_comes_from_another_process() -> None:
+    found, problem = call_in_own_process(f"{HERE}:answer", "a", "b c")
+    assert problem is None
+    assert found.pop("pid") != os.getpid()
+    # It has no standard input to wait for.
+    assert found == {"arguments": ["a", "b c"], "input": ""}
+
+
+@pytest.mark.parametrize("patient", [False, True])
+def test_what_it_raises_is_why_there_is_no_answer(patient: bool) -> None:
+    assert call_in_own_process(f"{HERE}:refuse", "no\n  such size", patient=patient) == (None, "no such size")
+
+
+def test_an_end_is_told_with_its_last_words() -> None:
+    assert call_in_own_process(f"{HERE}:leave", "3") == (None, "the process ended with code 3: cannot go on")
