@@ -104,7 +104,7 @@ def test_a_static_plan_is_replayed(
     assert (machine.captures, machine.launches) == (1, 2)
 
 
-@pytest.mark.parametrize("tensorrt", [TENSORRT_11], indirect=True)
+@pytest.mark.parametrize("tensorrt", [TENSORRT_11], ids=["11.4"], indirect=True)
 def test_the_model_of_pytorch_and_its_plan_agree(
     tensorrt: TensorRT, nano_bundle: Path, frames: MakeFrames, tmp_path: Path
 ) -> None:

@@ -16,7 +16,11 @@ from tests.export.plugin.conftest import StandIn
 from tests.tensorrt_model.flavours import TENSORRT_11
 from tests.tensorrt_model.module import TensorRT
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    # Comparing is the same with both.
+    pytest.mark.parametrize("tensorrt", [TENSORRT_11], ids=["11.4"], indirect=True),
+]
 
 OPTIONS = PlanOptions(plugin="none")
 
@@ -48,7 +52,6 @@ def test_a_bf16_reference_is_emulated_and_said_to_be(
     assert parity.tolerance_px > 1
 
 
-@pytest.mark.parametrize("tensorrt", [TENSORRT_11], indirect=True)
 def test_from_weights_the_reference_is_pytorch(
     tensorrt: TensorRT, nano: Exported, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
