@@ -2,7 +2,7 @@ import importlib
 
 import pytest
 
-LAZY = ["", ".datasets", ".engines", ".export", ".flow", ".video"]
+LAZY = ["", ".datasets", ".engines", ".export", ".flow", ".selftest", ".video"]
 
 
 @pytest.mark.parametrize("name", LAZY)

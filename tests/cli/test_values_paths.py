@@ -2,6 +2,7 @@
 
 import typing
 from collections.abc import Callable, Iterator
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,8 @@ def commands(group: typer.Typer, name: str = "") -> Iterator[tuple[str, Callable
 def parsers() -> Iterator[tuple[str, Callable[[str], Any] | None]]:
     """What reads each option and argument that takes text or a path; ``None`` where nothing does."""
     for command, callback in commands(app):
-        for name, hint in typing.get_type_hints(callback, include_extras=True).items():
+        for name, parameter in signature(callback, eval_str=True).parameters.items():
+            hint = parameter.annotation
             if typing.get_origin(hint) is not typing.Annotated:
                 continue
             kind, info = typing.get_args(hint)

@@ -11,6 +11,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
+from dinoflow_deploy.bundles.bundle import Bundle
 from dinoflow_deploy.engines import FlowEngine, load_engine
 from dinoflow_deploy.engines.pytorch import PyTorchEngine
 from dinoflow_deploy.errors import DinoFlowError, EngineError, ExportError
@@ -28,7 +29,7 @@ SHAPES = ((1, 64, 64), (3, 64, 112), (1, 144, 64))
 
 
 def test_flow_is_that_of_pytorch_at_shapes_other_than_the_traced(exported: Exported) -> None:
-    with cpu_engine(exported.folder, exported.precision) as engine:
+    with cpu_engine(Bundle.open(exported.folder)) as engine:
         reference = PyTorchEngine(exported.model, device="cpu")
         parity, rows = verify(engine, reference, exported.precision, NoProgress(), SHAPES)
     shapes = [(row.batch, row.height, row.width) for row in rows]

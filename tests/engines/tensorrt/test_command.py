@@ -41,7 +41,9 @@ def test_bench_refuses_a_graph_of_a_backend_without(trt: TensorRT) -> None:
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 1
     assert "'onnxruntime' has no option 'cuda_graph'" in done.stderr
-    options = BenchOptions(models=("nano",), backends=("tensorrt", "pytorch"), cuda_graph=True)
+    options = BenchOptions(
+        models=("nano",), backends=("tensorrt", "pytorch"), engine_options={"cuda_graph": True}
+    )
     assert {source.options["cuda_graph"] for source in options.sources().values()} == {True}
     assert BenchOptions(models=("nano",)).sources()["nano"].options == {}
 
