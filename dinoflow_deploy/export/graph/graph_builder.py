@@ -9,7 +9,7 @@ import torch
 from onnx_ir.tape import Tape
 from torch import Tensor
 
-from dinoflow_deploy.export.graph.lengths import Length, Quotient, Shape
+from dinoflow_deploy.export.graph.lengths import Length, Quotient, Shape, Sum
 
 MODULE_KEY: Final = "dinoflow.module"
 """Metadata of a node: dotted name of the module that it was traced in."""
@@ -107,10 +107,13 @@ class GraphBuilder:
         return pieces[0] if len(pieces) == 1 else self.node("Concat", pieces, shape, torch.int64, axis=0)
 
     def number(self, number: float, dtype: torch.dtype) -> Symbol:
-        """A number of a type; a quotient is computed from the shape of the input."""
+        """A number of a type; a quotient or sum is computed from the shape of the input."""
         if isinstance(number, Quotient):
             divided = [self.number(number.numerator, dtype), self.count(number.length, dtype)]
             return self.node("Div", divided, (), dtype)
+        if isinstance(number, Sum):
+            added = [self.count(number.length, dtype), self.number(number.number, dtype)]
+            return self.node("Add", added, (), dtype)
         return self._scalar(number, dtype)
 
     def count(self, length: int, dtype: torch.dtype) -> Symbol:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, overload
 
 from dinoflow_deploy.errors import ExportError
 
@@ -47,12 +47,22 @@ class Length(int):
             for factors, count in self.terms.items()
         )
 
-    def __add__(self, other: int) -> int:
+    @overload
+    def __add__(self, other: int) -> int: ...
+    @overload
+    def __add__(self, other: float) -> "Sum": ...
+    def __add__(self, other: float) -> float:
+        if isinstance(other, float):
+            return Sum(self, other)
         terms = Counter(self.terms)
         terms.update(terms_of(other))
         return _length(int(self) + int(other), terms)
 
-    def __sub__(self, other: int) -> int:
+    @overload
+    def __sub__(self, other: int) -> int: ...
+    @overload
+    def __sub__(self, other: float) -> "Sum": ...
+    def __sub__(self, other: float) -> float:
         return self + other * -1
 
     def __rsub__(self, other: int) -> int:
@@ -100,6 +110,19 @@ class Quotient(float):
         quotient = super().__new__(cls, numerator / int(length))
         quotient.numerator, quotient.length = numerator, length
         return quotient
+
+
+class Sum(float):
+    """An open length plus a number; as a float, what it is in the traced example."""
+
+    length: Length
+    number: float
+
+    def __new__(cls, length: Length, number: float) -> "Sum":
+        """A float that knows what it is of."""
+        total = super().__new__(cls, int(length) + number)
+        total.length, total.number = length, number
+        return total
 
 
 Shape = tuple[int, ...]

@@ -53,6 +53,11 @@ def _binary(operator: str) -> Form:
     return form
 
 
+def _clamp(graph: GraphBuilder, symbol: Symbol, smallest: float, largest: float) -> Symbol:
+    bounds = [graph.number(bound, symbol.dtype) for bound in (smallest, largest)]
+    return graph.node("Clip", [symbol, *bounds], symbol.shape, symbol.dtype)
+
+
 def _to(graph: GraphBuilder, symbol: Symbol, dtype: torch.dtype) -> Symbol:
     return graph.cast(symbol, dtype)
 
@@ -235,12 +240,6 @@ def _without(shape: Shape, axis: int) -> Shape:
     return tuple(left)
 
 
-def _pixel_shuffle(graph: GraphBuilder, symbol: Symbol, factor: int) -> Symbol:
-    batch, channels, height, width = symbol.shape
-    shape = (batch, channels // factor**2, height * factor, width * factor)
-    return graph.node("DepthToSpace", [symbol], shape, symbol.dtype, mode="CRD", blocksize=factor)
-
-
 def _grid_sample(
     graph: GraphBuilder, feature: Symbol, grid: Symbol, *, mode: str, padding_mode: str, align_corners: bool
 ) -> Symbol:
@@ -282,6 +281,7 @@ FORMS: Final[dict[Callable[..., Any], Form]] = {
     torch.relu: _relu,
     F.relu: _relu,
     F.gelu: _gelu,
+    Tensor.clamp: _clamp,
     Tensor.to: _to,
     torch.arange: _arange,
     F.conv2d: _conv2d,
@@ -300,7 +300,6 @@ FORMS: Final[dict[Callable[..., Any], Form]] = {
     Tensor.__getitem__: _getitem,
     Tensor.unbind: _unbind,
     Tensor.chunk: _chunk,
-    F.pixel_shuffle: _pixel_shuffle,
     F.grid_sample: _grid_sample,
     local_correlation: _local_correlation,
 }

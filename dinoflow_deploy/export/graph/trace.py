@@ -16,7 +16,7 @@ from dinoflow_deploy.bundles.input_range import STRIDE, AxisRange, InputRange
 from dinoflow_deploy.errors import ExportError
 from dinoflow_deploy.export.graph.attention import attention
 from dinoflow_deploy.export.graph.graph_builder import MODULE_KEY, GraphBuilder, Symbol
-from dinoflow_deploy.export.graph.lengths import Length, Quotient
+from dinoflow_deploy.export.graph.lengths import Length, Quotient, Sum
 from dinoflow_deploy.export.graph.onnx_forms import FORMS
 from dinoflow_deploy.train.model import FlowModel
 from dinoflow_deploy.train.model.correlation import OPERATOR_DOMAIN
@@ -206,7 +206,7 @@ _PROPERTIES: Final[dict[Callable[..., Any], Callable[[Symbol], Any]]] = {
 
 
 def _is_open(value: Any) -> bool:
-    return isinstance(value, (Length, Quotient)) or (isinstance(value, Tensor) and value.is_meta)
+    return isinstance(value, (Length, Quotient, Sum)) or (isinstance(value, Tensor) and value.is_meta)
 
 
 def _on_meta(value: Any) -> Any:

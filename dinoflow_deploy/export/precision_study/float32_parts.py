@@ -51,8 +51,9 @@ def _low_positions(model: FlowModel, dtype: torch.dtype) -> None:
     sample = F.grid_sample
 
     def rounded(feature: Tensor, grid: Tensor, **settings: Any) -> Tensor:
-        # Rounded once, after positions were computed in float32: less than low precision would do.
-        return sample(feature, grid.to(dtype).to(grid.dtype), **settings)
+        # Rounded once, after positions were computed in float32: less than low precision would do. What that
+        # takes beyond the outer cells' middles would read zeros, which no clamped position does.
+        return sample(feature, grid.to(dtype).to(grid.dtype), **settings | {"padding_mode": "border"})
 
     for name, module in list(model.named_modules()):
         if isinstance(module, DySample):

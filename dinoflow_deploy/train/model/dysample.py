@@ -38,18 +38,25 @@ class DySample(nn.Module):
         offset = offset + self.init_pos.to(precise)
         grid = self._sampling_grid(offset, batch, rows, columns)
         grouped = feature.to(precise).reshape(batch * self.groups, channels // self.groups, rows, columns)
-        sampled = F.grid_sample(grouped, grid, mode="bilinear", padding_mode="border", align_corners=False)
+        sampled = F.grid_sample(grouped, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
         return sampled.reshape(batch, channels, self.scale * rows, self.scale * columns).to(feature.dtype)
 
     def _sampling_grid(self, offset: Tensor, batch: int, rows: int, columns: int) -> Tensor:
-        """Offsets in cells ``[B, 2 * groups * s^2, H, W]`` to grid_sample's ``[B * groups, sH, sW, 2]``."""
+        """Offsets in cells ``[B, 2 * groups * s^2, H, W]`` to grid_sample's ``[B * groups, sH, sW, 2]``.
+
+        Positions end at the middles of the outer cells, where padding by zeros reads what padding by the
+        border would: ONNX Runtime computes the former five times as fast.
+        """
         x_offset, y_offset = offset.reshape(batch, 2, -1, rows, columns).unbind(1)
         x = torch.arange(columns, dtype=offset.dtype, device=offset.device) + 0.5
         y = torch.arange(rows, dtype=offset.dtype, device=offset.device) + 0.5
-        x_position = (x_offset + x[None, None, None, :]) * (2 / columns) - 1.0
-        y_position = (y_offset + y[None, None, :, None]) * (2 / rows) - 1.0
-        positions = torch.stack([F.pixel_shuffle(p, self.scale) for p in (x_position, y_position)], dim=-1)
-        return positions.flatten(0, 1)
+        x_position = (x_offset + x[None, None, None, :]).clamp(0.5, columns - 0.5) * (2 / columns) - 1.0
+        y_position = (y_offset + y[None, None, :, None]).clamp(0.5, rows - 0.5) * (2 / rows) - 1.0
+        # A pixel shuffle of both at once, in two transpositions that each move whole runs of memory.
+        positions = torch.stack([x_position, y_position], dim=2)
+        positions = positions.reshape(batch, -1, 2 * self.scale, rows * columns).transpose(2, 3)
+        lines = positions.reshape(batch * self.groups, self.scale, rows, -1).transpose(1, 2)
+        return lines.reshape(batch * self.groups, self.scale * rows, self.scale * columns, 2)
 
     def _regular_positions(self) -> Tensor:
         """Centres of the s x s sub-cells, in cells from the centre, ``[1, 2 * groups * s^2, 1, 1]``."""

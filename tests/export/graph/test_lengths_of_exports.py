@@ -27,13 +27,15 @@ ROTARY = {
     "Sin": 1,
     "Cos": 1,
 }
-SAMPLING = {**{operator: 2 * count for operator, count in AXIS.items()}, "Unsqueeze": 6}
+# The last middle of a cell, rows - 0.5 or columns - 0.5, at which positions end.
+FIRST_SAMPLING = {"Unsqueeze": 6, "Add": 2}
+SAMPLING = {**{operator: 2 * count for operator, count in AXIS.items()}, "Unsqueeze": 6, "Add": 4}
 EXPECTED = {
     # Class and register tokens, once for each image.
     "backbone": {"Expand": 1},
     "backbone.rotary": ROTARY,
     # The first sampling has the rotary embedding's positions.
-    "head.upsample_1.dysample1.0": {"Unsqueeze": 6},
+    "head.upsample_1.dysample1.0": FIRST_SAMPLING,
     "head.upsample_1.dysample2.0": SAMPLING,
     "head.upsample_2.dysample1.0": SAMPLING,
     "head.upsample_2.dysample2.0": SAMPLING,
