@@ -8,6 +8,7 @@ from dinoflow_deploy.errors import ExportError
 from dinoflow_deploy.export.graph.lengths import (
     Length,
     Quotient,
+    Sum,
     broadcast,
     product,
     remaining,
@@ -94,3 +95,10 @@ def test_a_quotient_knows_its_length() -> None:
     assert isinstance(quotient, Quotient)
     assert quotient == 2 / 44
     assert (quotient.numerator, at(quotient.length, OTHER)) == (2, 16)
+
+
+def test_a_sum_knows_its_length() -> None:
+    for total in (4 * C - 0.5, 4 * C + -0.5):
+        assert isinstance(total, Sum)
+        assert total == 43.5
+        assert (at(total.length, OTHER), total.number) == (16, -0.5)

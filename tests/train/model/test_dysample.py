@@ -1,4 +1,6 @@
+import pytest
 import torch
+from torch.nn import functional as F
 
 from dinoflow_deploy.train.model.dysample import DySample
 
@@ -31,6 +33,23 @@ def bilinear(plane: torch.Tensor, y: torch.Tensor, x: torch.Tensor) -> torch.Ten
     return upper * (1 - (y - top)) + lower * (y - top)
 
 
+def with_border_repeated(offset: torch.Tensor, feature: torch.Tensor, scale: int = 2) -> torch.Tensor:
+    """Torch's own sampling in float64, padding by the border, at positions that nothing clamps.
+
+    Offsets are in cells, ``[B, 2 * groups * scale^2, H, W]``, features ``[B * groups, channels, H, W]``.
+    """
+    batch, _, rows, columns = offset.shape
+    x, y = (
+        F.pixel_shuffle(plane, scale).flatten(0, 1)
+        for plane in offset.double().reshape(batch, 2, -1, rows, columns).unbind(1)
+    )
+    # Each output pixel lies in a cell.
+    x = (x + torch.arange(columns).repeat_interleave(scale) + 0.5) * 2 / columns - 1
+    y = (y + torch.arange(rows).repeat_interleave(scale)[:, None] + 0.5) * 2 / rows - 1
+    grid = torch.stack([x, y], dim=-1)
+    return F.grid_sample(feature.double(), grid, padding_mode="border", align_corners=False)
+
+
 def random_module(channels: int, groups: int) -> DySample:
     torch.manual_seed(0)
     module = DySample(channels, groups)
@@ -46,6 +65,26 @@ def test_equals_reading_pixels_one_by_one():
     feature = torch.randn(2, 8, 3, 5)
     with torch.no_grad():
         torch.testing.assert_close(module(feature), sample_one_by_one(module, feature), atol=2e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (17, 3), (2, 257)], ids=str)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("reach", [1.0, 1e4])
+def test_beyond_the_frame_is_what_is_at_its_border(
+    reach: float, dtype: torch.dtype, size: tuple[int, int]
+) -> None:
+    module = random_module(8, 4)
+    feature = torch.randn(2, 8, *size, dtype=dtype)
+    with torch.no_grad():
+        module.offset.bias *= reach
+        module.to(dtype)
+        offset = module.offset(feature).float() * module.scope(feature).float().sigmoid() * 0.5
+        expected = with_border_repeated(offset + module.init_pos.float(), feature.reshape(8, 2, *size))
+        sampled = module(feature)
+    assert sampled.dtype == dtype
+    # A unit in the last place of a value of 4, and in float32 what positions are rounded by.
+    tolerance = max(4 * torch.finfo(dtype).eps, 1e-4)
+    torch.testing.assert_close(sampled.double(), expected.reshape(sampled.shape), atol=tolerance, rtol=0)
 
 
 def test_starts_as_bilinear_upsampling():
