@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NoReturn, overload
+from typing import Any, Final, NoReturn
 
 from dinoflow_deploy.errors import ExportError
 
@@ -47,22 +47,15 @@ class Length(int):
             for factors, count in self.terms.items()
         )
 
-    @overload
-    def __add__(self, other: int) -> int: ...
-    @overload
-    def __add__(self, other: float) -> "Sum": ...
-    def __add__(self, other: float) -> float:
-        if isinstance(other, float):
+    # A length, or a ``Sum`` where a float is added: ``int`` has no such overload to override.
+    def __add__(self, other: float) -> Any:
+        if not isinstance(other, int):
             return Sum(self, other)
         terms = Counter(self.terms)
         terms.update(terms_of(other))
         return _length(int(self) + int(other), terms)
 
-    @overload
-    def __sub__(self, other: int) -> int: ...
-    @overload
-    def __sub__(self, other: float) -> "Sum": ...
-    def __sub__(self, other: float) -> float:
+    def __sub__(self, other: float) -> Any:
         return self + other * -1
 
     def __rsub__(self, other: int) -> int:
