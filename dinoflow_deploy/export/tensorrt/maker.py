@@ -85,7 +85,10 @@ class PlanMaker(Maker):
             old, new = _text(getattr(info, name)), _text(wanted[name])
             yield f"its plan has {name.replace('_', ' ')} {old}, not {new}"
         if not differing and info.key != self._prepared.key(found.files[found.onnx.file].sha256):
-            yield f"its plan has another {self._only_in_key()}, or another build of the plugin"
+            yield (
+                f"its plan has another {self._only_in_key()}, another build of the plugin, or was built by "
+                "another release of this package"
+            )
         if self._prepared.not_run_reason is None and info.parity is None:
             yield "its plan was not verified"
 
@@ -113,7 +116,7 @@ class PlanMaker(Maker):
         }
 
     def _only_in_key(self) -> str:
-        """The options that decide a plan and that its manifest does not hold; each flavour has its own file."""
+        """Options that decide a plan and that its manifest does not hold; a flavour has a file of its own."""
         options = self._prepared.options
         names = decisive(options).keys() - self._known().keys() - {"flavour"}
         flags = [given.flag for name, given in options_of(type(options)).items() if name in names]
