@@ -33,7 +33,7 @@ from dinoflow_deploy.models.builtin import builtin_models
 from dinoflow_deploy.progress import NoProgress
 from dinoflow_deploy.train.data_folder import DataFolder
 from dinoflow_deploy.train.distributed import Process, choose_device
-from dinoflow_deploy.train.model import FlowModel, FlowModelConfig, save_model
+from dinoflow_deploy.train.model import FlowModel, save_model
 from dinoflow_deploy.train.model.model_file import CHECKPOINT_KEY
 from dinoflow_deploy.train.opened_recipe import open_recipe
 from dinoflow_deploy.train.recipe import Recipe, load_recipe
@@ -260,7 +260,7 @@ class Kept:
             tensors = {
                 name.removeprefix(part): file.get_tensor(name) for name in names if name.startswith(part)
             }
-        model = FlowModel(FlowModelConfig(metadata["recipe"]["model"]["backbone"]))
+        model = FlowModel(Recipe.from_dict(metadata["recipe"]).model.config)
         model.load_state_dict(tensors)
         save_model(model, self._model)
         record.results["model"] = "that of the last checkpoint, which was not validated"

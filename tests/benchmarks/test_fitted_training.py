@@ -1,5 +1,7 @@
 """How long a training becomes, and which model it leaves."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +9,10 @@ import pytest
 import torch
 
 from dinoflow_deploy.errors import InputError
+from dinoflow_deploy.models.registry import MODELS, Model, register_model
 from dinoflow_deploy.train.checkpoint import save_checkpoint
 from dinoflow_deploy.train.distributed import Process
-from dinoflow_deploy.train.model import FlowModel, FlowModelConfig, load_model, save_model
+from dinoflow_deploy.train.model import FlowModel, FlowModelConfig, HeadConfig, load_model, save_model
 from dinoflow_deploy.train.opened_recipe import open_recipe
 from dinoflow_deploy.train.recipe import Recipe, load_recipe
 from dinoflow_deploy.train.run_folder import RunFolder
@@ -70,16 +73,19 @@ class _Record:
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> RunFolder:
-    """A run that was killed after a checkpoint."""
+def run(tmp_path: Path) -> Iterator[RunFolder]:
+    """A run of a second model of a backbone that was killed after a checkpoint."""
+    register_model(Model(name="second", backbone="nano", decoder=HeadConfig(width=16, output_widths=(8, 8))))
     recipe = load_recipe("nano")
+    recipe = replace(recipe, model=replace(recipe.model, name="second"))
     process = Process(0, 1, torch.device("cpu"))
-    state = training_state(FlowModel(FlowModelConfig("nano")), recipe, process)
+    state = training_state(FlowModel(recipe.model.config), recipe, process)
     state.step = 7
     folder = RunFolder(tmp_path / "run")
     folder.path.mkdir()
     save_checkpoint(folder.checkpoint, state, recipe, process)
-    return folder
+    yield folder
+    del MODELS["second"]
 
 
 def test_a_run_that_was_never_validated_leaves_the_model_of_its_checkpoint(run, tmp_path):
@@ -89,7 +95,7 @@ def test_a_run_that_was_never_validated_leaves_the_model_of_its_checkpoint(run, 
     Kept(run, tmp_path / "model.safetensors").finish(record)
     assert record.results["model"] == "that of the last checkpoint, which was not validated"
     assert (record.results["step"], record.results["best_epe"]) == (7, None)
-    assert load_model(tmp_path / "model.safetensors").config.backbone == "nano"
+    assert load_model(tmp_path / "model.safetensors").config.name == "second"
 
 
 def test_the_best_model_is_copied_as_soon_as_it_is_there(run, tmp_path):

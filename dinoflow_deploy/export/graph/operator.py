@@ -11,7 +11,6 @@ from onnx import FunctionProto, ModelProto, parser
 
 from dinoflow_deploy.train.model.correlation import OPERATOR_DOMAIN, OPERATOR_NAME
 
-OPERATOR_VERSION: Final = 1
 OPERATOR_ATTRIBUTES: Final = ("radius", "scale", "plugin_namespace", "plugin_version")
 """On every node: a plugin never sees the defaults of a function.
 

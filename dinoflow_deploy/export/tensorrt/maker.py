@@ -11,6 +11,7 @@ from dinoflow_deploy.bundles.bundle import Bundle
 from dinoflow_deploy.bundles.manifest import Manifest
 from dinoflow_deploy.engines.tensorrt.engine import TensorRTEngine
 from dinoflow_deploy.export.draft import Draft
+from dinoflow_deploy.export.option import decisive, options_of
 from dinoflow_deploy.export.parity import verify_artefact
 from dinoflow_deploy.export.report import ParityRow
 from dinoflow_deploy.export.target import Maker, OnnxFacts
@@ -85,8 +86,8 @@ class PlanMaker(Maker):
             yield f"its plan has {name.replace('_', ' ')} {old}, not {new}"
         if not differing and info.key != self._prepared.key(found.files[found.onnx.file].sha256):
             yield (
-                "its plan has another optimization level or workspace, another build of the plugin, or was "
-                "built by another release of this package"
+                f"its plan has another {self._only_in_key()}, another build of the plugin, or was built by "
+                "another release of this package"
             )
         if self._prepared.not_run_reason is None and info.parity is None:
             yield "its plan was not verified"
@@ -113,6 +114,13 @@ class PlanMaker(Maker):
             "plugin": self._prepared.plugin.name,
             "hardware_compatibility": self._prepared.options.hardware_compatibility,
         }
+
+    def _only_in_key(self) -> str:
+        """Options that decide a plan and that its manifest does not hold; a flavour has a file of its own."""
+        options = self._prepared.options
+        names = decisive(options).keys() - self._known().keys() - {"flavour"}
+        flags = [given.flag for name, given in options_of(type(options)).items() if name in names]
+        return " or ".join(flag.removeprefix("--").replace("-", " ") for flag in flags)
 
     def _info(self, built: BuiltPlan, draft: Draft) -> PlanInfo:
         gpu, onnx = self._prepared.toolchain.gpu, draft.manifest.onnx

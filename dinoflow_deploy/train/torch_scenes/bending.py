@@ -1,4 +1,4 @@
-"""Smooth bends of second frames, and what they do to the flow: ``datasets.bending`` for a batch."""
+"""Smooth bends of second frames, and what they do to the flow: ``datasets.scenes.bending`` for a batch."""
 
 from functools import lru_cache
 from typing import Final
@@ -49,7 +49,7 @@ def bend_fields(bends: Bends, height: int, width: int, device: torch.device) -> 
 
 
 def bent_flow(flow: Tensor, bend: Tensor) -> Tensor:
-    """The flow ``[n, 2, H, W]`` when the second frame is bent, searched as ``datasets.bending`` does."""
+    """The flow ``[n, 2, H, W]`` when the second frame is bent, as ``datasets.scenes.bending`` searches it."""
     height, width = bend.shape[2:]
     last = on_device(np.array([width - 1.0, height - 1.0]), flow.device)
     start = torch.stack(

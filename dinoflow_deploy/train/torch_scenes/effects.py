@@ -1,4 +1,4 @@
-"""Blur, brightness and noise over a batch: ``datasets.effects`` on the training device."""
+"""Blur, brightness and noise over a batch: ``datasets.scenes.effects`` on the training device."""
 
 from typing import Final
 

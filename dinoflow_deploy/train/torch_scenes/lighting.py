@@ -1,4 +1,4 @@
-"""Gradients of light and shadows over a batch: ``datasets.lighting`` on the training device."""
+"""Gradients of light and shadows over a batch: ``datasets.scenes.lighting`` on the training device."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Which texture each layer has, and in which colours: the distributions of ``datasets.textures``."""
+"""Which texture each layer has, and in which colours: the distributions of ``datasets.scenes.textures``."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -67,7 +67,7 @@ def random_looks(
 
 
 def _mixes(draws: Draws) -> Numbers:
-    """As ``datasets.textures`` mixes colours of three grey patterns."""
+    """As ``datasets.scenes.textures`` mixes colours of three grey patterns."""
     contrast = draws.uniform(0.3, 1.1)[..., None]
     # Beta(1, 2), by the inverse of its distribution function.
     saturation = 1 - np.sqrt(1 - draws.take())[..., None]
@@ -82,7 +82,7 @@ def _mixes(draws: Draws) -> Numbers:
 
 
 def _tints(draws: Draws) -> Numbers:
-    """As ``datasets.photographs`` changes colours."""
+    """As ``datasets.scenes.photographs`` changes colours."""
     pull = draws.uniform(-0.3, 0.6)[..., None, None]
     mix = np.eye(3) + pull * (np.full((3, 3), 1 / 3) - np.eye(3))
     mix = mix * draws.uniform(0.7, 1.2)[..., None, None] * draws.uniform(0.9, 1.1, 3, 1)

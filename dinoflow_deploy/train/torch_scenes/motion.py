@@ -1,4 +1,4 @@
-"""Random affine motion of many layers at once: the distributions of ``datasets.motion``."""
+"""Random affine motion of many layers at once: the distributions of ``datasets.scenes.motion``."""
 
 import math
 

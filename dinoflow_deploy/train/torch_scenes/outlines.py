@@ -1,4 +1,4 @@
-"""Random outlines of objects: the kinds of ``datasets.shapes``, as numbers that a GPU makes masks of."""
+"""Random outlines of objects: the kinds of ``datasets.scenes.shapes``, as numbers that a GPU draws."""
 
 from dataclasses import dataclass
 from typing import Final

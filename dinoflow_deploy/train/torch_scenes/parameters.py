@@ -101,7 +101,7 @@ class Lights:
 
 @dataclass(frozen=True, slots=True)
 class CameraEffects:
-    """Blur, brightness and noise, ``[B, ...]``; what they mean is said in ``datasets.effects``.
+    """Blur, brightness and noise, ``[B, ...]``; what they mean is said in ``datasets.scenes.effects``.
 
     Attributes:
         blur: Standard deviation in each frame, px, ``[B, 2]``; 0 is none.
