@@ -112,8 +112,8 @@ def test_a_bundle_without_a_plan_says_how_to_build_one(write_bundle: WriteBundle
         load_engine(folder, "tensorrt")
     assert str(refused.value) == (
         f"the backend 'tensorrt' does not run {folder}, which is a bundle: use openvino, "
-        f"onnxruntime, onnxruntime-tensorrt; or dinoflow-deploy export --model {folder} --target tensorrt --output NEW "
-        "builds a plan for it"
+        f"onnxruntime, onnxruntime-tensorrt; or dinoflow-deploy export --model {folder} --target tensorrt "
+        "--output NEW builds a plan for it"
     )
 
 

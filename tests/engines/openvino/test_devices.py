@@ -50,9 +50,9 @@ def test_one_that_is_missing_lists_those_that_are_there(found: Callable[..., Non
 
 
 def test_a_device_of_another_backend_is_refused(write_onnx: WriteOnnx) -> None:
-    with pytest.raises(InputError, match="'cuda' is of no kind .* use auto, cpu, intel-gpu, intel-npu"):
+    with pytest.raises(InputError, match=r"'cuda' is of no kind .* use auto, cpu, intel-gpu, intel-npu"):
         load_engine(write_onnx(), "openvino", "cuda")
-    with pytest.raises(InputError, match="'intel-gpu' is of no kind that .* use auto, cpu, cuda"):
+    with pytest.raises(InputError, match=r"'intel-gpu' is of no kind that .* use auto, cpu, cuda"):
         load_engine(write_onnx(), "onnxruntime", "intel-gpu")
 
 
