@@ -13,6 +13,9 @@ DEV_READY := $(VENV)/.dev-ready
 # Neighbours stay in one process, where they share what they export; one that is done takes half of another's rest.
 SIDE_BY_SIDE := --numprocesses logical --maxprocesses 4 --dist worksteal
 
+# Some machines turn this off, and then each of the many processes that tests start compiles the package again.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .PHONY: help demo install check test docs lint format ptx wheel clean
 

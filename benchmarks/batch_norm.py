@@ -33,6 +33,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=200, help="of each run (default: %(default)s)")
     parser.add_argument("--pairs", type=int, default=64, help="held out (default: %(default)s)")
     parser.add_argument("--seeds", type=int, default=3, help="runs of each choice (default: %(default)s)")
+    parser.add_argument("--workers", type=int, default=1, help="processes that draw (default: %(default)s)")
     arguments = parser.parse_args()
     results: dict[str, list[float]] = {name: [] for name in CHOICES}
     with Record(arguments, show, epe=results, runs=[]) as record, tempfile.TemporaryDirectory() as folder:
@@ -85,7 +86,7 @@ def recipe(seed: int, arguments: argparse.Namespace, size: int, *, frozen: bool)
     return Recipe.from_dict(
         {
             "seed": seed,
-            "workers": 1,
+            "workers": arguments.workers,
             "checkpoint_every": steps,
             "model": {"backbone": "nano"},
             "optimizer": {"learning_rate": 8e-4, "warmup_steps": min(20, steps - 1), "autocast": "off"},

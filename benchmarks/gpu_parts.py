@@ -166,7 +166,7 @@ def training_part(arguments: argparse.Namespace) -> Part:
         tuple(words),
         60 * arguments.train_minutes,
         ("tensorboard",),
-        tiny=("--rate-steps", "2", "--most-steps", "15", "--workers", "0"),
+        tiny=("--rate-steps", "2", "--most-steps", "6", "--workers", "0"),
         own_time=True,
     )
 

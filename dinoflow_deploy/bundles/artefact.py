@@ -61,7 +61,8 @@ class ArtefactInfo:
         Raises:
             FileFormatError: One of its details is missing or wrong.
         """
-        info: Self = from_json(cls, asdict(artefact) | artefact.details, f"artefacts.{artefact.file}")
+        # What every artefact has was checked, and no detail of that name takes its place.
+        info: Self = from_json(cls, artefact.details | asdict(artefact), f"artefacts.{artefact.file}")
         return info
 
     def artefact(self) -> Artefact:

@@ -183,6 +183,8 @@ class Manifest:
             manifest: Manifest = from_json(cls, from_version_1(content) if version == 1 else content, "")
             # Read now, so that a wrong detail is an error of the manifest.
             _ = manifest.onnx
+            for info in ArtefactInfo.__subclasses__():
+                manifest.all_of(info)
         except FileFormatError as error:
             raise FileFormatError(f"{path}: {error}") from error
         return manifest

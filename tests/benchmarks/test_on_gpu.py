@@ -25,18 +25,18 @@ RECIPE = """
 backbone = "nano"
 train_backbone = true
 [optimizer]
-warmup_steps = 4
+warmup_steps = 2
 ema_decay = 0.5
 [[stages]]
-steps = 20
+steps = 8
 batch_size = 1
 synthetic = { seed = 1, height = 32, width = 32, max_motion = 4, min_objects = 0, max_objects = 0 }
 [[stages]]
-steps = 10
+steps = 4
 batch_size = 1
 synthetic = { seed = 2, height = 32, width = 32, max_motion = 4, min_objects = 0, max_objects = 0 }
 [validation]
-every = 10
+every = 4
 pairs = 1
 synthetic = { seed = 3, height = 32, width = 32, max_motion = 4, min_objects = 0, max_objects = 0 }
 """
@@ -135,10 +135,10 @@ def test_training_takes_the_recipe_that_was_fitted(folder: Path, records: dict[s
     fitted = tomllib.loads((folder / "recipe.toml").read_text())
     first, second = record["steps"]
     assert [stage["steps"] for stage in fitted["stages"]] == [first, second]
-    # Both shorter by the same factor, and the warm-up with them: --tiny allows 15 steps of the recipe's 30.
-    assert (first, second) == (10, 5)
-    assert fitted["optimizer"]["warmup_steps"] == 2
-    assert record["step"] == 15
+    # Both shorter by the same factor, and the warm-up with them: --tiny allows 6 steps of the recipe's 12.
+    assert (first, second) == (4, 2)
+    assert fitted["optimizer"]["warmup_steps"] == 1
+    assert record["step"] == 6
 
 
 def test_the_model_that_it_leaves_is_the_best_one(folder: Path, records: dict[str, Any]) -> None:

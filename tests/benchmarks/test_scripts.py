@@ -3,11 +3,15 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import onnx
 import pytest
@@ -28,7 +32,40 @@ def run(script: str, folder: Path, *arguments: str) -> subprocess.CompletedProce
     return subprocess.run(command, env=environment, capture_output=True, text=True)
 
 
-def record_of(script: str, folder: Path, *arguments: str) -> dict[str, Any]:
+@pytest.fixture
+def run_here(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
+    """The same in this process, which has imported what most scripts need."""
+    threads, of_opencv, heard = torch.get_num_threads(), cv2.getNumThreads(), signal.getsignal(signal.SIGTERM)
+    torch.set_num_threads(1)
+
+    def run(script: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [f"{script}.py", *arguments, "--output", str(folder / "record.json")]
+        monkeypatch.setattr(sys, "argv", command)
+        code: Any = 0
+        try:
+            import_module(script).main()
+        except SystemExit as end:
+            code = end.code
+        printed, errors = capsys.readouterr()
+        # As Python itself does at its end.
+        if isinstance(code, str):
+            code, errors = 1, f"{errors}{code}\n"
+        return subprocess.CompletedProcess(command, code, printed, errors)
+
+    yield run
+    signal.signal(signal.SIGTERM, heard)
+    torch.set_num_threads(threads)
+    cv2.setNumThreads(of_opencv)
+
+
+def record_of(
+    script: str,
+    folder: Path,
+    *arguments: str,
+    run: Callable[..., subprocess.CompletedProcess[str]] = run,
+) -> dict[str, Any]:
     done = run(script, folder, *arguments)
     assert done.returncode == 0, done.stderr
     record: dict[str, Any] = json.loads((folder / "record.json").read_text())
@@ -47,8 +84,10 @@ def still_model(tmp_path: Path) -> str:
     return str(tmp_path / "still.onnx")
 
 
-def test_accuracy(tmp_path: Path, still_model: str) -> None:
-    record = record_of("accuracy", tmp_path, "--model", still_model, "--pairs", "2", "--seed", "51")
+def test_accuracy(tmp_path: Path, still_model: str, run_here) -> None:
+    record = record_of(
+        "accuracy", tmp_path, "--model", still_model, "--pairs", "1", "--seed", "51", run=run_here
+    )
     results = record["results"]
     moving = ["synthetic 256x256", "synthetic 384x512", "real pair motorcycle"]
     moving += ["shifted by (2, 0)", "shifted by (5, 3)"]
@@ -61,7 +100,7 @@ def test_accuracy(tmp_path: Path, still_model: str) -> None:
         else:
             assert scores["zero flow"]["every"]["epe"] == 0
 
-    samples = list(SyntheticScenes(SceneConfig(256, 256, max_motion=32), 51, 2))
+    samples = list(SyntheticScenes(SceneConfig(256, 256, max_motion=32), 51, 1))
     lengths = np.stack([np.hypot(*np.moveaxis(sample.flow.astype(float), -1, 0)) for sample in samples])
     visible = ~np.stack([sample.occluded for sample in samples])
     zero = results["synthetic 256x256"]["zero flow"]
@@ -71,10 +110,12 @@ def test_accuracy(tmp_path: Path, still_model: str) -> None:
     assert results["real pair motorcycle"]["zero flow"]["every"]["epe"] == pytest.approx(34.34, abs=0.01)
 
 
-def test_a_method_that_fails_leaves_the_others(tmp_path: Path) -> None:
+def test_a_method_that_fails_leaves_the_others(tmp_path: Path, run_here) -> None:
     """A file of one shape takes none of the frames."""
     onnx.save(difference_model(shape=(1, 3, 64, 64)), tmp_path / "fixed.onnx")
-    done = run("accuracy", tmp_path, "--model", str(tmp_path / "fixed.onnx"), "--pairs", "1", "--seed", "51")
+    done = run_here(
+        "accuracy", tmp_path, "--model", str(tmp_path / "fixed.onnx"), "--pairs", "1", "--seed", "51"
+    )
     assert done.returncode == 1
     results = json.loads((tmp_path / "record.json").read_text())["results"]
     first = "fixed on synthetic 256x256: frames of 256x256"
@@ -85,8 +126,8 @@ def test_a_method_that_fails_leaves_the_others(tmp_path: Path) -> None:
     assert re.search(r"\| fixed +\| +- \|.*failed: ", done.stdout)
 
 
-def test_accuracy_refuses_seeds_of_the_training(tmp_path: Path, still_model: str) -> None:
-    done = run("accuracy", tmp_path, "--model", still_model, "--seed", "1000")
+def test_accuracy_refuses_seeds_of_the_training(tmp_path: Path, still_model: str, run_here) -> None:
+    done = run_here("accuracy", tmp_path, "--model", still_model, "--seed", "1000")
     assert done.returncode == 1
     assert "is not held out" in done.stderr
     assert not (tmp_path / "record.json").exists()
@@ -130,8 +171,10 @@ def test_pair_memory(tmp_path: Path) -> None:
     assert found["growth_bytes"] == pytest.approx(rule.bytes_for(256, 256, batch=2), rel=0.25)
 
 
-def test_scene_rate(tmp_path: Path) -> None:
-    record = record_of("scene_rate", tmp_path, "--sizes", "128x128", "--pairs", "1", "--batch", "1")
+def test_scene_rate(tmp_path: Path, run_here) -> None:
+    record = record_of(
+        "scene_rate", tmp_path, "--sizes", "128x128", "--pairs", "1", "--batch", "1", run=run_here
+    )
     numpy, by_torch = record["results"]
     assert [result["renderer"] for result in (numpy, by_torch)] == ["numpy", "torch cpu"]
     assert all(result["pairs_per_second"]["median"] > 0 for result in (numpy, by_torch))
@@ -140,8 +183,8 @@ def test_scene_rate(tmp_path: Path) -> None:
     assert by_torch["operations"] > 100
 
 
-def test_loader_rate(tmp_path: Path) -> None:
-    record = record_of("loader_rate", tmp_path, "--pairs", "2", "--repeats", "1")
+def test_loader_rate(tmp_path: Path, run_here) -> None:
+    record = record_of("loader_rate", tmp_path, "--pairs", "2", "--repeats", "1", run=run_here)
     chairs, things = record["results"].values()
     assert (chairs["frame"], things["frame"]) == ([384, 512], [540, 960])
     # Of the draws, whose log scale is even from -0.1 to 1, those below 520 / 384.
@@ -155,14 +198,16 @@ def test_loader_rate(tmp_path: Path) -> None:
     assert demand["operations_per_pair"] == pytest.approx(3 * 0.92e12 + 2 * backbone, rel=0.01)
 
 
-def test_batch_norm(tmp_path: Path) -> None:
-    record = record_of("batch_norm", tmp_path, "--steps", "1", "--seeds", "1", "--pairs", "1")
+def test_batch_norm(tmp_path: Path, run_here) -> None:
+    record = record_of(
+        "batch_norm", tmp_path, "--steps", "1", "--seeds", "1", "--pairs", "1", "--workers", "0", run=run_here
+    )
     assert list(record["epe"]) == ["8 pairs", "4 pairs", "2 pairs", "1 pair", "frozen"]
     assert all(0 < epe < 50 for found in record["epe"].values() for epe in found)
 
 
-def test_work_by_part(tmp_path: Path) -> None:
-    record = record_of("work_by_part", tmp_path, "--sizes", "256x320")
+def test_work_by_part(tmp_path: Path, run_here) -> None:
+    record = record_of("work_by_part", tmp_path, "--sizes", "256x320", run=run_here)
     (found,) = record["work"]
     parts = found["parts"]
     pixels = 256 * 320

@@ -110,6 +110,16 @@ def test_a_wrong_manifest_names_file_and_key(change: Change, message: str, write
     assert str(path) in str(caught.value)
 
 
+def test_a_detail_does_not_take_the_place_of_what_was_checked(write_bundle: WriteBundle) -> None:
+    folder = write_bundle()
+    content = json.loads((folder / "manifest.json").read_text())
+    onnx_of(content)["details"] |= {"file": "../elsewhere.onnx", "key": 3}
+    (folder / "manifest.json").write_text(json.dumps(content))
+    bundle = Bundle.open(folder)
+    assert bundle.onnx_path == folder / "model.onnx"
+    assert bundle.manifest.onnx.key is None
+
+
 def test_keys_of_later_releases_are_ignored(write_bundle: WriteBundle) -> None:
     path = write_bundle() / "manifest.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"tuned_for": {"sm_90": "fast.bin"}}))

@@ -111,6 +111,7 @@ def test_one_without_key_and_plans_is_read() -> None:
             {"plans": [PLAN | {"file": "other.plan"}]},
             "'artefacts' names other.plan, which 'files' does not list",
         ),
+        ({"plans": [PLAN | {"gpu": 1}]}, r"manifest.json: 'artefacts.tensorrt.plan.gpu' must be a string"),
     ],
 )
 def test_what_is_wrong_in_it_is_named(changes: dict[str, Any], message: str) -> None:

@@ -1,3 +1,4 @@
+import atexit
 import os
 import sys
 
@@ -12,6 +13,12 @@ HERE = __name__
 def answer(*arguments: str) -> dict[str, object]:
     print("a library says this first", flush=True)
     return {"pid": os.getpid(), "arguments": arguments, "input": sys.stdin.read()}
+
+
+def answer_and_say_more() -> int:
+    """As a driver that is unloaded, and prints what is no UTF-8."""
+    atexit.register(os.write, 1, b"good bye \xe9\n")
+    return 7
 
 
 def refuse(message: str) -> None:
@@ -38,3 +45,11 @@ def test_what_it_raises_is_why_there_is_no_answer(patient: bool) -> None:
 
 def test_an_end_is_told_with_its_last_words() -> None:
     assert call_in_own_process(f"{HERE}:leave", "3") == (None, "the process ended with code 3: cannot go on")
+
+
+def test_an_end_without_an_answer_is_told() -> None:
+    assert call_in_own_process(f"{HERE}:leave", "0") == (None, "the process ended without an answer")
+
+
+def test_what_is_printed_after_the_answer_is_not_the_answer() -> None:
+    assert call_in_own_process(f"{HERE}:answer_and_say_more") == (7, None)

@@ -67,16 +67,25 @@ def stamp(path: Path) -> int:
     return path.stat().st_mtime_ns if path.exists() else 0
 
 
-@pytest.mark.parametrize(("processes", "workers"), [(1, 1), (2, 0)])
-def test_killed_and_resumed_equals_uninterrupted(tmp_path, temporary, processes, workers):
+BEFORE, AT_ONCE, LATER = (
+    ("tensorboard", 0.1),
+    ("checkpoint.safetensors", 0.0),
+    ("checkpoint.safetensors", 0.2),
+)
+"""When a run is killed: before its first checkpoint, right after one is written, and a little later."""
+
+
+@pytest.mark.parametrize(
+    ("processes", "workers", "moments"), [(1, 1, (BEFORE, AT_ONCE, LATER)), (2, 0, (LATER,))]
+)
+def test_killed_and_resumed_equals_uninterrupted(tmp_path, temporary, processes, workers, moments):
     recipe = write_tiny_recipe(tmp_path, workers=workers, batch_size="2")
     finish(start(recipe, tmp_path / "whole", processes))
     left = {path.name.partition("_")[0] for path in temporary.iterdir()}
     assert left <= {"torchinductor"}, "left over from a run that ended, but for torch's own cache"
     output = tmp_path / "killed"
-    checkpoint = output / "checkpoint.safetensors"
-    # Before the first checkpoint, then at two later ones: right after it is written, and a little later.
-    for awaited, delay in ((output / "tensorboard", 0.1), (checkpoint, 0.0), (checkpoint, 0.2)):
+    for name, delay in moments:
+        awaited = output / name
         process = start(recipe, output, processes)
         wait_for_change(awaited, stamp(awaited), process)
         time.sleep(delay)

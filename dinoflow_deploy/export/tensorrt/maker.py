@@ -84,7 +84,10 @@ class PlanMaker(Maker):
             old, new = _text(getattr(info, name)), _text(wanted[name])
             yield f"its plan has {name.replace('_', ' ')} {old}, not {new}"
         if not differing and info.key != self._prepared.key(found.files[found.onnx.file].sha256):
-            yield "its plan has another optimization level or workspace, or another build of the plugin"
+            yield (
+                "its plan has another optimization level or workspace, another build of the plugin, or was "
+                "built by another release of this package"
+            )
         if self._prepared.not_run_reason is None and info.parity is None:
             yield "its plan was not verified"
 

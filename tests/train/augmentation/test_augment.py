@@ -3,6 +3,7 @@
 import dataclasses
 import subprocess
 import sys
+from functools import cache
 
 import numpy as np
 import pytest
@@ -13,16 +14,18 @@ from tests.datasets.warping import plain_config, warp_errors
 from tests.train.augmentation.colorless import noise_pair, shapes_only
 
 DRAWS = 400
-# Occluded pixels count as invalid, so that what is valid after the augmentation is visible too.
-SCENES = [
-    dataclasses.replace(scene, valid=~scene.occluded)
-    for scene in SyntheticScenes(plain_config(144, 192, 16), 1, 8)
-]
 WIDE = {"min_scale": -0.4, "max_scale": 1.0, "vertical_flip_probability": 0.5, "stretch_probability": 0.8}
 FORMS = {
     "dense": shapes_only("things", 112, 128, **WIDE),
     "sparse": shapes_only("kitti-mix", 112, 128, **WIDE, horizontal_flip_probability=0.5),
 }
+
+
+@cache
+def scenes() -> list[FlowSample]:
+    """Occluded pixels count as invalid, so that what is valid after the augmentation is visible too."""
+    drawn = SyntheticScenes(plain_config(144, 192, 16), 1, 8)
+    return [dataclasses.replace(scene, valid=~scene.occluded) for scene in drawn]
 
 
 def visible_error(sample: FlowSample, shift: tuple[float, float] = (0, 0)) -> float:
@@ -38,13 +41,13 @@ def visible_error(sample: FlowSample, shift: tuple[float, float] = (0, 0)) -> fl
 
 def draws(settings: Augmentation, number: int = DRAWS):
     for seed in range(number):
-        sample = SCENES[seed % len(SCENES)]
+        sample = scenes()[seed % len(scenes())]
         yield sample, augment(sample, settings, np.random.default_rng(seed))
 
 
 @pytest.mark.parametrize(("form", "mean", "most"), [("dense", 1.15, 2.5), ("sparse", 1.4, 3.5)])
 def test_frame_2_at_the_flow_is_frame_1(form: str, mean: float, most: float) -> None:
-    before = {scene.name: visible_error(scene) for scene in SCENES}
+    before = {scene.name: visible_error(scene) for scene in scenes()}
     ratios = [visible_error(new) / before[old.name] for old, new in draws(FORMS[form])]
     # Enlarged texture is smoother and its error smaller; reduced texture is sharper.
     assert np.mean(ratios) < mean
@@ -114,7 +117,7 @@ def test_chairs_under_a_crop_of_512() -> None:
 
 def test_the_same_state_gives_the_same_pair() -> None:
     settings = augmentation_preset("chairs", crop_height=112, crop_width=128, max_noise=5.0)
-    pairs = [augment(SCENES[0], settings, np.random.default_rng(seed)) for seed in (1, 1, 2)]
+    pairs = [augment(scenes()[0], settings, np.random.default_rng(seed)) for seed in (1, 1, 2)]
     for name in ("frame1", "frame2", "flow", "valid"):
         np.testing.assert_array_equal(getattr(pairs[0], name), getattr(pairs[1], name))
     assert not np.array_equal(pairs[0].frame1, pairs[2].frame1)
@@ -125,7 +128,7 @@ def test_colours_leave_the_labels_alone() -> None:
     plain = augmentation_preset("chairs", crop_height=112, crop_width=128, asymmetric_probability=0.0)
     strong = dataclasses.replace(plain, brightness=0.9, hue=0.5)
     for seed in range(10):
-        one, other = (augment(SCENES[1], s, np.random.default_rng(seed)) for s in (plain, strong))
+        one, other = (augment(scenes()[1], s, np.random.default_rng(seed)) for s in (plain, strong))
         np.testing.assert_array_equal(one.flow, other.flow)
         assert not np.array_equal(one.frame1, other.frame1)
 
@@ -133,7 +136,7 @@ def test_colours_leave_the_labels_alone() -> None:
 def test_the_eraser_reaches_frame_2_alone() -> None:
     none = shapes_only("things", 112, 128, resize_probability=0.0)
     always = dataclasses.replace(none, eraser_probability=1.0, horizontal_flip_probability=0.0)
-    sample = dataclasses.replace(SCENES[2], frame2=SCENES[2].frame1)
+    sample = dataclasses.replace(scenes()[2], frame2=scenes()[2].frame1)
     covered = 0
     for seed in range(30):
         new = augment(sample, always, np.random.default_rng(seed))
@@ -147,7 +150,7 @@ def test_the_eraser_reaches_frame_2_alone() -> None:
 def test_noise_is_of_one_strength_and_differs_between_the_frames() -> None:
     settings = shapes_only("chairs", 112, 128, max_noise=5.0, resize_probability=0.0)
     grey = np.full((144, 192, 3), 128, np.uint8)
-    sample = dataclasses.replace(SCENES[0], frame1=grey, frame2=grey)
+    sample = dataclasses.replace(scenes()[0], frame1=grey, frame2=grey)
     deviations = []
     for seed in range(60):
         new = augment(sample, settings, np.random.default_rng(seed))
