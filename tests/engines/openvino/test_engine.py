@@ -83,7 +83,7 @@ def test_a_bundle_has_the_limits_of_its_manifest(write_bundle: WriteBundle, fram
 
 @pytest.mark.parametrize("model", ["nano", "small"])
 def test_a_built_in_model_has_the_flow_of_onnx_runtime(model: str, frames: MakeFrames) -> None:
-    """Through the operator's body; an odd size. ``small`` is in fp16 where its bundle is."""
+    """Through the operator's body, at an odd size."""
     pair = frames(2, 75, 131)
     bundle = builtin_models()[model].bundle
     with load_engine(bundle, "openvino") as engine, load_engine(bundle, "onnxruntime", "cpu") as reference:
