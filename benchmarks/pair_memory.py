@@ -24,7 +24,7 @@ from dinoflow_deploy.engines.memory_estimate import memory_rule
 from models import ModelFiles, model_files
 from recording import Found, Record, argument_parser, print_table, row, size_argument, size_text
 
-BACKENDS: Final = ("onnxruntime", "pytorch")
+BACKENDS: Final = ("onnxruntime", "openvino", "pytorch")
 SIZES: Final = [(256, 256), (448, 1024), (544, 960), (720, 1280), (1088, 1920)]
 CALLS: Final = 2
 _HEADER: Final = ("model", "engine", "size", "batch", "growth MiB", "rule MiB", "growth of rule")

@@ -94,5 +94,5 @@ def test_the_python_runs(tmp_path, monkeypatch, capsys) -> None:
     assert values["occluded"].shape == values["valid"].shape == (64, 96)
     assert values["warped"].shape == (64, 96, 3)
     printed = capsys.readouterr().out
-    assert "nano, fp32, onnxruntime on " in printed
+    assert "nano, fp32, openvino on cpu " in printed
     assert printed.count("px in a frame of (64, 96, 3)") == 2

@@ -32,7 +32,9 @@ def bench(
         ),
     ] = None,
     backend: Annotated[str, typer.Option(metavar="NAME,...", help=_BACKEND)] = "auto",
-    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N.")] = "auto",
+    device: Annotated[
+        str, typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:N, intel-gpu or intel-npu.")
+    ] = "auto",
     precision: Annotated[
         str | None, typer.Option(metavar="fp32|fp16|bf16", help="What every engine must compute in.")
     ] = None,

@@ -85,7 +85,9 @@ def video(
         ),
     ] = DEFAULT_MODEL,
     backend: Annotated[str, typer.Option(metavar="NAME", help=f"{BACKENDS}.")] = "auto",
-    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N.")] = "auto",
+    device: Annotated[
+        str, typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:N, intel-gpu or intel-npu.")
+    ] = "auto",
     render: Annotated[Render, typer.Option(help="What the output shows.")] = Render.FLOW,
     max_flow: Annotated[
         float | None,

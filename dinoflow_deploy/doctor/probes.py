@@ -44,7 +44,7 @@ def device_problem(backend: Backend, device: str) -> str | None:
 
     Args:
         backend: Which; it is tried once in a process.
-        device: ``"cpu"`` or ``"cuda"``.
+        device: Of the backend's ``devices``.
     """
     check = backend.probe.checks.get(device) if backend.probe else None
     if backend.probe is None or check is None:

@@ -117,7 +117,7 @@ class Backend:
     Attributes:
         name: What ``load_engine`` and ``--backend`` take.
         runs: What it runs, the kind that it prefers first.
-        devices: Kinds of device that it computes on: ``"cpu"``, ``"cuda"``.
+        devices: Kinds of device that it computes on: ``"cpu"``, ``"cuda"``, ``"intel-gpu"``.
         engine: ``"module:class"``, imported when it is used, and made with ``(source, device=...,
             convert_colors=..., **options)``.
         packages: What it needs; of several one is enough, and the engine says which is missing.

@@ -9,6 +9,7 @@ from dinoflow_deploy.errors import InputError
 
 _MODULES: Final = (
     "dinoflow_deploy.engines.tensorrt.backend",
+    "dinoflow_deploy.engines.openvino.backend",
     "dinoflow_deploy.engines.onnxruntime.backend",
     "dinoflow_deploy.engines.pytorch.backend",
     "dinoflow_deploy.engines.onnxruntime.tensorrt_backend",

@@ -34,7 +34,7 @@ class EngineDescription:
     Attributes:
         model: Name of the model, for instance ``"nano"``.
         backend: Name of its backend, for instance ``"onnxruntime"``.
-        device: ``"cpu"``, ``"cuda"`` or ``"cuda:1"``.
+        device: ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"intel-gpu"``.
         provider: What computes inside the backend, for instance ``"CUDAExecutionProvider"``.
         precision: ``"fp32"``, ``"fp16"`` or ``"bf16"``; ``"unknown"`` of a bare plan or a bare
             ``.onnx`` with fp32 inputs, which do not say.

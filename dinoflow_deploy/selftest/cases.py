@@ -66,7 +66,7 @@ class Case:
         model: ``"nano"`` or ``"vits16"``.
         precision: ``"fp32"``, ``"fp16"`` or ``"bf16"``.
         backend: Of :func:`backend_names`.
-        device: ``"cpu"`` or ``"cuda"``, the first GPU: that on which TensorRT builds.
+        device: Of the backend's; ``"cuda"`` is the first GPU: that on which TensorRT builds.
         plugin: What computes the local correlation in TensorRT: ``"cpp"``, ``"aot"`` or ``"none"``; empty
             for other backends.
         static: Whether it has one shape.

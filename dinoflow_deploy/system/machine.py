@@ -13,7 +13,7 @@ import dinoflow_deploy
 from dinoflow_deploy.system.gpus import Gpu, list_gpus
 
 _PACKAGES: Final = (
-    *("numpy", "opencv-python-headless", "av", "onnxruntime", "onnxruntime-gpu", "torch", "onnx"),
+    *("numpy", "opencv-python-headless", "av", "onnxruntime", "onnxruntime-gpu", "openvino", "torch", "onnx"),
     *("tensorrt", "tensorrt-cu13", "tensorrt-rtx-cu13-bindings", "cuda-python"),
 )
 

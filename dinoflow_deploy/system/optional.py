@@ -10,6 +10,7 @@ from dinoflow_deploy.errors import MissingPackageError
 
 _EXTRA_OF = {
     "onnxruntime": "cpu",
+    "openvino": "openvino",
     "h5py": "flo5",
     "torch": "export",
     "onnx": "export",
@@ -68,9 +69,10 @@ def requirements(extra: str | None) -> list[str]:
     try:
         stated = metadata.requires(_OWN_NAME) or []
     except metadata.PackageNotFoundError:
-        # Not installed but run from a clone, which pip can install from.
-        return ["." if extra is None else f".[{extra}]"]
-    return [named for line in stated for named in _brought(line, extra)]
+        stated = []
+    # Run from a clone that is not installed, or was before it had the extra: pip can install from it.
+    from_clone = ["." if extra is None else f".[{extra}]"]
+    return [named for line in stated for named in _brought(line, extra)] or from_clone
 
 
 def _brought(stated: str, extra: str | None) -> list[str]:

@@ -13,7 +13,7 @@ from dinoflow_deploy import DinoFlowError, __version__
 from dinoflow_deploy.cli import app as app_module
 from dinoflow_deploy.cli.app import app
 
-HEAVY = ("torch", "cv2", "av", "onnxruntime", "onnx", "numpy", "tensorboard", "transformers")
+HEAVY = ("torch", "cv2", "av", "onnxruntime", "openvino", "onnx", "numpy", "tensorboard", "transformers")
 
 
 @pytest.fixture

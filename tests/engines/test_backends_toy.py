@@ -57,16 +57,18 @@ def test_its_files_and_options_are_known_to_load_engine(toy: Path) -> None:
 def test_a_bundle_runs_on_it_when_asked(write_bundle: WriteBundle) -> None:
     folder = write_bundle()
     assert load_engine(folder, "toy").describe().backend == "toy"
-    assert load_engine(folder, device="cpu").describe().backend == "onnxruntime", "auto keeps its order"
+    assert load_engine(folder, device="cpu").describe().backend == "openvino", "auto keeps its order"
 
 
 def test_messages_name_it(toy: Path, write_bundle: WriteBundle) -> None:
     with pytest.raises(InputError, match=r"'pytorch' does not run .*, which is a toy: use toy$"):
         load_engine(toy, "pytorch")
-    with pytest.raises(InputError, match=r"which is a bundle: use onnxruntime, onnxruntime-tensorrt, toy$"):
+    with pytest.raises(
+        InputError, match=r"which is a bundle: use openvino, onnxruntime, onnxruntime-tensorrt, toy$"
+    ):
         load_engine(write_bundle(), "pytorch")
     with pytest.raises(InputError, match=r"opencv, torchvision, toy$"):
-        load_engine(toy, "openvino")
+        load_engine(toy, "tflite")
     with pytest.raises(InputError, match=r"'toy' has no option 'size': it takes swap, speed$"):
         load_engine(toy, size=1)
     with pytest.raises(InputError, match="it takes precision, and toy takes 'swap'"):
@@ -120,13 +122,13 @@ def test_doctor_tries_it_and_says_what_is_missing(tmp_path: Path, monkeypatch) -
 
 
 def test_the_self_test_lists_it() -> None:
-    assert backend_names() == ("pytorch", "onnxruntime", "toy", "tensorrt", "rtx")
+    assert backend_names() == ("pytorch", "openvino", "onnxruntime", "toy", "tensorrt", "rtx")
     cases = all_cases(SelfTestOptions(models=("nano",), backends=("toy",)))
     assert [case.label for case in cases] == ["nano-fp32-toy-cpu-dynamic", "nano-fp16-toy-cpu-dynamic"]
     assert [obstacle(case) for case in cases] == [None, None]
     assert device_problem(BACKEND, "cuda") == "no toy has a GPU"
     shown = " ".join(run("selftest", "--help").split())
-    assert "pytorch, onnxruntime, toy, tensorrt, or rtx (built, not run)" in shown
+    assert "pytorch, openvino, onnxruntime, toy, tensorrt, or rtx (built, not run)" in shown
 
 
 def test_a_name_of_this_package_is_not_replaced() -> None:

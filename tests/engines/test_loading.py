@@ -28,9 +28,10 @@ def small(write_bundle: WriteBundle, tmp_path: Path, monkeypatch: pytest.MonkeyP
     return folder
 
 
-def test_a_builtin_name_runs_on_onnx_runtime(small: Path, frames: MakeFrames) -> None:
-    with load_engine("small", device="cpu") as engine:
-        assert engine.describe().backend == "onnxruntime"
+@pytest.mark.parametrize(("asked", "taken"), [("auto", "openvino"), ("onnxruntime", "onnxruntime")])
+def test_a_builtin_name_runs_on_the_cpu(asked: str, taken: str, small: Path, frames: MakeFrames) -> None:
+    with load_engine("small", asked, "cpu") as engine:
+        assert engine.describe().backend == taken
         assert engine.describe().source == str(small / "bundle")
         assert engine(*frames(2, 50, 60)).shape == (50, 60, 2)
 
@@ -44,7 +45,7 @@ def test_a_builtin_name_runs_on_pytorch_when_asked(small: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "backend"),
-    [("bundle", "onnxruntime"), ("bundle/model.onnx", "onnxruntime"), ("model.safetensors", "pytorch")],
+    [("bundle", "openvino"), ("bundle/model.onnx", "openvino"), ("model.safetensors", "pytorch")],
 )
 @pytest.mark.parametrize("kind", [str, Path])
 def test_a_path_chooses_its_backend(name: str, backend: str, kind: type, small: Path) -> None:
@@ -71,7 +72,7 @@ def test_options_reach_the_engine(small: Path, frames: MakeFrames) -> None:
     with pytest.raises(
         InputError, match="'onnxruntime' has no option 'precision': it takes intra_op_threads"
     ):
-        load_engine("small", precision="fp16")
+        load_engine("small", "onnxruntime", precision="fp16")
 
 
 def test_an_unknown_name_lists_what_there_is(small: Path) -> None:
@@ -110,28 +111,30 @@ def test_a_bundle_without_a_plan_says_how_to_build_one(write_bundle: WriteBundle
     with pytest.raises(InputError) as refused:
         load_engine(folder, "tensorrt")
     assert str(refused.value) == (
-        f"the backend 'tensorrt' does not run {folder}, which is a bundle: use onnxruntime, "
-        f"onnxruntime-tensorrt; or dinoflow-deploy export --model {folder} --target tensorrt --output NEW "
-        "builds a plan for it"
+        f"the backend 'tensorrt' does not run {folder}, which is a bundle: use openvino, "
+        f"onnxruntime, onnxruntime-tensorrt; or dinoflow-deploy export --model {folder} --target tensorrt "
+        "--output NEW builds a plan for it"
     )
 
 
 def test_an_option_of_another_backend_says_whose_it_is(small: Path) -> None:
     with pytest.raises(InputError, match=r"'onnxruntime' has no option 'cuda_graph'.*tensorrt takes"):
-        load_engine("small", device="cpu", cuda_graph=True)
+        load_engine("small", "onnxruntime", "cpu", cuda_graph=True)
 
 
 def test_what_does_not_go_together_is_refused(small: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"'pytorch' does not run .*, which is a bundle: use onnxruntime"):
+    with pytest.raises(
+        InputError, match=r"'pytorch' does not run .*, which is a bundle: use openvino, onnxruntime"
+    ):
         load_engine(small / "bundle", "pytorch")
     with pytest.raises(
         InputError, match=r"'onnxruntime' does not run .*, which is a PyTorch model: use pytorch"
     ):
         load_engine(small / "model.safetensors", "onnxruntime")
     with pytest.raises(
-        InputError, match="backend 'openvino' is not known: use auto, tensorrt, onnxruntime, pytorch"
+        InputError, match="backend 'tflite' is not known: use auto, tensorrt, openvino, onnxruntime, pytorch"
     ):
-        load_engine("small", "openvino")
+        load_engine("small", "tflite")
     with pytest.raises(InputError, match="device 'tpu' is not known: use auto, cpu, cuda"):
         load_engine("small", device="tpu")
     notes = tmp_path / "notes.txt"
@@ -148,4 +151,4 @@ def test_a_missing_backend_names_its_extra(small: Path, monkeypatch: pytest.Monk
     with pytest.raises(
         MissingPackageError, match=r"'onnxruntime' needs the package 'onnxruntime'.*pip install 'onnxruntime"
     ):
-        load_engine("small")
+        load_engine("small", "onnxruntime")

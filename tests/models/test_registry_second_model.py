@@ -53,7 +53,7 @@ def test_it_runs_by_name(swift: FlowModel, frames) -> None:
         np.testing.assert_allclose(found, swift(*images)[0].permute(1, 2, 0).numpy(), atol=1e-5)
     assert (what.model, what.backend) == ("swift", "pytorch")
     with load_engine("swift", device="cpu") as engine:
-        assert engine.describe().backend == "onnxruntime"
+        assert engine.describe().backend == "openvino"
 
 
 def test_inspect_export_and_training_take_its_name(swift: FlowModel, tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def test_keeps_to_what_was_asked_for() -> None:
     ("settings", "message"),
     [
         ({"models": ("raft",)}, r"the model 'raft' is not part of the self-test: nano, vits16"),
-        ({"backends": ("openvino",)}, r"the backend 'openvino' is not part"),
+        ({"backends": ("tflite",)}, r"the backend 'tflite' is not part"),
         ({"backends": ()}, r"give at least one backend"),
         ({"size": (100, 64)}, r"100x64 is refused: sides are multiples of 16 from 64 to 2048"),
         ({"size": (64, 2064)}, r"64x2064 is refused"),

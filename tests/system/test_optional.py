@@ -52,6 +52,11 @@ def test_a_clone_that_is_not_installed_is_installed_by_its_path(monkeypatch: pyt
     assert optional.install_command(optional.requirements("cpu")) == "pip install '.[cpu]'"
 
 
+@pytest.mark.usefixtures("stated")
+def test_an_extra_newer_than_what_is_installed_comes_from_the_clone() -> None:
+    assert optional.install_command(optional.requirements("of-tomorrow")) == "pip install '.[of-tomorrow]'"
+
+
 def test_installed_package_is_given() -> None:
     assert optional.require("onnx.numpy_helper", "this test") is sys.modules["onnx.numpy_helper"]
 

@@ -7,11 +7,11 @@ import numpy as np
 import onnxruntime
 
 from dinoflow_deploy.bundles.bundle import Bundle
-from dinoflow_deploy.bundles.input_range import MINIMUM_SIDE, AxisRange, InputRange
 from dinoflow_deploy.engines.backend import Backend
 from dinoflow_deploy.engines.base import EngineDescription, FlowEngine
 from dinoflow_deploy.engines.devices import Device
 from dinoflow_deploy.engines.frames import Tensor
+from dinoflow_deploy.engines.onnx_source import check_names, input_range, one_line, opened
 from dinoflow_deploy.engines.onnxruntime.backend import BACKEND
 from dinoflow_deploy.engines.onnxruntime.data_files import data_file_problem
 from dinoflow_deploy.engines.onnxruntime.memory import shrink_shared_arena, use_shared_arena
@@ -59,11 +59,12 @@ class OnnxRuntimeEngine(FlowEngine):
         convert_colors: bool = False,
         intra_op_threads: int | None = None,
     ) -> None:
-        bundle, path = _opened(source)
+        bundle, path = opened(source)
         onnx_path = bundle.onnx_path if bundle else path
         chosen, provider = self._choose(Device.parse(device))
         self._session = _open_session(onnx_path, chosen, provider, intra_op_threads)
-        _check_names(self._session, onnx_path)
+        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        check_names((each.name for each in inputs), [each.name for each in outputs], onnx_path)
         precision, self._type = _input_type(self._session, onnx_path)
         super().__init__(
             EngineDescription(
@@ -73,7 +74,7 @@ class OnnxRuntimeEngine(FlowEngine):
                 provider=provider,
                 precision=bundle.manifest.precision if bundle else precision,
                 source=str(path),
-                inputs=bundle.manifest.onnx.inputs if bundle else _input_range(self._session, onnx_path),
+                inputs=bundle.manifest.onnx.inputs if bundle else input_range(inputs[0].shape, onnx_path),
             ),
             convert_colors=convert_colors,
         )
@@ -93,7 +94,7 @@ class OnnxRuntimeEngine(FlowEngine):
         except Exception as error:
             raise EngineError(
                 f"ONNX Runtime failed on {self.describe().device} with images {list(images1.shape)}: "
-                f"{_one_line(error)}"
+                f"{one_line(error)}"
             ) from error
         result: Tensor = flow.astype(np.float32, copy=False)
         return result
@@ -102,13 +103,6 @@ class OnnxRuntimeEngine(FlowEngine):
         del self._session
         if self.describe().provider == CPU:
             shrink_shared_arena()
-
-
-def _opened(source: Path | Bundle) -> tuple[Bundle | None, Path]:
-    """A bundle, if it is one, and the path by which the source is known."""
-    if isinstance(source, Bundle):
-        return source, source.folder
-    return Bundle.open(source) if source.is_dir() else None, source
 
 
 def _choose_device(device: Device) -> Device:
@@ -150,17 +144,17 @@ def _open_session(path: Path, device: Device, provider: str, threads: int | None
 
 def _load_error(error: Exception, path: Path, device: Device) -> EngineError | FileFormatError:
     kind = type(error).__name__
-    if problem := data_file_problem(_one_line(error), path):
+    if problem := data_file_problem(one_line(error), path):
         return FileFormatError(problem)
     # Releases before 1.32 say "Fail" of an empty file, and of much else.
     if kind in _FILE_ERRORS or (kind == "Fail" and "Load model from" in str(error)):
-        return FileFormatError(f"{path} is not a valid ONNX model: {_one_line(error)}")
+        return FileFormatError(f"{path} is not a valid ONNX model: {one_line(error)}")
     if kind == "NotImplemented":
         return EngineError(
             f"ONNX Runtime {onnxruntime.__version__} has no kernel for a part of {path} on {device}: "
-            f"{_one_line(error)}; export the model as fp32 or fp16 (bfloat16 is for TensorRT)"
+            f"{one_line(error)}; export the model as fp32 or fp16 (bfloat16 is for TensorRT)"
         )
-    return EngineError(f"ONNX Runtime cannot load {path} on {device}: {_one_line(error)}")
+    return EngineError(f"ONNX Runtime cannot load {path} on {device}: {one_line(error)}")
 
 
 def _check_all_on_provider(session: Any, path: Path, provider: str) -> None:
@@ -179,38 +173,8 @@ def _check_all_on_provider(session: Any, path: Path, provider: str) -> None:
         )
 
 
-def _check_names(session: Any, path: Path) -> None:
-    inputs = sorted(value.name for value in session.get_inputs())
-    outputs = [value.name for value in session.get_outputs()]
-    if inputs != ["image1", "image2"] or outputs != ["flow"]:
-        raise FileFormatError(
-            f"{path} is not an optical-flow model, which computes flow from image1, image2: "
-            f"it computes {', '.join(outputs)} from {', '.join(inputs)}"
-        )
-
-
 def _input_type(session: Any, path: Path) -> tuple[str, Any]:
     found = session.get_inputs()[0].type
     if found not in _TYPES:
         raise FileFormatError(f"{path} takes images of {found}: they must be float32 or float16")
     return _TYPES[found]
-
-
-def _input_range(session: Any, path: Path) -> InputRange:
-    """The shapes that a file without a manifest takes; a dynamic axis has a name in place of a number."""
-    shape = session.get_inputs()[0].shape
-    if len(shape) != 4 or shape[1] != 3:
-        raise FileFormatError(f"{path} takes images of shape {shape}: it must be [batch, 3, height, width]")
-    batch, _, height, width = shape
-    try:
-        return InputRange(_axis(batch, 1), _axis(height, MINIMUM_SIDE), _axis(width, MINIMUM_SIDE))
-    except InputError as error:
-        raise FileFormatError(f"{path} takes images of shape {shape}: {error}") from error
-
-
-def _axis(length: int | str | None, least: int) -> AxisRange:
-    return AxisRange.fixed(length) if isinstance(length, int) else AxisRange(least, least, None)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

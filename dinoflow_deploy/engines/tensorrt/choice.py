@@ -4,7 +4,7 @@ from pathlib import Path
 
 from dinoflow_deploy.bundles.manifest import MANIFEST_NAME, Manifest
 from dinoflow_deploy.engines.backend import Source
-from dinoflow_deploy.engines.devices import Device
+from dinoflow_deploy.engines.devices import KINDS, Device
 from dinoflow_deploy.engines.tensorrt.cuda import gpu_is_usable
 from dinoflow_deploy.errors import FileFormatError
 from dinoflow_deploy.tensorrt.flavours import FLAVOURS
@@ -24,7 +24,7 @@ def planned_flavours(folder: Path) -> tuple[str, ...]:
 
 
 def can_run_here(source: Source, device: str) -> bool:
-    """Whether there are a TensorRT for a bundle's plan and a GPU, and the device is not the CPU.
+    """Whether there are a TensorRT for a bundle's plan and a GPU, and the device is not another one.
 
     That the plan is of this version and for this GPU is not asked: a plan that has to be built again is an
     error that says so, and no reason to run something else in its place.
@@ -33,7 +33,7 @@ def can_run_here(source: Source, device: str) -> bool:
         source: Folder of a bundle, or a bare plan.
         device: Name of the device that was asked for.
     """
-    if Device.parse(device).kind == "cpu":
+    if Device.parse(device, KINDS).kind not in ("auto", "cuda"):
         return False
     if not isinstance(source, Path):
         return False

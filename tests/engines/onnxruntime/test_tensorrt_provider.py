@@ -108,7 +108,7 @@ def test_it_is_never_chosen_by_auto(
 ) -> None:
     set_problem(monkeypatch, None)
     with load_engine(write_bundle(), device="cpu") as engine:
-        assert engine.describe().backend == "onnxruntime"
+        assert engine.describe().backend == "openvino"
     with pytest.raises(InputError, match="'onnxruntime-tensorrt' has no option 'cuda_graph'"):
         load_engine(write_bundle("other"), "onnxruntime-tensorrt", cuda_graph=True)
 

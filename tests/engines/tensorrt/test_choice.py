@@ -23,7 +23,7 @@ MakeFrames = Callable[..., np.ndarray]
     [
         ("auto", "auto", "tensorrt"),
         ("auto", "cuda", "tensorrt"),
-        ("auto", "cpu", "onnxruntime"),
+        ("auto", "cpu", "openvino"),
         ("tensorrt", "auto", "tensorrt"),
         ("onnxruntime", "cpu", "onnxruntime"),
     ],
@@ -37,12 +37,10 @@ def test_a_bundle_with_a_plan(
         np.testing.assert_allclose(engine(first, second), expected(first, second), atol=1e-3)
 
 
-def test_without_a_gpu_auto_is_onnx_runtime(
-    trt: TensorRT, machine: Machine, write_planned: WritePlan
-) -> None:
+def test_without_a_gpu_auto_is_openvino(trt: TensorRT, machine: Machine, write_planned: WritePlan) -> None:
     machine.capabilities = ()
     with load_engine(write_planned()) as engine:
-        assert engine.describe().backend == "onnxruntime"
+        assert engine.describe().backend == "openvino"
 
 
 def test_a_plan_for_another_tensorrt_is_no_reason_for_auto(
@@ -51,7 +49,7 @@ def test_a_plan_for_another_tensorrt_is_no_reason_for_auto(
     """RTX is not installed, its plan cannot run here."""
     monkeypatch.setattr("dinoflow_deploy.tensorrt.flavours.is_installed", lambda name: name == "tensorrt")
     with load_engine(write_planned(flavours=("rtx",)), device="auto") as engine:
-        assert engine.describe().backend == "onnxruntime"
+        assert engine.describe().backend == "openvino"
 
 
 def test_a_plan_that_has_to_be_rebuilt_is_an_error_and_not_replaced(
@@ -71,7 +69,9 @@ def test_a_bare_plan_runs(trt: TensorRT, write_plan: WritePlan, frames: MakeFram
 
 
 def test_pytorch_does_not_run_a_bundle_with_a_plan(trt: TensorRT, write_planned: WritePlan) -> None:
-    with pytest.raises(InputError, match="a bundle with a TensorRT plan: use tensorrt, onnxruntime"):
+    with pytest.raises(
+        InputError, match="a bundle with a TensorRT plan: use tensorrt, openvino, onnxruntime"
+    ):
         load_engine(write_planned(), "pytorch")
 
 
