@@ -129,11 +129,12 @@ class Run:
         print(f"\n{self._write()}", end="", flush=True)
 
     def _run(self, part: Part, seconds: float) -> None:
-        print(f"{part.name}: {part.title}, {seconds:.0f} s at most", flush=True)
         began = time.monotonic()
         outcome = Outcome(part, "interrupted", failed=True)
         self.outcomes.append(outcome)
         try:
+            # Whoever reads that it began may interrupt it at once.
+            print(f"{part.name}: {part.title}, {seconds:.0f} s at most", flush=True)
             with (self._folder / "log.txt").open("ab") as log:
                 log.write(f"=== {part.name}\n".encode())
                 log.flush()
