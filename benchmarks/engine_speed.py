@@ -1,4 +1,6 @@
-"""ONNX Runtime against PyTorch eager: pairs per second, latency, memory; on the CPU, or with --device cuda.
+"""ONNX Runtime and OpenVINO against PyTorch eager: pairs per second, latency, memory.
+
+On the CPU, or with --device cuda, which OpenVINO has none of.
 
 The built-in model is measured as it is; the weights of others are random, since speed does not depend on
 them. For each model and size, each engine runs in a new process of its own with the same number of threads.
@@ -38,15 +40,18 @@ from recording import (
     spread,
 )
 
-BACKENDS: Final = ("pytorch", "onnxruntime")
-"""The first is what the others are compared with."""
+BACKENDS: Final = {"cpu": ("pytorch", "onnxruntime", "openvino"), "cuda": ("pytorch", "onnxruntime")}
+"""By device; the first is what the others are compared with."""
+FIRST: Final = "pytorch"
+PROFILED: Final = ("pytorch", "onnxruntime")
+"""Those that have a profiler of their own."""
 SHOWN: Final = 8
 """Lines of a profile that are printed; the record holds all."""
 
 
 def main() -> None:
     arguments = parse_arguments()
-    # PyTorch takes its threads from here; ONNX Runtime from its options.
+    # PyTorch takes its threads from here; the others from their options.
     os.environ["OMP_NUM_THREADS"] = str(arguments.threads)
     with (
         Record(arguments, show, figures, results=[], profiles=[]) as record,
@@ -85,11 +90,11 @@ def measure(model: ModelFiles, size: tuple[int, int], arguments: argparse.Namesp
     """The engines of a model at one size, in turns."""
     with ExitStack() as stack:
         engines: dict[str, tuple[EngineProcess, Found]] = {}
-        for backend in BACKENDS:
+        for backend in BACKENDS[arguments.device]:
             found: Found = {"model": model.name, "size": size, "backend": backend}
             with record.attempt(f"{model.name} {backend}", found, record.results["results"]):
                 threads = {"intra_op_threads": arguments.threads}
-                options = threads if backend == "onnxruntime" and arguments.device == "cpu" else {}
+                options = threads if backend != FIRST and arguments.device == "cpu" else {}
                 source = EngineSource(str(model.source(backend)), backend, arguments.device, options)
                 engine = EngineProcess(source, size, batch=1)
                 stack.callback(engine.kill)
@@ -120,8 +125,8 @@ def take_turns(
 
 def summary(backend: str, rounds: list[dict[str, list[float]]]) -> Found:
     seconds = [taken for turn in rounds for taken in turn.get(backend, [])]
-    both = [turn for turn in rounds if backend in turn and BACKENDS[0] in turn]
-    ratios = [rate(turn[backend]) / rate(turn[BACKENDS[0]]) for turn in both]
+    both = [turn for turn in rounds if backend in turn and FIRST in turn]
+    ratios = [rate(turn[backend]) / rate(turn[FIRST]) for turn in both]
     return {
         "calls": len(seconds),
         "pairs_per_second": rate(seconds),
@@ -141,7 +146,7 @@ def profile(model: ModelFiles, size: tuple[int, int], arguments: argparse.Namesp
         "pytorch": partial(profile_pytorch, model.weights, *how),
         "onnxruntime": partial(profile_onnxruntime, model.bundle, *how),
     }
-    for backend in BACKENDS:
+    for backend in PROFILED:
         found: Found = {"model": model.name, "size": size, "backend": backend}
         with record.attempt(f"profiling {model.name} {backend}", found, record.results["profiles"]):
             found |= profilers[backend]()
@@ -182,7 +187,7 @@ def figures(results: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 def figure(found: Found) -> str:
     rate_text, latency, ratio, *_ = cells(found)
-    return f"{rate_text} pairs/s, {latency} ms, {ratio} of {BACKENDS[0]}"
+    return f"{rate_text} pairs/s, {latency} ms, {ratio} of {FIRST}"
 
 
 def print_profile(found: dict[str, Any]) -> None:

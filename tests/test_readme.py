@@ -21,7 +21,7 @@ SETS = {
     "by (5, 3)": "shifted by (5, 3)",
     "static camera": "static camera vtest",
 }
-THROUGH = {"PyTorch": "pytorch", "ONNX Runtime": "onnxruntime"}
+THROUGH = {"PyTorch": "pytorch", "ONNX Runtime": "onnxruntime", "OpenVINO": "openvino"}
 ON_GPU = {
     ("PyTorch", "fp32"): "eager-fp32",
     ("PyTorch", "bf16"): "eager-bf16",
