@@ -13,6 +13,8 @@ from dinoflow_deploy import DinoFlowError, __version__
 from dinoflow_deploy.cli import app as app_module
 from dinoflow_deploy.cli.app import app
 
+pytestmark = pytest.mark.slow
+
 HEAVY = ("torch", "cv2", "av", "onnxruntime", "openvino", "onnx", "numpy", "tensorboard", "transformers")
 
 

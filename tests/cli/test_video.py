@@ -23,6 +23,8 @@ from dinoflow_deploy.video.options import FLOW_FORMATS
 from dinoflow_deploy.video.render import RENDERERS
 from tests.video.clips import ConstantEngine, cut, decode, remux, write_clip
 
+pytestmark = pytest.mark.slow
+
 CHECK_SOURCE = loading.check_source
 
 

@@ -15,6 +15,8 @@ from dinoflow_deploy.export.parity import Tolerance
 from dinoflow_deploy.train.model import save_model
 from tests.export.conftest import Exported
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def quick_options(nano: Exported, monkeypatch: pytest.MonkeyPatch) -> Callable[..., ExportOptions]:

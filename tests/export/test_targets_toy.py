@@ -20,6 +20,8 @@ from dinoflow_deploy.export import targets
 from dinoflow_deploy.models.builtin import builtin_models
 from tests.export.toy_target import BACKEND, TOY, ToyInfo, ToyMaker
 
+pytestmark = pytest.mark.slow
+
 Run = Callable[..., Any]
 
 
@@ -122,7 +124,6 @@ def test_an_engine_runs_it(run: Run, bundle: Path, tmp_path: Path) -> None:
         np.testing.assert_allclose(toy(*frames), 2 * plain(*frames), rtol=1e-6)
 
 
-@pytest.mark.slow
 def test_weights_are_exported_with_it(run: Run, tmp_path: Path) -> None:
     arguments = ("--model", "nano", "--target", "toy", "--size", "64x96", "--output", tmp_path / "out")
     done = run("export", *arguments)

@@ -13,6 +13,8 @@ from tests.benchmarks.test_scripts import SCRIPTS
 sys.path.insert(0, str(SCRIPTS))
 from photographs import NOISE, SHIFTS, shifted_photographs, still_photographs
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("skimage")
 
 # Px, with a tenth to spare: README's table has the figures. Zero flow has 2 and 5.83 px.

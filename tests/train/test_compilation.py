@@ -19,6 +19,8 @@ from dinoflow_deploy.train.trainer import train
 from tests.train.micro import CPU, assert_equal, compiled_recipe
 from tests.train.test_trainer import _InterruptedAt
 
+pytestmark = pytest.mark.slow
+
 
 def test_compiled_interrupted_and_resumed_is_eager(tmp_path, micro, monkeypatch):
     monkeypatch.setattr(compilation, "BACKEND", "eager")

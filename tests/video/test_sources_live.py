@@ -20,6 +20,8 @@ from dinoflow_deploy.video import camera, decoding, flow_video, open_source
 from dinoflow_deploy.video.frame_source import Selection
 from tests.video.clips import ConstantEngine, decode, write_clip
 
+pytestmark = pytest.mark.slow
+
 
 @contextmanager
 def tcp_server(serve: Callable[[socket.socket], None]) -> Iterator[str]:

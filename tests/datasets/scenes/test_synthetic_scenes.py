@@ -9,6 +9,8 @@ from dinoflow_deploy.datasets import FlowSample, SceneConfig, SyntheticScenes
 from dinoflow_deploy.errors import InputError
 from tests.datasets.warping import assert_same, plain_config, warp_errors
 
+pytestmark = pytest.mark.slow
+
 SMALL = SceneConfig(64, 80, 12)
 
 

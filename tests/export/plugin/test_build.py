@@ -18,6 +18,8 @@ from dinoflow_deploy.export.plugin.plugin_choice import choose_plugin
 from dinoflow_deploy.tensorrt.flavours import RTX, TENSORRT
 from tests.export.plugin.conftest import StandIn
 
+pytestmark = pytest.mark.slow
+
 
 def build(version: str = "11.4.0") -> Library:
     return build_library(TENSORRT, version)

@@ -23,6 +23,8 @@ from tests.export.plugin.conftest import StandIn
 from tests.export.tensorrt.conftest import GH200, Recorder
 from tests.tensorrt_model.module import TensorRT
 
+pytestmark = pytest.mark.slow
+
 PLAN = PlanOptions(plugin="none", verify=False)
 Build = Callable[..., ExportReport]
 

@@ -13,6 +13,8 @@ from dinoflow_deploy.train.augmentation import PRESETS, Augmentation, augment, a
 from tests.datasets.warping import plain_config, warp_errors
 from tests.train.augmentation.colorless import noise_pair, shapes_only
 
+pytestmark = pytest.mark.slow
+
 DRAWS = 400
 WIDE = {"min_scale": -0.4, "max_scale": 1.0, "vertical_flip_probability": 0.5, "stretch_probability": 0.8}
 FORMS = {

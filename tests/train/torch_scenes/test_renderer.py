@@ -16,6 +16,8 @@ from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.train.torch_scenes import SceneBatch, SceneRenderer, renderer
 from tests.datasets.warping import plain_config, warp_errors
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 EVERYTHING = SceneConfig(
     48,
