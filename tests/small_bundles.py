@@ -44,6 +44,11 @@ def difference_model(
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
 
 
+def difference(frames1: np.ndarray, frames2: np.ndarray) -> np.ndarray:
+    """What ``difference_model`` computes, from its definition."""
+    return frames2[..., :2].astype(np.float32) - frames1[..., :2].astype(np.float32)
+
+
 @pytest.fixture
 def write_onnx(tmp_path: Path) -> WriteOnnx:
     """Write ``difference_model(**arguments)`` and give its path."""

@@ -1,11 +1,54 @@
-"""What engines of ONNX files have in common: what they open, and what a file must compute."""
+"""What engines of ONNX files have in common: what they open, what a file must compute, how it is fed."""
 
-from collections.abc import Iterable, Sequence
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
 
 from dinoflow_deploy.bundles.bundle import Bundle
 from dinoflow_deploy.bundles.input_range import MINIMUM_SIDE, AxisRange, InputRange
-from dinoflow_deploy.errors import FileFormatError, InputError
+from dinoflow_deploy.engines.base import FlowEngine
+from dinoflow_deploy.engines.frames import Tensor
+from dinoflow_deploy.errors import EngineError, FileFormatError, InputError
+
+
+class OnnxFileEngine(FlowEngine):
+    """An engine of ONNX files: images go in by name, in the file's own type; flow comes out as float32."""
+
+    runtime: ClassVar[str]
+    """What runs the file, in messages."""
+    _type: Any
+    """NumPy's type of the images, set by the constructor."""
+
+    @abstractmethod
+    def _run_file(self, feeds: Mapping[str, Tensor]) -> Tensor:
+        """The flow of images by their names; whatever it raises becomes an ``EngineError``."""
+
+    def _run(self, images1: Tensor, images2: Tensor) -> Tensor:
+        feeds = {
+            "image1": images1.astype(self._type, copy=False),
+            "image2": images2.astype(self._type, copy=False),
+        }
+        try:
+            flow = self._run_file(feeds)
+        except Exception as error:
+            raise EngineError(
+                f"{self.runtime} failed on {self.describe().device} with images {list(images1.shape)}: "
+                f"{one_line(error)}"
+            ) from error
+        return flow.astype(np.float32, copy=False)
+
+
+def check_threads(threads: int | None) -> None:
+    """Refuse a number of threads that is none.
+
+    Raises:
+        InputError: It is below 1.
+    """
+    if threads is not None and threads < 1:
+        raise InputError(f"intra_op_threads is {threads}: it must be at least 1")
 
 
 def opened(source: Path | Bundle) -> tuple[Bundle | None, Path]:

@@ -91,7 +91,7 @@ class OnnxMaker(Maker):
         yield from differing
         if found.onnx.key is None:
             yield "it was exported before bundles had keys, so that nobody knows whether it would be the same"
-        elif not differing and found.onnx.key != self._key(found):
+        elif not differing and found.onnx.key != self._key(found, wanted):
             yield f"its {self.file} was exported by another state of this package, or changed afterwards"
         if self.options.verify and found.onnx.parity is None:
             yield f"its {self.file} was not verified"
@@ -101,8 +101,8 @@ class OnnxMaker(Maker):
         nodes = len(onnx.load(bundle.onnx_path).graph.node)
         return replace(OnnxReport.of(bundle.manifest), nodes=nodes, reused=True)
 
-    def _key(self, found: Manifest) -> str | None:
-        return with_key(self._info(), self.described, self.options, found.files[found.onnx.file].sha256).key
+    def _key(self, found: Manifest, wanted: OnnxInfo) -> str | None:
+        return with_key(wanted, self.described, self.options, found.files[found.onnx.file].sha256).key
 
     def _info(self) -> OnnxInfo:
         """What the manifest will say of the file, but for what comes of it."""

@@ -1,5 +1,6 @@
 """The ONNX Runtime engine: an exported model on the CPU or on a CUDA device."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -8,10 +9,17 @@ import onnxruntime
 
 from dinoflow_deploy.bundles.bundle import Bundle
 from dinoflow_deploy.engines.backend import Backend
-from dinoflow_deploy.engines.base import EngineDescription, FlowEngine
+from dinoflow_deploy.engines.base import EngineDescription
 from dinoflow_deploy.engines.devices import Device
 from dinoflow_deploy.engines.frames import Tensor
-from dinoflow_deploy.engines.onnx_source import check_names, input_range, one_line, opened
+from dinoflow_deploy.engines.onnx_source import (
+    OnnxFileEngine,
+    check_names,
+    check_threads,
+    input_range,
+    one_line,
+    opened,
+)
 from dinoflow_deploy.engines.onnxruntime.backend import BACKEND
 from dinoflow_deploy.engines.onnxruntime.data_files import data_file_problem
 from dinoflow_deploy.engines.onnxruntime.memory import shrink_shared_arena, use_shared_arena
@@ -24,7 +32,7 @@ from dinoflow_deploy.engines.onnxruntime.providers import (
     provider_options,
     provider_problem,
 )
-from dinoflow_deploy.errors import DeviceError, EngineError, FileFormatError, InputError
+from dinoflow_deploy.errors import DeviceError, EngineError, FileFormatError
 
 _PROVIDERS: Final = {"cpu": CPU, "cuda": CUDA}
 # Float32 images do not say what is computed in: exported fp16 and bf16 files take them too.
@@ -33,7 +41,7 @@ _TYPES: Final = {"tensor(float)": ("unknown", np.float32), "tensor(float16)": ("
 _FILE_ERRORS: Final = ("InvalidArgument", "InvalidGraph", "InvalidProtobuf", "NoModel")
 
 
-class OnnxRuntimeEngine(FlowEngine):
+class OnnxRuntimeEngine(OnnxFileEngine):
     """Runs a bundle or a bare ``.onnx`` file with ONNX Runtime.
 
     Args:
@@ -50,6 +58,7 @@ class OnnxRuntimeEngine(FlowEngine):
     """
 
     row: ClassVar[Backend] = BACKEND
+    runtime: ClassVar[str] = "ONNX Runtime"
 
     def __init__(
         self,
@@ -84,19 +93,9 @@ class OnnxRuntimeEngine(FlowEngine):
         chosen = _choose_device(device)
         return chosen, _PROVIDERS[chosen.kind]
 
-    def _run(self, images1: Tensor, images2: Tensor) -> Tensor:
-        feeds = {
-            "image1": images1.astype(self._type, copy=False),
-            "image2": images2.astype(self._type, copy=False),
-        }
-        try:
-            (flow,) = self._session.run(["flow"], feeds)
-        except Exception as error:
-            raise EngineError(
-                f"ONNX Runtime failed on {self.describe().device} with images {list(images1.shape)}: "
-                f"{one_line(error)}"
-            ) from error
-        result: Tensor = flow.astype(np.float32, copy=False)
+    def _run_file(self, feeds: Mapping[str, Tensor]) -> Tensor:
+        (flow,) = self._session.run(["flow"], feeds)
+        result: Tensor = flow
         return result
 
     def _release(self) -> None:
@@ -123,9 +122,8 @@ def _open_session(path: Path, device: Device, provider: str, threads: int | None
     options = onnxruntime.SessionOptions()
     # What goes wrong is raised; printing it too would only repeat it.
     options.log_severity_level = FATAL
+    check_threads(threads)
     if threads is not None:
-        if threads < 1:
-            raise InputError(f"intra_op_threads is {threads}: it must be at least 1")
         options.intra_op_num_threads = threads
     if provider == CPU:
         use_shared_arena(options)

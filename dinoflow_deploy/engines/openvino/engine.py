@@ -1,6 +1,7 @@
 """The OpenVINO engine: an exported model on the CPU, or on a GPU or NPU of Intel."""
 
 from collections import deque
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -9,10 +10,17 @@ import numpy as np
 
 from dinoflow_deploy.bundles.bundle import Bundle
 from dinoflow_deploy.engines.backend import Backend
-from dinoflow_deploy.engines.base import EngineDescription, FlowEngine
+from dinoflow_deploy.engines.base import EngineDescription
 from dinoflow_deploy.engines.devices import Device
 from dinoflow_deploy.engines.frames import Tensor
-from dinoflow_deploy.engines.onnx_source import check_names, input_range, one_line, opened
+from dinoflow_deploy.engines.onnx_source import (
+    OnnxFileEngine,
+    check_names,
+    check_threads,
+    input_range,
+    one_line,
+    opened,
+)
 from dinoflow_deploy.engines.openvino.backend import BACKEND
 from dinoflow_deploy.engines.openvino.cache import compile_model
 from dinoflow_deploy.engines.openvino.devices import RELEASE, capabilities, choose_device
@@ -24,7 +32,7 @@ _TYPES: Final = {"f32": ("unknown", np.float32), "f16": ("fp16", np.float16)}
 _HINTS: Final = {"fp32": "f32", "fp16": "f16", "bf16": "bf16"}
 
 
-class OpenVinoEngine(FlowEngine):
+class OpenVinoEngine(OnnxFileEngine):
     """Runs a bundle or a bare ``.onnx`` file with OpenVINO.
 
     What OpenVINO has compiled is kept in the user's cache, so that it starts faster the next time.
@@ -46,6 +54,7 @@ class OpenVinoEngine(FlowEngine):
     """
 
     row: ClassVar[Backend] = BACKEND
+    runtime: ClassVar[str] = "OpenVINO"
 
     def __init__(
         self,
@@ -80,24 +89,16 @@ class OpenVinoEngine(FlowEngine):
             convert_colors=convert_colors,
         )
 
-    def _run(self, images1: Tensor, images2: Tensor) -> Tensor:
-        feeds = {
-            "image1": images1.astype(self._type, copy=False),
-            "image2": images2.astype(self._type, copy=False),
-        }
+    def _run_file(self, feeds: Mapping[str, Tensor]) -> Tensor:
+        # One for each call that runs at the same time.
         try:
-            # One for each call that runs at the same time.
-            request = self._requests.pop() if self._requests else self._compiled.create_infer_request()
-            # Its own memory holds the result, which is copied for the caller; the images need not be.
-            flow = request.infer(feeds, share_inputs=True, share_outputs=False)["flow"]
-        except Exception as error:
-            raise EngineError(
-                f"OpenVINO failed on {self.describe().device} with images {list(images1.shape)}: "
-                f"{one_line(error)}"
-            ) from error
+            request = self._requests.pop()
+        except IndexError:
+            request = self._compiled.create_infer_request()
+        # Its own memory holds the result, which is copied for the caller; the images need not be.
+        flow: Tensor = request.infer(feeds, share_inputs=True, share_outputs=False)["flow"]
         self._requests.append(request)
-        result: Tensor = flow.astype(np.float32, copy=False)
-        return result
+        return flow
 
     def _release(self) -> None:
         self._requests.clear()
@@ -120,8 +121,7 @@ def _computed_in(asked: str | None, stored: str, device: Device, name: str) -> s
 
 
 def _settings(precision: str, threads: int | None, device: Device) -> dict[str, str]:
-    if threads is not None and threads < 1:
-        raise InputError(f"intra_op_threads is {threads}: it must be at least 1")
+    check_threads(threads)
     # Without the hint, CPUs with bfloat16 and all GPUs compute in less than float32.
     settings = {"INFERENCE_PRECISION_HINT": _HINTS[precision]}
     if device.kind == "cpu":
