@@ -6,7 +6,7 @@ from threading import Event
 
 from dinoflow_deploy.bundles.bundle import Bundle
 from dinoflow_deploy.bundles.manifest import Manifest
-from dinoflow_deploy.export.bundle_folder import bundle_folder, check_bundle_folder
+from dinoflow_deploy.export.bundle_folder import bundle_folder
 from dinoflow_deploy.export.draft import Draft
 from dinoflow_deploy.export.onnx_report import OnnxReport
 from dinoflow_deploy.export.report import ExportReport
@@ -51,8 +51,6 @@ def build_from_bundle(
     bundle = Bundle.open(source)
     onnx = bundle.manifest.onnx
     reusable = may_be_reused(output, overwrite=overwrite)
-    if not reusable:
-        check_bundle_folder(output, overwrite=overwrite)
     facts = OnnxFacts(onnx.inputs, bundle.manifest.precision, inline=onnx.operator.inline, is_reference=True)
     maker = target_of(options).maker(options, facts)
     if reusable:

@@ -7,7 +7,7 @@ from pathlib import Path
 from threading import Event
 
 from dinoflow_deploy.engines.pytorch import PyTorchEngine
-from dinoflow_deploy.export.bundle_folder import bundle_folder, check_bundle_folder
+from dinoflow_deploy.export.bundle_folder import bundle_folder
 from dinoflow_deploy.export.draft import Draft
 from dinoflow_deploy.export.onnx_maker import OnnxMaker, model_info
 from dinoflow_deploy.export.options import ExportOptions
@@ -56,8 +56,6 @@ def export_bundle(
     if options.verify:
         require("onnxruntime", "verifying an export (--no-verify leaves it out)")
     reusable = may_be_reused(output, overwrite=options.overwrite)
-    if not reusable:
-        check_bundle_folder(output, overwrite=options.overwrite)
     facts = OnnxFacts(options.inputs, options.precision, inline=options.plain, is_reference=False)
     further = [target_of(target).maker(target, facts)] if target else []
     loaded = _loaded(model, progress)

@@ -8,13 +8,21 @@ from dinoflow_deploy.bundles.bundle import Bundle
 from dinoflow_deploy.bundles.manifest import MANIFEST_NAME, Manifest, ModelInfo
 from dinoflow_deploy.bundles.onnx_info import OnnxInfo
 from dinoflow_deploy.errors import FileFormatError, InputError
+from dinoflow_deploy.export.bundle_folder import check_bundle_folder
 from dinoflow_deploy.export.key import VERIFIER
 from dinoflow_deploy.export.target import Maker
 
 
 def may_be_reused(output: Path, *, overwrite: bool) -> bool:
-    """Whether there is a bundle that the caller does not want to replace in any case."""
-    return not overwrite and (output / MANIFEST_NAME).is_file()
+    """Whether there is a bundle that the caller does not want to replace in any case.
+
+    Raises:
+        InputError: There is none, and none could be written there.
+    """
+    if not overwrite and (output / MANIFEST_NAME).is_file():
+        return True
+    check_bundle_folder(output, overwrite=overwrite)
+    return False
 
 
 def reuse(output: Path, makers: Sequence[Maker], others: Callable[[Manifest], Iterator[str]]) -> Bundle:
