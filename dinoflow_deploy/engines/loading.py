@@ -100,7 +100,7 @@ def _choose(source: str | Path, name: str, device: str) -> tuple[Backend, Source
         if kind.name in found.artefacts
     ]
     if wanted is None:
-        # In order, since asking may load a runtime. Where none may, the first is taken, which says what it lacks.
+        # In turn, since asking may load a runtime. Where none may, the first is taken: it says what it lacks.
         return next((each for each in fitting if each[0].may_be_chosen(each[1], device)), fitting[0])
     for backend, artefact in fitting:
         if backend.name == wanted.name:
