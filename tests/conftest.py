@@ -20,7 +20,7 @@ for _name in ("no_proxy", "NO_PROXY"):
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-pytest_plugins = ["tests.small_bundles", "tests.tensorrt_model.fixtures"]
+pytest_plugins = ["tests.small_bundles", "tests.compiled_bundles", "tests.tensorrt_model.fixtures"]
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

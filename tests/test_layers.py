@@ -16,7 +16,7 @@ CONTRIBUTING = Path(__file__).parents[1] / "CONTRIBUTING.md"
 
 GROUND = {"errors", "lazy", "progress", "tables"}
 """Modules that every room may use, and that use none."""
-INNER = ("train.model", "engines.pytorch")
+INNER = ("train.model", "engines.pytorch", "engines.inductor")
 """Rooms inside another one."""
 NO_TORCH = ("flow", "datasets", "bundles", "models", "tensorrt", "engines", "video", "bench", "inspection")
 
@@ -50,7 +50,7 @@ def test_an_import_is_found_wherever_it_stands() -> None:
 
 
 def test_running_needs_no_torch() -> None:
-    """Every module of these rooms but the PyTorch engine, imported where there is no torch."""
+    """Every module of these rooms but the engines in PyTorch, imported where there is no torch."""
     modules = [name for name in map(module_name, sorted(FOLDER.rglob("*.py"))) if room_of(name) in NO_TORCH]
     assert "dinoflow_deploy.video.pipeline" in modules
     assert "dinoflow_deploy.engines.onnxruntime.engine" in modules

@@ -5,6 +5,7 @@ bundle/
     manifest.json    what ``Manifest`` says
     model.onnx       one file for every runtime
     tensorrt.plan    a TensorRT engine of it, where one was built; rtx.plan for TensorRT-RTX
+    model.pt2        a package of PyTorch's compiler, where one was compiled
 ```
 """
 

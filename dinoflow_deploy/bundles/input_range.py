@@ -49,6 +49,10 @@ class AxisRange:
         """Whether only one length is taken."""
         return self.min == self.max
 
+    def holds(self, length: int) -> bool:
+        """Whether an axis of that length is within the range."""
+        return self.min <= length <= (self.max or length)
+
     def __str__(self) -> str:
         if self.is_static:
             return str(self.min)
@@ -85,6 +89,15 @@ class InputRange:
     def sides(self) -> Mapping[str, AxisRange]:
         """Height and width by name."""
         return MappingProxyType({"height": self.height, "width": self.width})
+
+    @property
+    def is_static(self) -> bool:
+        """Whether only one shape is taken."""
+        return all(axis.is_static for axis in (self.batch, self.height, self.width))
+
+    def holds(self, batch: int, height: int, width: int) -> bool:
+        """Whether images of that shape are within the range."""
+        return self.batch.holds(batch) and self.height.holds(height) and self.width.holds(width)
 
     def padding(self, height: int, width: int) -> "Padding":
         """How a frame is padded to a size that the engine takes.

@@ -9,6 +9,7 @@ from dinoflow_deploy.errors import InputError
 
 _MODULES: Final = (
     "dinoflow_deploy.engines.tensorrt.backend",
+    "dinoflow_deploy.engines.inductor.backend",
     "dinoflow_deploy.engines.openvino.backend",
     "dinoflow_deploy.engines.onnxruntime.backend",
     "dinoflow_deploy.engines.pytorch.backend",
@@ -16,7 +17,7 @@ _MODULES: Final = (
     "dinoflow_deploy.engines.opencv.backend",
     "dinoflow_deploy.engines.pytorch.torchvision_backend",
 )
-"""Each holds its row as ``BACKEND``; by name, since those of PyTorch lie in a room above this one."""
+"""Each holds its row as ``BACKEND``; by name, since those of PyTorch lie in rooms above this one."""
 
 _registered: list[Backend] = []
 

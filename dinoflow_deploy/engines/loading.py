@@ -50,14 +50,15 @@ def load_engine(
             ``opencv-dis``, OpenCV's DIS; ``torchvision-raft-large`` and ``torchvision-raft-small``.
         backend: Name of a backend, as :func:`~dinoflow_deploy.engines.backends.all_backends` lists them; or
             ``"auto"``: the first of these that runs the source and may be chosen. Of a bundle that is
-            TensorRT if it holds a plan whose TensorRT is installed and there is a GPU; else OpenVINO on the
-            CPU, where it is installed and ONNX Runtime's CUDA does not work; else ONNX Runtime.
+            TensorRT if it holds a plan whose TensorRT is installed and there is a GPU; else inductor if it
+            holds a package for such a GPU and for this PyTorch; else OpenVINO on the CPU, where it is
+            installed and ONNX Runtime's CUDA does not work; else ONNX Runtime.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, with OpenVINO ``"intel-gpu"`` or ``"intel-npu"``, or
             ``"auto"``: CUDA where the backend can use it, else the CPU.
         convert_colors: Take grey ``[H, W]`` or ``[H, W, 1]`` and RGBA ``[H, W, 4]`` frames too.
         options: What one backend takes beyond this: ``intra_op_threads`` for onnxruntime and openvino,
             ``inference_precision`` for openvino, ``precision`` for pytorch; ``flavour``, ``cuda_graph`` and
-            ``allow_host_code`` for tensorrt.
+            ``allow_host_code`` for tensorrt; ``cuda_graph`` for inductor.
 
     Returns:
         The engine; its ``describe()`` says what "auto" chose. Close it, or use it in a ``with`` statement.

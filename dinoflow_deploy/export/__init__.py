@@ -1,4 +1,4 @@
-"""PyTorch to ONNX to TensorRT: the correlation operator, the exporter, plans, parity.
+"""PyTorch to ONNX to TensorRT, and to packages of PyTorch's compiler: the exporters, plans, parity.
 
 Heavy modules load when a name is first used.
 """
@@ -10,6 +10,7 @@ from dinoflow_deploy.lazy import lazy_names
 if TYPE_CHECKING:
     from dinoflow_deploy.export.from_bundle import build_from_bundle
     from dinoflow_deploy.export.from_weights import export_bundle
+    from dinoflow_deploy.export.inductor.options import PackageOptions
     from dinoflow_deploy.export.options import ExportOptions
     from dinoflow_deploy.export.report import ExportReport
     from dinoflow_deploy.export.source import ModelSource
@@ -19,6 +20,7 @@ __all__ = [
     "ExportOptions",
     "ExportReport",
     "ModelSource",
+    "PackageOptions",
     "PlanOptions",
     "build_from_bundle",
     "export_bundle",
@@ -30,6 +32,7 @@ __getattr__, __dir__ = lazy_names(
         "ExportOptions": "export.options",
         "ExportReport": "export.report",
         "ModelSource": "export.source",
+        "PackageOptions": "export.inductor.options",
         "PlanOptions": "export.tensorrt.options",
         "build_from_bundle": "export.from_bundle",
         "export_bundle": "export.from_weights",

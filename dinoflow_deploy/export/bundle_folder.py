@@ -8,6 +8,7 @@ from typing import Any
 from dinoflow_deploy.atomic import atomic_folder, check_folder
 from dinoflow_deploy.bundles.manifest import FORMAT, MANIFEST_NAME
 from dinoflow_deploy.bundles.onnx_info import ONNX_NAME
+from dinoflow_deploy.engines.inductor.package_info import PACKAGE_NAME
 from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.tensorrt.flavours import FLAVOURS
 
@@ -73,5 +74,5 @@ def _listed(path: Path) -> set[str]:
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         return set()
     files = manifest.get("files")
-    known = {MANIFEST_NAME, ONNX_NAME, *(flavour.plan_name for flavour in FLAVOURS)}
+    known = {MANIFEST_NAME, ONNX_NAME, PACKAGE_NAME, *(flavour.plan_name for flavour in FLAVOURS)}
     return known | set(files if isinstance(files, dict) else ())

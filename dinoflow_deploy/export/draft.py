@@ -6,12 +6,15 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dinoflow_deploy.bundles.artefact import Artefact, ArtefactInfo
 from dinoflow_deploy.bundles.bundle import Bundle
 from dinoflow_deploy.bundles.manifest import MANIFEST_NAME, FileInfo, Manifest, ModelInfo
 from dinoflow_deploy.engines.base import FlowEngine
+
+if TYPE_CHECKING:
+    from dinoflow_deploy.train.model import FlowModel
 
 Reference = Callable[[], AbstractContextManager[FlowEngine]]
 """Gives the engine that artefacts are compared with."""
@@ -25,6 +28,7 @@ class Draft:
         folder: The folder.
         model: Which model it holds.
         precision: What that computes in.
+        weights: The model itself; ``None`` where the bundle was exported elsewhere.
         reference: What its artefacts are compared with; ``None``: its own ONNX file on the CPU.
         artefacts: Those that are there, by the name of their file.
         files: Length and SHA-256 of each file.
@@ -33,6 +37,7 @@ class Draft:
     folder: Path
     model: ModelInfo
     precision: str
+    weights: "FlowModel | None" = None
     reference: Reference | None = None
     artefacts: dict[str, Artefact] = field(default_factory=dict)
     files: dict[str, FileInfo] = field(default_factory=dict)

@@ -40,7 +40,8 @@ def export_bundle(
         output: Folder to create.
         options: What to export it as; by default float32 with dynamic shapes.
         progress: Told of each stage.
-        target: What else to make, for instance ``PlanOptions`` for a TensorRT plan.
+        target: What else to make: ``PlanOptions`` for a TensorRT plan, ``PackageOptions`` for a package of
+            PyTorch's compiler.
         cancel: Ends the making of that soon after it is set.
 
     Raises:
@@ -66,7 +67,7 @@ def export_bundle(
         reports = tuple(maker.reused(bundle) for maker in makers)
         return ExportReport(output, bundle.manifest, reports, reused=True)
     with bundle_folder(output, overwrite=options.overwrite) as folder:
-        draft = Draft(folder, described, options.precision, reference=lambda: _pytorch(loaded))
+        draft = Draft(folder, described, options.precision, loaded, reference=lambda: _pytorch(loaded))
         made = tuple(maker.make(draft, progress, cancel or Event()) for maker in makers)
         manifest = draft.finish()
     return ExportReport(output, manifest, made)

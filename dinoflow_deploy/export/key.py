@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -14,8 +15,8 @@ from dinoflow_deploy.export.options import ExportOptions
 
 VERIFIER: Final = "onnxruntime"
 """A tool that only verifies has no part in the file."""
-_SOURCES: Final = ("export/graph", "train/model")
-"""Folders of this package whose code decides what is exported."""
+_SOURCES: Final = ("export/graph", "export/lowering.py", "train/model")
+"""Files and folders of this package whose code decides what is exported."""
 
 
 def with_key(info: OnnxInfo, model: ModelInfo, options: ExportOptions, onnx_sha256: str) -> OnnxInfo:
@@ -34,7 +35,7 @@ def with_key(info: OnnxInfo, model: ModelInfo, options: ExportOptions, onnx_sha2
         "model": model,
         "options": decisive(options),
         "tools": {name: version for name, version in info.tools.items() if name != VERIFIER},
-        "code": _code_sha256(),
+        "code": code_sha256(_SOURCES),
         "onnx": onnx_sha256,
     }
     return replace(info, key=sha256_of(of_file))
@@ -45,14 +46,20 @@ def sha256_of(values: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True, default=_plain).encode()).hexdigest()
 
 
+def code_sha256(sources: Iterable[str]) -> str:
+    """SHA-256 of code of this package.
+
+    Args:
+        sources: Its files and folders.
+    """
+    package, digest = Path(dinoflow_deploy.__file__).parent, hashlib.sha256()
+    files = (path for source in sources for path in ((package / source).rglob("*.py"), [package / source]))
+    for path in sorted(path for paths in files for path in paths if path.is_file()):
+        digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
 def _plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return asdict(value)
     raise TypeError(f"a {type(value).__name__} has no form in JSON")
-
-
-def _code_sha256() -> str:
-    package, digest = Path(dinoflow_deploy.__file__).parent, hashlib.sha256()
-    for path in sorted(path for folder in _SOURCES for path in (package / folder).rglob("*.py")):
-        digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()

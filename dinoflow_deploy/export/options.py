@@ -30,7 +30,7 @@ class ExportOptions:
     Attributes:
         precision: ``"fp32"``, ``"fp16"`` or ``"bf16"``: type of the weights and of the computation. Images
             and flow are float32 either way, and some parts stay float32, see
-            ``export.graph.module_preparation``.
+            ``export.lowering``.
         inputs: Shapes that the exported model takes; an axis whose limits are equal is static in the graph.
         opset: ONNX opset, 20 to 22; 0 is the oldest that does: 20, or 22 for bf16.
         plain: Write the local correlation's body into the graph itself, for runtimes that read no ONNX

@@ -85,7 +85,7 @@ class ArtefactReport:
 
 def shapes_text(inputs: InputRange) -> str:
     """Shapes in words."""
-    if all(axis.is_static for axis in (inputs.batch, inputs.height, inputs.width)):
+    if inputs.is_static:
         return str(inputs)
     return f"{inputs}, tuned for batch {inputs.batch.opt}, {inputs.height.opt}x{inputs.width.opt}"
 

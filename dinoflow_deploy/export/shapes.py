@@ -1,4 +1,4 @@
-"""The shapes that a plan is built for."""
+"""The shapes that a plan or a package is built for."""
 
 import re
 from dataclasses import dataclass
@@ -30,19 +30,20 @@ class RequestedShapes:
         """Exactly these."""
         return cls(inputs.batch, inputs.height, inputs.width)
 
-    def within(self, available: InputRange) -> InputRange:
-        """The plan's shapes.
+    def within(self, available: InputRange, artefact: str = "plan") -> InputRange:
+        """The artefact's shapes.
 
         Args:
             available: Shapes that the ONNX file takes.
+            artefact: What it is called in errors.
 
         Raises:
             InputError: What is asked for is not among them.
         """
         return InputRange(
-            _axis("batch", self.batch, DEFAULT_SHAPES.batch, available.batch),
-            _axis("height", self.height, DEFAULT_SHAPES.height, available.height),
-            _axis("width", self.width, DEFAULT_SHAPES.width, available.width),
+            _axis(f"{artefact}'s batch", self.batch, DEFAULT_SHAPES.batch, available.batch),
+            _axis(f"{artefact}'s height", self.height, DEFAULT_SHAPES.height, available.height),
+            _axis(f"{artefact}'s width", self.width, DEFAULT_SHAPES.width, available.width),
         )
 
 
@@ -55,7 +56,7 @@ def _axis(name: str, wanted: AxisRange | None, default: AxisRange, available: Ax
         return AxisRange(*(_clamp(length, available) for length in _lengths(default)))
     if _lengths(wanted) != tuple(_clamp(length, available) for length in _lengths(wanted)):
         raise InputError(
-            f"the plan's {name} of {wanted} is outside that of the ONNX file, {available}: ask for a "
+            f"the {name} of {wanted} is outside that of the ONNX file, {available}: ask for a "
             "smaller range, or export the model again with a larger one"
         )
     return wanted

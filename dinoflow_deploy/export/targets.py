@@ -3,6 +3,7 @@
 from typing import Final
 
 from dinoflow_deploy.errors import InputError
+from dinoflow_deploy.export.inductor.options import PackageOptions
 from dinoflow_deploy.export.options import ExportOptions
 from dinoflow_deploy.export.target import Target, TargetOptions
 from dinoflow_deploy.export.tensorrt.options import PlanOptions
@@ -17,7 +18,16 @@ TENSORRT: Final = Target(
     prepare="dinoflow_deploy.export.tensorrt.maker:prepare",
     batch="1",
 )
-TARGETS: list[Target] = [ONNX, TENSORRT]
+INDUCTOR: Final = Target(
+    "inductor",
+    "inductor for a package of PyTorch's compiler beside it",
+    "a package",
+    PackageOptions,
+    panel="PyTorch packages",
+    prepare="dinoflow_deploy.export.inductor.maker:prepare",
+    batch="1",
+)
+TARGETS: list[Target] = [ONNX, TENSORRT, INDUCTOR]
 """In the order of ``--help``. A row more is a target more."""
 
 

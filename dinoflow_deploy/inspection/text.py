@@ -167,8 +167,12 @@ def _artefact_lines(artefact: Artefact) -> Lines:
     yield "", f"takes {artefact.inputs}"
     for values in (artefact.tools, artefact.details):
         if values:
-            yield "", ", ".join(f"{name} {value}" for name, value in values.items())
+            yield "", ", ".join(f"{name} {_words(value)}" for name, value in values.items())
     yield from _parity_lines("", artefact.parity, "it was not run after it was made")
+
+
+def _words(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _recorded_lines(plan: PlanInfo) -> Lines:

@@ -8,6 +8,7 @@ from typing import Final
 from dinoflow_deploy.bundles.manifest import PRECISIONS
 from dinoflow_deploy.engines.backend import Backend
 from dinoflow_deploy.engines.backends import all_backends, find_backend
+from dinoflow_deploy.engines.inductor.backend import PACKAGE
 from dinoflow_deploy.engines.kinds import ONNX, SAFETENSORS
 from dinoflow_deploy.engines.tensorrt.backend import PLAN
 from dinoflow_deploy.errors import InputError
@@ -140,6 +141,14 @@ def _plan(model: str, backend: Backend) -> Iterator[Case]:
             yield Case(model, precision, backend.name, device, plugin, static)
 
 
+def _package(model: str, backend: Backend) -> Iterator[Case]:
+    for device in backend.devices:
+        # Each takes minutes to compile, on the CPU in types that it mostly emulates too.
+        tried = product(PRECISIONS, (True, False)) if device == "cuda" else (("fp32", True),)
+        for precision, static in tried:
+            yield Case(model, precision, backend.name, device, static=static)
+
+
 def _built_only(model: str, flavour: str) -> Iterator[Case]:
     for precision in PRECISIONS:
         yield Case(model, precision, flavour, "cpu", "none")
@@ -149,5 +158,6 @@ _MAKERS: Final[dict[str, Callable[[str, Backend], Iterator[Case]]]] = {
     SAFETENSORS.name: _weights,
     ONNX.name: _onnx,
     PLAN.name: _plan,
+    PACKAGE.name: _package,
 }
 """What can be made here, in the order to try it."""

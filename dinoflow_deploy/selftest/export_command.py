@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from dinoflow_deploy.engines.inductor.backend import PACKAGE
 from dinoflow_deploy.engines.tensorrt.backend import PLAN
 from dinoflow_deploy.errors import ExportError
 from dinoflow_deploy.selftest.cases import BUILT_ONLY, Case
@@ -41,6 +42,9 @@ class ExportCommand:
             arguments += ["--size", _size(size), "--batch", "1"]
         if case.artefact == PLAN.name:
             arguments += ["--target", "tensorrt", "--flavour", case.backend, "--plugin", case.plugin]
+            arguments += [] if case.static else _range(size)
+        if case.artefact == PACKAGE.name:
+            arguments += ["--target", "inductor", "--device", case.device]
             arguments += [] if case.static else _range(size)
         if case.backend in BUILT_ONLY:
             arguments += ["--compute-capability", "89"]

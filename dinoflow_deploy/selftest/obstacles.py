@@ -6,7 +6,9 @@ from typing import Any
 
 from dinoflow_deploy.doctor.probes import device_problem
 from dinoflow_deploy.engines.backends import find_backend
+from dinoflow_deploy.engines.inductor.backend import PACKAGE
 from dinoflow_deploy.selftest.cases import BUILT_ONLY, Case
+from dinoflow_deploy.system.cxx_compiler import compiler_problem
 from dinoflow_deploy.system.optional import install_command, is_installed, requirements
 from dinoflow_deploy.system.own_process import call_in_own_process
 from dinoflow_deploy.tensorrt.flavours import TENSORRT, find_flavour
@@ -26,7 +28,14 @@ def obstacle(case: Case) -> str | None:
     for package in backend.packages[:1]:
         if missing := _missing(package.title, package.extra, installed=package.is_installed):
             return missing
-    return device_problem(backend, case.device) or _plugin(case.plugin)
+    return device_problem(backend, case.device) or _plugin(case.plugin) or _compiler(case)
+
+
+def _compiler(case: Case) -> str | None:
+    """What compiling a package lacks."""
+    if case.artefact != PACKAGE.name:
+        return None
+    return device_problem(find_backend("pytorch"), case.device) or compiler_problem()
 
 
 def _missing(title: str, extra: str, *, installed: bool) -> str | None:

@@ -13,6 +13,7 @@ from dinoflow_deploy.bench.speed import measure_speed
 from dinoflow_deploy.bundles.bundle import Bundle
 from dinoflow_deploy.bundles.parity import Parity
 from dinoflow_deploy.engines.backends import find_backend
+from dinoflow_deploy.engines.inductor.backend import PACKAGE
 from dinoflow_deploy.engines.kinds import SAFETENSORS
 from dinoflow_deploy.engines.tensorrt.backend import PLAN
 from dinoflow_deploy.errors import DinoFlowError, EngineError
@@ -171,7 +172,7 @@ class _Runner:
 
 def _own_parity(case: Case, bundle: Bundle) -> Parity | None:
     """What the export found when it ran the same engine; nothing if it did not."""
-    if case.artefact == PLAN.name:
+    if case.artefact in (PLAN.name, PACKAGE.name):
         return bundle.manifest.artefacts[-1].parity
     parity = bundle.manifest.onnx.parity
     same = parity is not None and parity.engine.split()[0] == case.backend and case.device == "cpu"
@@ -180,7 +181,7 @@ def _own_parity(case: Case, bundle: Bundle) -> Parity | None:
 
 def _engines(case: Case, folder: Path) -> dict[str, EngineSource]:
     plain = EngineSource(str(folder), case.backend, case.device, {})
-    if case.static and find_backend(case.backend).takes("cuda_graph"):
+    if case.static and case.device == "cuda" and find_backend(case.backend).takes("cuda_graph"):
         graph = replace(plain, options={"cuda_graph": True})
         return {case.label: plain, f"{case.label}-cuda-graph": graph}
     return {case.label: plain}

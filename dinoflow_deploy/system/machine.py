@@ -2,15 +2,13 @@
 
 import os
 import platform
-import re
-import subprocess
 from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path
 from typing import Final
 
 import dinoflow_deploy
 from dinoflow_deploy.system.gpus import Gpu, list_gpus
+from dinoflow_deploy.system.processor import processor_name
 
 _PACKAGES: Final = (
     *("numpy", "opencv-python-headless", "av", "onnxruntime", "onnxruntime-gpu", "openvino", "torch", "onnx"),
@@ -45,7 +43,7 @@ def describe_machine() -> Machine:
     gpus, gpu_problem = list_gpus()
     return Machine(
         system=f"{platform.system()} {platform.release()}, {libc}, {platform.machine()}",
-        processor=_processor(),
+        processor=processor_name(),
         cores=len(os.sched_getaffinity(0)),
         memory_bytes=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
         gpus=gpus,
@@ -62,16 +60,3 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return installed
-
-
-def _processor() -> str:
-    # x86 names its processor there; Arm does not, and lscpu knows its part numbers.
-    named = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    if named:
-        return named[1]
-    try:
-        listed = subprocess.run(["lscpu"], capture_output=True, text=True, check=True, timeout=30).stdout
-    except (OSError, subprocess.SubprocessError):
-        return platform.machine()
-    named = re.search(r"^\s*Model name:\s*(.+)$", listed, re.MULTILINE)
-    return named[1] if named else platform.machine()

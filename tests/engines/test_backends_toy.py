@@ -122,13 +122,13 @@ def test_doctor_tries_it_and_says_what_is_missing(tmp_path: Path, monkeypatch) -
 
 
 def test_the_self_test_lists_it() -> None:
-    assert backend_names() == ("pytorch", "openvino", "onnxruntime", "toy", "tensorrt", "rtx")
+    assert backend_names() == ("pytorch", "openvino", "onnxruntime", "toy", "tensorrt", "inductor", "rtx")
     cases = all_cases(SelfTestOptions(models=("nano",), backends=("toy",)))
     assert [case.label for case in cases] == ["nano-fp32-toy-cpu-dynamic", "nano-fp16-toy-cpu-dynamic"]
     assert [obstacle(case) for case in cases] == [None, None]
     assert device_problem(BACKEND, "cuda") == "no toy has a GPU"
     shown = " ".join(run("selftest", "--help").split())
-    assert "pytorch, openvino, onnxruntime, toy, tensorrt, or rtx (built, not run)" in shown
+    assert "pytorch, openvino, onnxruntime, toy, tensorrt, inductor, or rtx (built, not run)" in shown
 
 
 def test_a_name_of_this_package_is_not_replaced() -> None:

@@ -8,7 +8,7 @@ import torch
 from onnx import TensorProto, helper
 
 from dinoflow_deploy.export.bf16_emulation import emulate_bfloat16
-from dinoflow_deploy.export.graph.module_preparation import prepare_module
+from dinoflow_deploy.export.lowering import prepare_module
 from tests.export.conftest import STATIC_SHAPE, GetExport
 from tests.export.lively import scene_images
 

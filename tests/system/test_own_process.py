@@ -1,11 +1,16 @@
 import atexit
 import os
+import select
+import signal
+import subprocess
 import sys
+from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 
 from dinoflow_deploy.errors import InputError
-from dinoflow_deploy.system.own_process import call_in_own_process
+from dinoflow_deploy.system.own_process import call_in_own_process, call_until
 
 HERE = __name__
 
@@ -53,3 +58,75 @@ def test_an_end_without_an_answer_is_told() -> None:
 
 def test_what_is_printed_after_the_answer_is_not_the_answer() -> None:
     assert call_in_own_process(f"{HERE}:answer_and_say_more") == (7, None)
+
+
+def greet(name: str) -> str:
+    return f"{os.environ['GREETING']} {name}"
+
+
+def test_one_that_may_be_cancelled_answers_too(tmp_path: Path) -> None:
+    def call(*words: str) -> object:
+        return call_until(Event(), *words, folder=tmp_path, environment={"GREETING": "hello"})
+
+    assert call(f"{HERE}:greet", "you") == ("hello you", None)
+    assert call(f"{HERE}:refuse", "no\n  such size") == (None, "no such size")
+    assert call(f"{HERE}:leave", "3") == (None, "the process ended with code 3: cannot go on")
+
+
+def start_another(pipe: str) -> None:
+    """Let another process and this one hold a named pipe open, and never end."""
+    held = os.open(pipe, os.O_WRONLY)
+    with subprocess.Popen(["sleep", "600"], pass_fds=[held]):
+        os.write(held, b"started")
+        signal.pause()
+
+
+def call_in_vain(pipe: str, folder: str) -> None:
+    call_until(Event(), f"{HERE}:start_another", pipe, folder=Path(folder), environment={})
+
+
+@pytest.fixture
+def pipe(tmp_path: Path) -> str:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    return str(path)
+
+
+def read_until_all_have_ended(reader: int) -> bytes:
+    """What stands in the pipe; a pipe ends when the last process that holds it does."""
+    read = b""
+    while True:
+        assert select.select([reader], [], [], 60)[0], f"somebody is still there, who said {read!r}"
+        if not (more := os.read(reader, 100)):
+            return read
+        read += more
+
+
+def test_when_cancelled_nothing_of_it_is_left(pipe: str, tmp_path: Path) -> None:
+    cancel, answers = Event(), []
+
+    def call() -> None:
+        function = f"{HERE}:start_another"
+        answers.append(call_until(cancel, function, pipe, folder=tmp_path, environment={}))
+
+    thread = Thread(target=call)
+    thread.start()
+    with Path(pipe).open("rb", buffering=0) as reader:
+        assert reader.read(100) == b"started"
+        cancel.set()
+        assert read_until_all_have_ended(reader.fileno()) == b""
+    thread.join()
+    assert answers == [(None, "the process ended with code -9: ")]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_when_whoever_asked_dies_nothing_of_it_is_left(
+    number: signal.Signals, pipe: str, tmp_path: Path
+) -> None:
+    code = f"from {HERE} import call_in_vain; call_in_vain({pipe!r}, {str(tmp_path)!r})"
+    with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL) as asking:
+        with Path(pipe).open("rb", buffering=0) as reader:
+            assert reader.read(100) == b"started"
+            asking.send_signal(number)
+            assert read_until_all_have_ended(reader.fileno()) == b""
+        assert asking.wait() == -number

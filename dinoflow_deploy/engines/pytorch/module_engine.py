@@ -34,8 +34,7 @@ class ModuleEngine(FlowEngine, Generic[Module]):
         self._model = module.to(self._device).eval()
         self._precision = description.precision
         if device.kind == "cuda" and self._precision == "fp32":
-            torch.backends.cudnn.allow_tf32 = False
-            torch.backends.cuda.matmul.allow_tf32 = False
+            use_float32()
         super().__init__(description, convert_colors=convert_colors)
 
     def _run(self, images1: Tensor, images2: Tensor) -> Tensor:
@@ -63,6 +62,12 @@ class ModuleEngine(FlowEngine, Generic[Module]):
 
     def _release(self) -> None:
         del self._model
+
+
+def use_float32() -> None:
+    """Let float32 on CUDA mean float32, not TF32, in the whole process."""
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
 
 
 def choose_device(device: Device) -> Device:

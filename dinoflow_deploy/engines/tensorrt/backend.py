@@ -52,7 +52,7 @@ BACKEND: Final = Backend(
     packages=(_TENSORRT, _RTX),
     options=(
         Option("flavour"),
-        Option("cuda_graph", "Replay a recorded CUDA graph: TensorRT, one fixed size."),
+        Option("cuda_graph", "Replay a recorded CUDA graph: TensorRT and inductor, one fixed size."),
         Option("allow_host_code"),
     ),
     automatic=_can_run_here,

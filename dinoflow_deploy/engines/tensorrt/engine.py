@@ -1,17 +1,20 @@
 """The TensorRT engine: a plan, on an NVIDIA GPU."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar, overload
 
 from dinoflow_deploy.bundles.bundle import Bundle
 from dinoflow_deploy.engines.base import EngineDescription, FlowEngine
+from dinoflow_deploy.engines.device_shapes import check_images, check_shape
 from dinoflow_deploy.engines.devices import Device
 from dinoflow_deploy.engines.frames import Tensor
+from dinoflow_deploy.engines.pool import ContextPool
 from dinoflow_deploy.engines.tensorrt.backend import BACKEND
+from dinoflow_deploy.engines.tensorrt.context import ExecutionContext
 from dinoflow_deploy.engines.tensorrt.cuda import Cuda
 from dinoflow_deploy.engines.tensorrt.device_arrays import DeviceArray, DeviceView, view_of
 from dinoflow_deploy.engines.tensorrt.plan import Plan, check_tensors, deserialize, find_plan
-from dinoflow_deploy.engines.tensorrt.pool import ContextPool
 from dinoflow_deploy.engines.tensorrt.profiles import Profiles
 from dinoflow_deploy.errors import DeviceError, InputError
 from dinoflow_deploy.flow.padding import Padding
@@ -72,7 +75,9 @@ class TensorRTEngine(FlowEngine):
         self._profiles = Profiles.read(loaded.engine, plan.rebuild)
         if cuda_graph:
             _check_static(plan, self._profiles)
-        self._pool = ContextPool(trt, self._cuda, loaded, self._profiles, cuda_graph=cuda_graph)
+        self._pool = ContextPool(
+            partial(ExecutionContext, trt, self._cuda, loaded, self._profiles, cuda_graph=cuda_graph)
+        )
         super().__init__(
             EngineDescription(
                 model=plan.name,
@@ -121,12 +126,12 @@ class TensorRTEngine(FlowEngine):
                 return view_of(array, name, self._cuda, context.stream, self._index, write=write)
 
             first, second = view(image1, "image1"), view(image2, "image2")
-            _check_images(first, second)
+            check_images(first.shape, second.shape)
             batch, _, *sides = first.shape
             self._profiles.choose(batch, *sides)
             result = DeviceArray(self._cuda, (batch, 2, *sides), self._index) if out is None else out
             flow = view(result, "out", write=True)
-            _check_shape("out", flow, (batch, 2, *sides))
+            check_shape("out", flow.shape, (batch, 2, *sides))
             context.infer_device(first.shape, first.address, second.address, flow.address)
         return result
 
@@ -163,14 +168,3 @@ def _check_static(plan: Plan, profiles: Profiles) -> None:
             f"a CUDA graph is for one fixed shape, and {plan.path} takes {profiles.hull}: run without "
             f"cuda_graph, or run: {plan.rebuild} --size HEIGHTxWIDTH"
         )
-
-
-def _check_images(first: DeviceView, second: DeviceView) -> None:
-    if len(first.shape) != 4 or first.shape[1] != 3:
-        raise InputError(f"image1: [batch, 3, height, width] is needed, not {list(first.shape)}")
-    _check_shape("image2", second, first.shape)
-
-
-def _check_shape(name: str, view: DeviceView, due: tuple[int, ...]) -> None:
-    if view.shape != due:
-        raise InputError(f"{name}: {list(due)} is needed, not {list(view.shape)}")

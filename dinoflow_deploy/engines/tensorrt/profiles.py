@@ -50,7 +50,7 @@ class Profiles:
     @property
     def is_static(self) -> bool:
         """Whether the plan takes one shape only."""
-        return all(axis.is_static for axis in _axes(self.hull))
+        return self.hull.is_static
 
     def choose(self, batch: int, height: int, width: int) -> int:
         """Number of the first profile that holds a shape.
@@ -64,7 +64,7 @@ class Profiles:
             InputError: None does.
         """
         for index, shapes in enumerate(self.ranges):
-            if all(_holds(axis, length) for axis, length in _lengths(shapes, batch, height, width)):
+            if shapes.holds(batch, height, width):
                 return index
         raise InputError(
             f"{batch} pairs of {height}x{width} (height x width) are outside the plan's range: "
@@ -126,14 +126,6 @@ def _range(corners: list[tuple[int, ...]]) -> InputRange:
 
 def _axes(shapes: InputRange) -> tuple[AxisRange, AxisRange, AxisRange]:
     return shapes.batch, shapes.height, shapes.width
-
-
-def _lengths(shapes: InputRange, *lengths: int) -> Iterator[tuple[AxisRange, int]]:
-    return zip(_axes(shapes), lengths, strict=True)
-
-
-def _holds(axis: AxisRange, length: int) -> bool:
-    return axis.min <= length <= (axis.max or length)
 
 
 def _listed(ranges: tuple[InputRange, ...]) -> str:

@@ -10,10 +10,10 @@ from onnx import ModelProto, inliner
 from dinoflow_deploy.errors import ExportError
 from dinoflow_deploy.export.graph.cleanup import clean
 from dinoflow_deploy.export.graph.half_weights import store_halves
-from dinoflow_deploy.export.graph.module_preparation import prepare_module
 from dinoflow_deploy.export.graph.operator import attach_operator, operator_nodes
 from dinoflow_deploy.export.graph.simplify import simplify
 from dinoflow_deploy.export.graph.trace import trace
+from dinoflow_deploy.export.lowering import prepare_module
 from dinoflow_deploy.export.options import ExportOptions
 from dinoflow_deploy.progress import NoProgress, Progress
 from dinoflow_deploy.train.model import FlowModel

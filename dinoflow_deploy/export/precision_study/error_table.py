@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dinoflow_deploy.export.graph.attention import attention
-from dinoflow_deploy.export.graph.module_preparation import prepare_module
+from dinoflow_deploy.export.lowering import prepare_module
 from dinoflow_deploy.export.parity import scene_frames
 from dinoflow_deploy.export.precision_study.blocks import Block, blocks_of, lower, wrap
 from dinoflow_deploy.export.precision_study.float32_parts import ISLANDS, Change, Island, within

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from dinoflow_deploy.bundles.input_range import InputRange
 from dinoflow_deploy.errors import ExportError
-from dinoflow_deploy.export.graph.module_preparation import prepare_module
 from dinoflow_deploy.export.graph.trace import trace
+from dinoflow_deploy.export.lowering import prepare_module
 from dinoflow_deploy.export.options import DYNAMIC_INPUTS, parse_inputs
 from dinoflow_deploy.train.model import FlowModel
 from dinoflow_deploy.train.model.backbone import RotaryEmbedding

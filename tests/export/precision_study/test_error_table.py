@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from dinoflow_deploy.cli.app import app
 from dinoflow_deploy.cli.error_table import error_tables
 from dinoflow_deploy.export.graph.attention import attention
-from dinoflow_deploy.export.graph.module_preparation import prepare_module
+from dinoflow_deploy.export.lowering import prepare_module
 from dinoflow_deploy.export.precision_study.error_table import ErrorTable, measure_errors
 from dinoflow_deploy.export.precision_study.float32_parts import ISLANDS
 from dinoflow_deploy.export.precision_study.rounding import FloatSums

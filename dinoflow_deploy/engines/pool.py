@@ -1,38 +1,37 @@
-"""Execution contexts for several threads."""
+"""What one thread at a time computes with: made for as many threads as run at once, and used again."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from threading import Lock
-from types import ModuleType
+from typing import Generic, Protocol, TypeVar
 
-from dinoflow_deploy.engines.tensorrt.context import ExecutionContext
-from dinoflow_deploy.engines.tensorrt.cuda import Cuda
-from dinoflow_deploy.engines.tensorrt.loaded_plan import LoadedPlan
-from dinoflow_deploy.engines.tensorrt.profiles import Profiles
 from dinoflow_deploy.errors import InputError
 
 
-class ContextPool:
+class Closeable(Protocol):
+    """Something that holds memory."""
+
+    def close(self) -> None:
+        """Give it back; may not be called again."""
+
+
+Context = TypeVar("Context", bound=Closeable)
+
+
+class ContextPool(Generic[Context]):
     """Contexts for as many threads as run at once; each serves one thread at a time, and is used again.
 
     Args:
-        trt: The module of TensorRT.
-        cuda: The runtime.
-        plan: What they run.
-        profiles: Shapes that it takes.
-        cuda_graph: Whether contexts record and replay their work.
+        make: Makes one.
     """
 
-    def __init__(
-        self, trt: ModuleType, cuda: Cuda, plan: LoadedPlan, profiles: Profiles, *, cuda_graph: bool
-    ) -> None:
-        self._make = partial(ExecutionContext, trt, cuda, plan, profiles, cuda_graph=cuda_graph)
-        self._idle: list[ExecutionContext] = []
+    def __init__(self, make: Callable[[], Context]) -> None:
+        self._make = make
+        self._idle: list[Context] = []
         self._making = Lock()
 
     @contextmanager
-    def use(self) -> Iterator[ExecutionContext]:
+    def use(self) -> Iterator[Context]:
         """Give a context to this thread alone.
 
         Raises:
@@ -55,7 +54,7 @@ class ContextPool:
         while self._idle:
             self._idle.pop().close()
 
-    def _take(self) -> ExecutionContext:
+    def _take(self) -> Context:
         try:
             # The one used last: its memory is warm.
             return self._idle.pop()

@@ -4,7 +4,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from dinoflow_deploy.export.graph.module_preparation import prepare_module
+from dinoflow_deploy.export.lowering import prepare_module
 from dinoflow_deploy.train.model import FlowModel
 from tests.export.lively import scene_images
 

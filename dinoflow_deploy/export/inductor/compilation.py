@@ -1,0 +1,90 @@
+"""Compile a model, in a process that can be ended."""
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from threading import Event
+from typing import Any, Final
+
+import torch
+
+from dinoflow_deploy.bundles.input_range import InputRange
+from dinoflow_deploy.engines.pytorch.module_engine import use_float32
+from dinoflow_deploy.errors import BuildCancelledError, ExportError
+from dinoflow_deploy.export.inductor.program import program_of
+from dinoflow_deploy.export.inductor.toolchain import Toolchain
+from dinoflow_deploy.system.dataclass_reader import from_json
+from dinoflow_deploy.system.own_process import call_until
+from dinoflow_deploy.train.model import FlowModel
+
+_SETTINGS: Final[dict[str, Any]] = {
+    # As many threads as torch has where the package runs, not as it had where it was compiled.
+    "cpp.dynamic_threads": True,
+    # They would be used once.
+    "aot_inductor.precompile_headers": False,
+}
+_CACHES: Final = {"TORCHINDUCTOR_CACHE_DIR": "inductor", "TRITON_CACHE_DIR": "triton"}
+_MODEL: Final = "model.pt"
+_COMPILED: Final = "compiled.pt2"
+_SAID: Final = 500
+
+
+def compile_model(
+    model: FlowModel, precision: str, inputs: InputRange, toolchain: Toolchain, folder: Path, cancel: Event
+) -> Path:
+    """Compile a model.
+
+    What compilers keep is kept in the folder, unless the user names another place by
+    ``TORCHINDUCTOR_CACHE_DIR`` and ``TRITON_CACHE_DIR``.
+
+    Args:
+        model: The model.
+        precision: What it is to compute in.
+        inputs: Shapes that it is to take.
+        toolchain: What compiles it, and for what.
+        folder: An empty folder that nobody else writes to.
+        cancel: Ends it soon after it is set.
+
+    Returns:
+        The package, in the folder.
+
+    Raises:
+        ExportError: PyTorch's compiler cannot compile it.
+        BuildCancelledError: ``cancel`` was set.
+    """
+    torch.save(model, folder / _MODEL)
+    caches = {name: str(folder / place) for name, place in _CACHES.items() if name not in os.environ}
+    arguments = (str(folder), precision, json.dumps(asdict(inputs)), toolchain.machine.device)
+    function = f"{__name__}:{compile_saved.__name__}"
+    environment = {**toolchain.environment, **caches}
+    _, problem = call_until(cancel, function, *arguments, folder=folder, environment=environment)
+    if cancel.is_set():
+        raise BuildCancelledError("the compilation was cancelled")
+    if problem is not None:
+        # A C++ compiler's own words come behind its command line.
+        said = (problem.partition("Output:")[2] or problem).strip()
+        raise ExportError(f"PyTorch cannot compile the package for {toolchain.title}: {said[:_SAID]}")
+    return folder / _COMPILED
+
+
+def compile_saved(folder: str, precision: str, inputs: str, device: str) -> None:
+    """Compile the model that ``compile_model`` left in a folder, in this process.
+
+    Args:
+        folder: The folder.
+        precision: What it is to compute in.
+        inputs: Shapes, an ``InputRange`` as JSON.
+        device: ``"cuda"`` or ``"cpu"``.
+
+    Raises:
+        ExportError: torch cannot export the model.
+    """
+    if precision == "fp32":
+        use_float32()
+    # Any class of a model, from a file that this package has just written.
+    model = torch.load(Path(folder, _MODEL), weights_only=False)
+    program = program_of(model, precision, from_json(InputRange, json.loads(inputs), "inputs"), device)
+    torch._inductor.aoti_compile_and_package(
+        program, package_path=str(Path(folder, _COMPILED)), inductor_configs=dict(_SETTINGS)
+    )
