@@ -1,6 +1,7 @@
-"""ONNX Runtime and OpenVINO against PyTorch eager: pairs per second, latency, memory.
+"""ONNX Runtime, OpenVINO and PyTorch's compiler against PyTorch eager: pairs per second, latency, memory.
 
-On the CPU, or with --device cuda, which OpenVINO has none of.
+On the CPU, or with --device cuda, which OpenVINO has none of. "inductor" is a package that PyTorch's
+ahead-of-time compiler made for that size beforehand, which takes minutes.
 
 The built-in model is measured as it is; the weights of others are random, since speed does not depend on
 them. For each model and size, each engine runs in a new process of its own with the same number of threads.
@@ -40,9 +41,14 @@ from recording import (
     spread,
 )
 
-BACKENDS: Final = {"cpu": ("pytorch", "onnxruntime", "openvino"), "cuda": ("pytorch", "onnxruntime")}
+BACKENDS: Final = {
+    "cpu": ("pytorch", "onnxruntime", "openvino", "inductor"),
+    "cuda": ("pytorch", "onnxruntime", "inductor"),
+}
 """By device; the first is what the others are compared with."""
 FIRST: Final = "pytorch"
+WITH_THREADS: Final = ("onnxruntime", "openvino")
+"""Those that are told their number of threads."""
 PROFILED: Final = ("pytorch", "onnxruntime")
 """Those that have a profiler of their own."""
 SHOWN: Final = 8
@@ -51,7 +57,7 @@ SHOWN: Final = 8
 
 def main() -> None:
     arguments = parse_arguments()
-    # PyTorch takes its threads from here; the others from their options.
+    # PyTorch takes its threads from here, and so does what it compiled; the others from their options.
     os.environ["OMP_NUM_THREADS"] = str(arguments.threads)
     with (
         Record(arguments, show, figures, results=[], profiles=[]) as record,
@@ -65,7 +71,7 @@ def main() -> None:
                 record.results["results"].append(model)
                 continue
             for size in arguments.sizes:
-                measure(files, size, arguments, record)
+                measure(files, size, arguments, record, Path(folder))
                 if arguments.profile:
                     profile(files, size, arguments, record)
 
@@ -80,22 +86,30 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="turns of each engine (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=5.0, help="length of a turn (default: %(default)s)")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--backends", nargs="+", choices=BACKENDS["cpu"], help="(default: all of the device)")
     parser.add_argument("--threads", type=int, default=cores, help="of each engine on the CPU (default: all)")
     parser.add_argument("--profile", action="store_true", help="also measure where the time goes")
     parser.add_argument("--profile-calls", type=int, default=3, help="(default: %(default)s)")
     return parser.parse_args()
 
 
-def measure(model: ModelFiles, size: tuple[int, int], arguments: argparse.Namespace, record: Record) -> None:
+def measure(
+    model: ModelFiles, size: tuple[int, int], arguments: argparse.Namespace, record: Record, folder: Path
+) -> None:
     """The engines of a model at one size, in turns."""
     with ExitStack() as stack:
         engines: dict[str, tuple[EngineProcess, Found]] = {}
-        for backend in BACKENDS[arguments.device]:
+        for backend in arguments.backends or BACKENDS[arguments.device]:
             found: Found = {"model": model.name, "size": size, "backend": backend}
             with record.attempt(f"{model.name} {backend}", found, record.results["results"]):
                 threads = {"intra_op_threads": arguments.threads}
-                options = threads if backend != FIRST and arguments.device == "cpu" else {}
-                source = EngineSource(str(model.source(backend)), backend, arguments.device, options)
+                options = threads if backend in WITH_THREADS and arguments.device == "cpu" else {}
+                path = (
+                    model.compiled(size, arguments.device, folder)
+                    if backend == "inductor"
+                    else model.source(backend)
+                )
+                source = EngineSource(str(path), backend, arguments.device, options)
                 engine = EngineProcess(source, size, batch=1)
                 stack.callback(engine.kill)
                 engines[backend] = engine, found

@@ -1,4 +1,4 @@
-"""One model's forward pass, device memory to device memory, as PyTorch and ONNX Runtime compute it."""
+"""One model's forward pass, device memory to device memory: by PyTorch, its compilers and ONNX Runtime."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -12,6 +12,9 @@ from torch import Tensor
 
 from ceilings import TYPES, synchronize
 from dinoflow_deploy.bundles.input_range import AxisRange, InputRange
+from dinoflow_deploy.engines.inductor.computing import RecordedPackage
+from dinoflow_deploy.engines.inductor.loaded_package import LoadedPackage
+from dinoflow_deploy.engines.inductor.package import find_package
 from dinoflow_deploy.engines.onnxruntime.placement import nodes_elsewhere
 from dinoflow_deploy.engines.onnxruntime.providers import (
     CPU,
@@ -20,8 +23,10 @@ from dinoflow_deploy.engines.onnxruntime.providers import (
     provider_problem,
     quiet_default_logger,
 )
-from dinoflow_deploy.errors import EngineError
-from dinoflow_deploy.export import ExportOptions, export_bundle
+from dinoflow_deploy.errors import DinoFlowError, EngineError
+from dinoflow_deploy.export import ExportOptions, PackageOptions, export_bundle
+from dinoflow_deploy.export.inductor.toolchain import find_toolchain
+from dinoflow_deploy.export.shapes import RequestedShapes
 from dinoflow_deploy.train.model import FlowModel, load_model
 
 
@@ -32,7 +37,8 @@ class Variant:
     Attributes:
         name: What a reader calls it.
         precision: ``"fp32"`` (never TF32), ``"fp16"`` or ``"bf16"``: type of weights and features.
-        onnxruntime: By ONNX Runtime, else by PyTorch.
+        onnxruntime: By ONNX Runtime.
+        inductor: By a package of PyTorch's ahead-of-time compiler; else by PyTorch.
         channels_last: Weights and features in NHWC order.
         compiled: Through ``torch.compile``.
         graph: Recorded once and replayed as a CUDA graph.
@@ -41,6 +47,7 @@ class Variant:
     name: str
     precision: str
     onnxruntime: bool = False
+    inductor: bool = False
     channels_last: bool = False
     compiled: bool = False
     graph: bool = False
@@ -63,16 +70,31 @@ VARIANTS: Final = {
         Variant("onnxruntime-fp16", "fp16", onnxruntime=True),
         Variant("onnxruntime-graph-fp16", "fp16", onnxruntime=True, graph=True),
         Variant("onnxruntime-channels-last-fp16", "fp16", onnxruntime=True, channels_last=True),
+        *(Variant(f"inductor-{precision}", precision, inductor=True) for precision in TYPES),
+        *(
+            Variant(f"inductor-graph-{precision}", precision, inductor=True, graph=True)
+            for precision in TYPES
+        ),
     )
 }
 
 
 def obstacle(variant: Variant, device: torch.device) -> str | None:
     """Why a variant cannot run here, or ``None``."""
+    if variant.inductor and (problem := _compiling_problem(device)):
+        return problem
     if device.type == "cuda":
         return provider_problem(CUDA) if variant.onnxruntime else None
     on_cuda_only = variant.graph or (variant.onnxruntime and variant.channels_last)
     return "needs CUDA" if on_cuda_only else None
+
+
+def _compiling_problem(device: torch.device) -> str | None:
+    try:
+        find_toolchain(device.type)
+    except DinoFlowError as error:
+        return str(error)
+    return None
 
 
 class ForwardPass(ABC):
@@ -176,23 +198,42 @@ class OnnxRuntimePass(ForwardPass):
         self._binding.synchronize_outputs()
 
 
-def export_for(variant: Variant, weights: Path, size: tuple[int, int]) -> Path:
+class InductorPass(ForwardPass):
+    """The package of a bundle, with a CUDA graph as its engine records one."""
+
+    def __init__(self, variant: Variant, bundle: Path, images: tuple[Tensor, Tensor]) -> None:
+        super().__init__(images)
+        package = LoadedPackage(find_package(bundle).path, images[0].device)
+        self._run = RecordedPackage(package, *images).replay if variant.graph else package
+
+    def start(self) -> None:
+        """See ``ForwardPass``."""
+        self.flow.copy_(self._run(*self.images))
+
+    def wait(self) -> None:
+        """See ``ForwardPass``."""
+        synchronize(self.flow.device)
+
+
+def export_for(variant: Variant, weights: Path, size: tuple[int, int], device: torch.device) -> Path:
     """What a variant is loaded from: the weights, or beside them an export of exactly these shapes.
 
     Args:
         variant: What is to run.
         weights: The complete model, ``.safetensors``.
         size: Height and width of the images.
+        device: What a package is compiled for, which takes minutes.
     """
-    if not variant.onnxruntime:
+    if not (variant.onnxruntime or variant.inductor):
         return weights
-    bundle = weights.with_name(f"{variant.precision}-{size[0]}x{size[1]}")
+    kind = "inductor" if variant.inductor else "onnx"
+    bundle = weights.with_name(f"{kind}-{variant.precision}-{size[0]}x{size[1]}")
     if not bundle.exists():
         inputs = InputRange(*map(AxisRange.fixed, (1, *size)))
         # The flow is compared with PyTorch's by the benchmark itself.
-        export_bundle(
-            load_model(weights), bundle, ExportOptions(variant.precision, inputs=inputs, verify=False)
-        )
+        options = ExportOptions(variant.precision, inputs=inputs, verify=False)
+        package = PackageOptions(device.type, RequestedShapes.of(inputs), verify=False)
+        export_bundle(load_model(weights), bundle, options, target=package if variant.inductor else None)
     return bundle
 
 
@@ -204,4 +245,6 @@ def open_pass(variant: Variant, source: Path, images: tuple[Tensor, Tensor]) -> 
         source: See ``export_for``.
         images: See ``ForwardPass``.
     """
+    if variant.inductor:
+        return InductorPass(variant, source, images)
     return (OnnxRuntimePass if variant.onnxruntime else PyTorchPass)(variant, source, images)

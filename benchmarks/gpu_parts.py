@@ -22,6 +22,10 @@ _ONNX_RUNTIME: Final = (
     *("onnxruntime-fp16", "onnxruntime-graph-fp16", "channels-last-bf16", "onnxruntime-channels-last-fp16"),
     *("onnxruntime-fp32", "onnxruntime-graph-fp32"),
 )
+_INDUCTOR: Final = (
+    *("inductor-graph-bf16", "inductor-bf16", "inductor-graph-fp16", "inductor-fp16"),
+    *("compile-graph-bf16", "inductor-graph-fp32", "inductor-fp32"),
+)
 _FEW: Final = ("compile-graph-bf16", "channels-last-bf16", "eager-fp32")
 _TINY_SPEED: Final = ("--model", "nano", "--sizes", "64x80", "--rounds", "2", "--seconds", "0")
 
@@ -61,7 +65,13 @@ class Part:
 
 PARTS: Final = (
     Part(
-        "tests", 'tests marked "gpu" and "tensorrt"', "gpu_tests", (), 90, ("CUDA", "pytest"), on_device=False
+        "tests",
+        'tests marked "gpu" and "tensorrt"',
+        "gpu_tests",
+        (),
+        240,
+        ("CUDA", "pytest"),
+        on_device=False,
     ),
     Part(
         "kernel",
@@ -90,13 +100,21 @@ PARTS: Final = (
         tiny=(*_TINY_SPEED, "--variants", "channels-last-bf16", "onnxruntime-fp16", "onnxruntime-graph-fp16"),
     ),
     Part(
+        "inductor",
+        f"the same by packages of PyTorch's compiler, with and without a CUDA graph, {_SIZE}",
+        "gpu_speed",
+        ("--sizes", _SIZE, "--variants", *_INDUCTOR),
+        400,
+        ("CUDA",),
+    ),
+    Part(
         "engines",
         f"the built-in model as users load it, {_SIZE}",
         "engine_speed",
         ("--models", "nano", "--sizes", _SIZE, "--rounds", "3", "--seconds", "1"),
-        60,
+        150,
         ("ONNX Runtime",),
-        tiny=("--sizes", "64x64", "--rounds", "1", "--seconds", "0"),
+        tiny=("--sizes", "64x64", "--rounds", "1", "--seconds", "0", "--backends", "pytorch", "onnxruntime"),
     ),
     Part(
         "video",

@@ -1,4 +1,4 @@
-"""The forward pass on a GPU, by PyTorch and ONNX Runtime, beside what the GPU could do; and where time goes.
+"""The forward pass on a GPU, by PyTorch, its compilers and ONNX Runtime, and where the GPU's time goes.
 
 A pass goes from float32 images in the GPU's memory to float32 flow there: no copies to the host, no padding.
 Weights are random, since speed does not depend on them. Each variant lives in a process of its own, so that
@@ -155,7 +155,7 @@ class Measurement:
             found: Found = {"size": self.size, "variant": variant.name}
             with self.record.attempt(variant.name, found, self.record.results["results"]):
                 # A file of these shapes, made where it can harm nothing.
-                source = self.aside.run(export_for, variant, self.weights, self.size)
+                source = self.aside.run(export_for, variant, self.weights, self.size, self.device)
                 found |= worker.call("load", source, self.expected)
                 found["floor_ms"] = self.floor_ms(variant)
                 found |= summary([worker.call("turn", self.arguments.seconds)])

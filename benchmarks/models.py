@@ -21,8 +21,27 @@ class ModelFiles:
     bundle: Path
 
     def source(self, backend: str) -> Path:
-        """The form that a backend runs."""
+        """The form that a backend runs; for a package of PyTorch's compiler, ``compiled`` makes one."""
         return self.weights if backend == "pytorch" else self.bundle
+
+    def compiled(self, size: tuple[int, int], device: str, folder: Path) -> Path:
+        """A bundle with a package of PyTorch's compiler for one pair of one size, which takes minutes.
+
+        Args:
+            size: Height and width in pixels.
+            device: ``"cpu"`` or ``"cuda"``.
+            folder: Where to put it.
+        """
+        from dinoflow_deploy.bundles.input_range import AxisRange, InputRange
+        from dinoflow_deploy.export import ExportOptions, ModelSource, PackageOptions, export_bundle
+        from dinoflow_deploy.export.shapes import RequestedShapes
+
+        bundle = folder / f"{self.name}-{size[0]}x{size[1]}-{device}"
+        inputs = InputRange(*map(AxisRange.fixed, (1, *size)))
+        options = ExportOptions(inputs=inputs, verify=False)
+        package = PackageOptions(device, RequestedShapes.of(inputs), verify=False)
+        export_bundle(ModelSource(str(self.weights)), bundle, options, target=package)
+        return bundle
 
 
 def model_files(name: str, folder: Path) -> ModelFiles:

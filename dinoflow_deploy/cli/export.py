@@ -27,8 +27,8 @@ _GIVEN: Final = ("chosen", "targets", "own")
 _HELP: Final = """
 Export a model to a bundle that every engine runs, and prove that it still computes the same flow.
 
-With --target tensorrt the bundle also holds a TensorRT plan. A bundle that is there already, from the same
-weights and settings, is reused.
+With --target tensorrt the bundle also holds a TensorRT plan, with --target inductor a package of PyTorch's
+compiler. A bundle that is there already, from the same weights and settings, is reused.
 """
 
 
@@ -99,23 +99,27 @@ def _export(
         typer.Option(
             "--min",
             metavar=_CORNER,
-            show_default="plans: 64x64,1",
+            show_default="plans, packages: 64x64,1",
             help="A range of your own: smallest shape; a batch not given is 1.",
         ),
     ] = None,
     optimum: Annotated[
         str | None,
-        typer.Option("--opt", metavar=_CORNER, show_default="plans: 448x1024,1", help="Shape to tune for."),
+        typer.Option(
+            "--opt", metavar=_CORNER, show_default="plans, packages: 448x1024,1", help="Shape to tune for."
+        ),
     ] = None,
     maximum: Annotated[
         str | None,
-        typer.Option("--max", metavar=_CORNER, show_default="plans: 1088x1920,1", help="Largest shape."),
+        typer.Option(
+            "--max", metavar=_CORNER, show_default="plans, packages: 1088x1920,1", help="Largest shape."
+        ),
     ] = None,
     batch: Annotated[
         str | None,
         typer.Option(
             metavar="N|dynamic",
-            show_default="dynamic; for plans 1",
+            show_default="dynamic; for plans, packages 1",
             help="Pairs per call; dynamic: 1 to 16.",
         ),
     ] = None,

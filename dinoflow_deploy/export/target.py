@@ -122,6 +122,7 @@ class Target:
         prepare: ``"module:function"``, called with the options and ``OnnxFacts``: refuses what can be refused
             and gives the ``Maker``. Imported when it is used. Empty for the ONNX file, which is always made.
         batch: What the ONNX file's batch is where ``--batch`` is not given.
+        needs_weights: Whether it is made from weights alone, not from a bundle.
     """
 
     name: str
@@ -131,6 +132,7 @@ class Target:
     panel: str | None = None
     prepare: str = ""
     batch: str = "dynamic"
+    needs_weights: bool = False
 
     def maker(self, options: TargetOptions, onnx: OnnxFacts) -> Maker:
         """Refuse what can be refused, and give what makes the artefact.

@@ -26,6 +26,7 @@ INDUCTOR: Final = Target(
     panel="PyTorch packages",
     prepare="dinoflow_deploy.export.inductor.maker:prepare",
     batch="1",
+    needs_weights=True,
 )
 TARGETS: list[Target] = [ONNX, TENSORRT, INDUCTOR]
 """In the order of ``--help``. A row more is a target more."""

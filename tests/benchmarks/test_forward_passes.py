@@ -1,4 +1,4 @@
-"""ONNX Runtime's forward pass, as the benchmarks run it."""
+"""Forward passes of ONNX Runtime and of PyTorch's compiler, as the benchmarks run them."""
 
 from pathlib import Path
 from types import ModuleType
@@ -8,12 +8,14 @@ import onnxruntime
 import pytest
 import torch
 
+from dinoflow_deploy import load_engine
 from dinoflow_deploy.bundles.input_range import AxisRange, InputRange
 from dinoflow_deploy.engines.onnxruntime.providers import CUDA
 from dinoflow_deploy.export import ExportOptions, export_bundle
 from dinoflow_deploy.models.builtin import builtin_models
 from dinoflow_deploy.train.model import load_model
 from tests.benchmarks.test_scripts import SCRIPTS
+from tests.compiled_bundles import SHAPE
 
 Images = tuple[torch.Tensor, torch.Tensor]
 NANO = builtin_models()["nano"]
@@ -59,6 +61,19 @@ def test_the_first_run_waits_and_the_switch_is_for_replays_alone(
             passed.wait()
             assert passed.flow.isfinite().all()
         assert asked == expected
+
+
+@pytest.mark.slow
+def test_a_package_computes_what_its_engine_does(passes: ModuleType, compiled_bundle: Path) -> None:
+    first, second = torch.rand(2, *(SHAPE[0], 3, *SHAPE[1:])).unbind()
+    passed = passes.open_pass(passes.VARIANTS["inductor-fp32"], compiled_bundle, (first, second))
+    with load_engine(compiled_bundle, "inductor") as engine:
+        for _ in range(2):
+            # What the images hold may change between calls.
+            first.copy_(torch.rand_like(first))
+            passed.start()
+            passed.wait()
+            torch.testing.assert_close(passed.flow, engine.infer_device(first, second), rtol=0, atol=0)
 
 
 @pytest.mark.gpu

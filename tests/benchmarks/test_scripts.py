@@ -144,6 +144,8 @@ def test_startup(tmp_path: Path, still_model: str) -> None:
 
 def test_engine_speed(tmp_path: Path) -> None:
     tiny = ["--sizes", "64x64", "--rounds", "2", "--seconds", "0", "--threads", "1"]
+    # Not PyTorch's compiler, which takes minutes.
+    tiny += ["--backends", "pytorch", "onnxruntime", "openvino"]
     record = record_of(
         "engine_speed", tmp_path, "--models", "nano", *tiny, "--profile", "--profile-calls", "1"
     )

@@ -74,7 +74,7 @@ class CudaComputing:
         self._package = package
         self._device = device
         self._is_recorded = cuda_graph
-        self._graph: _Graph | None = None
+        self._graph: RecordedPackage | None = None
         self._pool = ContextPool(lambda: _Transfer(device))
 
     def infer(self, images1: Tensor, images2: Tensor) -> Tensor:
@@ -100,7 +100,7 @@ class CudaComputing:
         """In the order of the current stream, which is empty afterwards."""
         with self._package.lock:
             if self._is_recorded and self._graph is None:
-                self._graph = _Graph(self._package, image1, image2)
+                self._graph = RecordedPackage(self._package, image1, image2)
             flow = self._graph.replay(image1, image2) if self._graph else self._package(image1, image2)
             if out is not None:
                 flow = out.copy_(flow)
@@ -111,7 +111,7 @@ class CudaComputing:
         return flow
 
 
-class _Graph:
+class RecordedPackage:
     """What a package launches for images of one shape, recorded.
 
     Args:
@@ -148,7 +148,7 @@ class _Transfer:
     """A stream, and page-locked memory of the host that it copies from and to."""
 
     def __init__(self, device: torch.device) -> None:
-        self.stream = torch.cuda.Stream(device)
+        self.stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         self._device = device
         self._pinned: list[DeviceTensor] = []
 

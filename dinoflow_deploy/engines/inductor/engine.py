@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.utils.dlpack import from_dlpack
 
 from dinoflow_deploy.bundles.bundle import Bundle
 from dinoflow_deploy.engines.base import EngineDescription, FlowEngine
@@ -57,7 +58,7 @@ class InductorEngine(FlowEngine):
         package = find_package(source)
         info, precision = package.info, package.manifest.precision
         chosen = _choose_device(package, Device.parse(device, BACKEND.devices))
-        self._device = torch.device(chosen.kind, chosen.index if chosen.kind == "cuda" else None)
+        self._device = torch.device("cuda", chosen.index) if chosen.kind == "cuda" else torch.device("cpu")
         _check_fits(package, self._device)
         if cuda_graph:
             _check_graph(package)
@@ -143,7 +144,7 @@ class InductorEngine(FlowEngine):
                 f"{type(array).__name__}"
             )
         try:
-            tensor = torch.from_dlpack(array)
+            tensor = from_dlpack(array)
         except (BufferError, RuntimeError, TypeError, ValueError) as error:
             raise InputError(f"{name}: it cannot be shared: {error}") from error
         if tensor.device != self._device:

@@ -22,7 +22,8 @@ def program_of(model: FlowModel, precision: str, inputs: InputRange, device: str
     Raises:
         ExportError: torch cannot export the model for these shapes.
     """
-    lowered = prepare_module(model, TYPES[precision]).to(device, memory_format=torch.channels_last)
+    lowered = prepare_module(model, TYPES[precision]).to(device)
+    lowered.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     images = torch.zeros(2, *_example(inputs), device=device).unbind()
     try:
         with torch.no_grad():
