@@ -12,9 +12,9 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from importlib import import_module
-from pathlib import Path
+from tempfile import TemporaryFile
 from threading import Event, Thread
-from typing import Any, Final
+from typing import IO, Any, Final
 
 SECONDS: Final = 120
 """How long an answer is waited for."""
@@ -54,7 +54,7 @@ def call_in_own_process(function: str, *arguments: str, patient: bool = False) -
 
 
 def call_until(
-    cancel: Event, function: str, *arguments: str, folder: Path, environment: Mapping[str, str]
+    cancel: Event, function: str, *arguments: str, environment: Mapping[str, str]
 ) -> tuple[Any, str | None]:
     """Call a function in a process of its own, which starts further ones, until it is done or cancelled.
 
@@ -64,14 +64,13 @@ def call_until(
         cancel: Ends it when it is set.
         function: As of ``call_in_own_process``.
         arguments: Likewise.
-        folder: Where what it prints is kept.
         environment: Variables beside those of this process.
 
     Returns:
         As ``call_in_own_process``; that it was ended is no answer either.
     """
-    printed = [folder / "stdout", folder / "stderr"]
-    with printed[0].open("wb") as output, printed[1].open("wb") as errors:
+    # Not pipes, which nobody would empty while this one waits.
+    with TemporaryFile() as output, TemporaryFile() as errors:
         process = subprocess.Popen(
             [sys.executable, "-m", __name__, _LEASHED, function, *arguments],
             stdin=subprocess.PIPE,
@@ -80,16 +79,21 @@ def call_until(
             env=os.environ | environment,
             start_new_session=True,
         )
-    try:
-        while process.poll() is None and not cancel.is_set():
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(_PERIOD)
-    finally:
-        # Whatever it has started is of its session.
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-    return _answer(process.returncode, *(file.read_text(errors="replace") for file in printed))
+        try:
+            while process.poll() is None and not cancel.is_set():
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(_PERIOD)
+        finally:
+            # Whatever it has started is of its session.
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+        return _answer(process.returncode, *map(_content, (output, errors)))
+
+
+def _content(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode(errors="replace")
 
 
 def _answer(code: int, output: str, errors: str) -> tuple[Any, str | None]:

@@ -64,9 +64,9 @@ def greet(name: str) -> str:
     return f"{os.environ['GREETING']} {name}"
 
 
-def test_one_that_may_be_cancelled_answers_too(tmp_path: Path) -> None:
+def test_one_that_may_be_cancelled_answers_too() -> None:
     def call(*words: str) -> object:
-        return call_until(Event(), *words, folder=tmp_path, environment={"GREETING": "hello"})
+        return call_until(Event(), *words, environment={"GREETING": "hello"})
 
     assert call(f"{HERE}:greet", "you") == ("hello you", None)
     assert call(f"{HERE}:refuse", "no\n  such size") == (None, "no such size")
@@ -81,8 +81,8 @@ def start_another(pipe: str) -> None:
         signal.pause()
 
 
-def call_in_vain(pipe: str, folder: str) -> None:
-    call_until(Event(), f"{HERE}:start_another", pipe, folder=Path(folder), environment={})
+def call_in_vain(pipe: str) -> None:
+    call_until(Event(), f"{HERE}:start_another", pipe, environment={})
 
 
 @pytest.fixture
@@ -102,12 +102,12 @@ def read_until_all_have_ended(reader: int) -> bytes:
         read += more
 
 
-def test_when_cancelled_nothing_of_it_is_left(pipe: str, tmp_path: Path) -> None:
+def test_when_cancelled_nothing_of_it_is_left(pipe: str) -> None:
     cancel, answers = Event(), []
 
     def call() -> None:
         function = f"{HERE}:start_another"
-        answers.append(call_until(cancel, function, pipe, folder=tmp_path, environment={}))
+        answers.append(call_until(cancel, function, pipe, environment={}))
 
     thread = Thread(target=call)
     thread.start()
@@ -120,10 +120,8 @@ def test_when_cancelled_nothing_of_it_is_left(pipe: str, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_when_whoever_asked_dies_nothing_of_it_is_left(
-    number: signal.Signals, pipe: str, tmp_path: Path
-) -> None:
-    code = f"from {HERE} import call_in_vain; call_in_vain({pipe!r}, {str(tmp_path)!r})"
+def test_when_whoever_asked_dies_nothing_of_it_is_left(number: signal.Signals, pipe: str) -> None:
+    code = f"from {HERE} import call_in_vain; call_in_vain({pipe!r})"
     with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL) as asking:
         with Path(pipe).open("rb", buffering=0) as reader:
             assert reader.read(100) == b"started"

@@ -4,6 +4,7 @@ import json
 import os
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Event
 from typing import Any, Final
 
@@ -31,11 +32,11 @@ _SAID: Final = 500
 
 
 def compile_model(
-    model: FlowModel, precision: str, inputs: InputRange, toolchain: Toolchain, folder: Path, cancel: Event
-) -> Path:
+    model: FlowModel, precision: str, inputs: InputRange, toolchain: Toolchain, cancel: Event
+) -> bytes:
     """Compile a model.
 
-    What compilers keep is kept in the folder, unless the user names another place by
+    What compilers keep is kept in a temporary folder, unless the user names another place by
     ``TORCHINDUCTOR_CACHE_DIR`` and ``TRITON_CACHE_DIR``.
 
     Args:
@@ -43,29 +44,29 @@ def compile_model(
         precision: What it is to compute in.
         inputs: Shapes that it is to take.
         toolchain: What compiles it, and for what.
-        folder: An empty folder that nobody else writes to.
         cancel: Ends it soon after it is set.
 
     Returns:
-        The package, in the folder.
+        The package.
 
     Raises:
         ExportError: PyTorch's compiler cannot compile it.
         BuildCancelledError: ``cancel`` was set.
     """
-    torch.save(model, folder / _MODEL)
-    caches = {name: str(folder / place) for name, place in _CACHES.items() if name not in os.environ}
-    arguments = (str(folder), precision, json.dumps(asdict(inputs)), toolchain.machine.device)
     function = f"{__name__}:{compile_saved.__name__}"
-    environment = {**toolchain.environment, **caches}
-    _, problem = call_until(cancel, function, *arguments, folder=folder, environment=environment)
-    if cancel.is_set():
-        raise BuildCancelledError("the compilation was cancelled")
-    if problem is not None:
-        # A C++ compiler's own words come behind its command line.
-        said = (problem.partition("Output:")[2] or problem).strip()
-        raise ExportError(f"PyTorch cannot compile the package for {toolchain.title}: {said[:_SAID]}")
-    return folder / _COMPILED
+    with TemporaryDirectory(prefix="dinoflow-inductor-") as folder:
+        torch.save(model, Path(folder, _MODEL))
+        caches = {name: f"{folder}/{place}" for name, place in _CACHES.items() if name not in os.environ}
+        arguments = (folder, precision, json.dumps(asdict(inputs)), toolchain.machine.device)
+        environment = {**toolchain.environment, **caches}
+        _, problem = call_until(cancel, function, *arguments, environment=environment)
+        if cancel.is_set():
+            raise BuildCancelledError("the compilation was cancelled")
+        if problem is not None:
+            # A C++ compiler's own words come behind its command line.
+            said = (problem.partition("Output:")[2] or problem).strip()
+            raise ExportError(f"PyTorch cannot compile the package for {toolchain.title}: {said[:_SAID]}")
+        return Path(folder, _COMPILED).read_bytes()
 
 
 def compile_saved(folder: str, precision: str, inputs: str, device: str) -> None:

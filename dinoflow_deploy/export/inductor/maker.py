@@ -1,10 +1,8 @@
 """The target inductor: a package of PyTorch's ahead-of-time compiler."""
 
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from threading import Event
 from typing import Any, ClassVar
 
@@ -112,10 +110,7 @@ class PackageMaker(Maker):
     def _compiled(self, draft: Draft, progress: Progress, cancel: Event) -> bytes:
         assert draft.weights is not None, "refused before"
         progress.start("compiling, which takes minutes", None, "")
-        with tempfile.TemporaryDirectory(prefix="dinoflow-inductor-") as folder:
-            compiled = compile_model(
-                draft.weights, draft.precision, self._inputs, self._toolchain, Path(folder), cancel
-            ).read_bytes()
+        compiled = compile_model(draft.weights, draft.precision, self._inputs, self._toolchain, cancel)
         progress.finish()
         return compiled
 

@@ -38,7 +38,9 @@ def no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def compiled_before(compiled_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The compiler gives what it gave before."""
-    monkeypatch.setattr(maker, "compile_model", lambda *arguments: compiled_bundle / "model.pt2")
+    monkeypatch.setattr(
+        maker, "compile_model", lambda *arguments: (compiled_bundle / "model.pt2").read_bytes()
+    )
 
 
 def info_of(folder: Path) -> PackageInfo:

@@ -11,22 +11,13 @@ pytestmark = pytest.mark.slow
 SIDE = AxisRange(64, 96, 160)
 
 
-@pytest.mark.parametrize(
-    ("inputs", "shapes"),
-    [
-        (InputRange(AxisRange(1, 1, 4), SIDE, SIDE), [(1, 64, 160), (2, 96, 96), (4, 160, 64)]),
-        (InputRange(AxisRange.fixed(1), SIDE, AxisRange.fixed(80)), [(1, 64, 80), (1, 160, 80)]),
-        (InputRange(AxisRange(2, 3, 3), *[AxisRange.fixed(64)] * 2), [(2, 64, 64), (3, 64, 64)]),
-    ],
-)
-def test_a_program_takes_every_shape_of_its_range_and_no_other(
-    inputs: InputRange, shapes: list[tuple[int, int, int]]
-) -> None:
+def test_a_program_takes_every_shape_of_its_range_and_no_other() -> None:
+    inputs = InputRange(AxisRange(1, 1, 4), SIDE, AxisRange.fixed(80))
     model = QuickModel()
     program = program_of(model, "fp32", inputs, "cpu").module()
     with torch.no_grad():
-        for batch, height, width in shapes:
-            images = torch.rand(2, batch, 3, height, width)
+        for batch, height in ((1, 64), (4, 160)):
+            images = torch.rand(2, batch, 3, height, 80)
             torch.testing.assert_close(program(*images), model(*images), rtol=0, atol=1e-4)
         for shape in ((5, 3, 64, 64), (2, 3, 176, 80), (2, 3, 64, 48)):
             with pytest.raises((AssertionError, RuntimeError)):
