@@ -4,8 +4,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-
 
 @dataclass(frozen=True, slots=True)
 class ModelInput:
@@ -14,13 +12,13 @@ class ModelInput:
     Attributes:
         name: ``"images"`` or ``"frames"``.
         tensors: Names of the model's two inputs, the first picture's first.
-        dtype: NumPy's type of their values.
+        dtype: Name of the type of their values.
         channels_last: Whether a pixel's channels lie side by side.
     """
 
     name: str
     tensors: tuple[str, str]
-    dtype: type[np.float32] | type[np.uint8]
+    dtype: str
     channels_last: bool
 
     @property
@@ -51,9 +49,11 @@ class ModelInput:
         return f"[{', '.join(axes)}]"
 
 
-IMAGES: Final = ModelInput("images", ("image1", "image2"), np.float32, channels_last=False)
+FLOW_TYPE: Final = "float32"
+"""Type of the flow, which both give."""
+IMAGES: Final = ModelInput("images", ("image1", "image2"), "float32", channels_last=False)
 """``float32 [batch, 3, height, width]`` in [0, 1]."""
-FRAMES: Final = ModelInput("frames", ("frame1", "frame2"), np.uint8, channels_last=True)
+FRAMES: Final = ModelInput("frames", ("frame1", "frame2"), "uint8", channels_last=True)
 """``uint8 [batch, height, width, 3]``, as cameras and files give them: a quarter of the bytes."""
 MODEL_INPUTS: Final = {each.name: each for each in (IMAGES, FRAMES)}
 

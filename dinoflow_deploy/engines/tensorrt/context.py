@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from dinoflow_deploy.bundles.model_input import FLOW_TYPE
 from dinoflow_deploy.engines.frames import Pictures, Tensor
 from dinoflow_deploy.engines.tensorrt.cuda import Cuda
 from dinoflow_deploy.engines.tensorrt.cuda_memory import Buffers, nbytes
@@ -56,7 +57,7 @@ class ExecutionContext:
         self._shape: Shape | None = None
         self._addresses: dict[str, int] = {}
         self._buffers = {name: Buffers(cuda, self._taken.dtype) for name in self._taken.tensors}
-        self._buffers[_FLOW] = Buffers(cuda, np.float32)
+        self._buffers[_FLOW] = Buffers(cuda, FLOW_TYPE)
         self.stream = Stream(cuda)
 
     def infer(self, images1: Pictures, images2: Pictures) -> Tensor:
@@ -85,7 +86,7 @@ class ExecutionContext:
         flow = self._buffers[_FLOW].pinned(self._taken.flow_shape(shape))
         self.stream.copy(flow.ctypes.data, addresses[_FLOW], flow.nbytes)
         self.stream.synchronize()
-        return flow.astype(np.float32)
+        return flow.copy()
 
     def infer_device(self, shape: Shape, image1: int, image2: int, flow: int) -> None:
         """Run on arrays of the device, in place; returns when the flow is complete.
@@ -109,7 +110,7 @@ class ExecutionContext:
                 self.stream.copy(used[name], given[name], nbytes(shape, self._taken.dtype))
         self._compute(profile, shape, used)
         if used is not given:
-            self.stream.copy(flow, used[_FLOW], nbytes(self._taken.flow_shape(shape), np.float32))
+            self.stream.copy(flow, used[_FLOW], nbytes(self._taken.flow_shape(shape), FLOW_TYPE))
         self.stream.synchronize()
 
     def close(self) -> None:

@@ -10,10 +10,8 @@ import numpy as np
 from dinoflow_deploy.engines.frames import Pictures
 from dinoflow_deploy.engines.tensorrt.cuda import Cuda
 
-Dtype = type[np.float32] | type[np.uint8]
 
-
-def nbytes(shape: Sequence[int], dtype: Dtype) -> int:
+def nbytes(shape: Sequence[int], dtype: str) -> int:
     """Bytes of an array."""
     return prod(shape) * np.dtype(dtype).itemsize
 
@@ -49,7 +47,7 @@ class PinnedMemory:
         self.address = cuda.allocate("cudaHostAlloc", capacity, 0)
         self._free = weakref.finalize(self, cuda.attempt, "cudaFreeHost", self.address)
 
-    def view(self, shape: Sequence[int], dtype: Dtype) -> Pictures:
+    def view(self, shape: Sequence[int], dtype: str) -> Pictures:
         """Its beginning as an array, which must not outlive it."""
         values = (ctypes.c_ubyte * nbytes(shape, dtype)).from_address(self.address)
         return np.ctypeslib.as_array(values).view(dtype).reshape(shape)
@@ -67,7 +65,7 @@ class Buffers:
         dtype: Type of the tensor's values.
     """
 
-    def __init__(self, cuda: Cuda, dtype: Dtype) -> None:
+    def __init__(self, cuda: Cuda, dtype: str) -> None:
         self._cuda = cuda
         self._dtype = dtype
         self._device: DeviceMemory | None = None

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import numpy as np
-
+from dinoflow_deploy.bundles.model_input import FLOW_TYPE
 from dinoflow_deploy.engines.tensorrt.cuda import Cuda
-from dinoflow_deploy.engines.tensorrt.cuda_memory import DeviceMemory, Dtype, nbytes
+from dinoflow_deploy.engines.tensorrt.cuda_memory import DeviceMemory, nbytes
 from dinoflow_deploy.engines.tensorrt.cuda_stream import Stream
 from dinoflow_deploy.engines.tensorrt.dlpack import (
     CUDA,
@@ -43,7 +42,7 @@ class DeviceArray:
     def __init__(self, cuda: Cuda, shape: Sequence[int], device_index: int) -> None:
         self.shape = tuple(shape)
         self.device_index = device_index
-        self._memory = DeviceMemory(cuda, nbytes(shape, np.float32))
+        self._memory = DeviceMemory(cuda, nbytes(shape, FLOW_TYPE))
 
     @property
     def address(self) -> int:
@@ -101,7 +100,7 @@ def view_of(
     stream: Stream,
     device_index: int,
     *,
-    dtype: Dtype = np.float32,
+    dtype: str = FLOW_TYPE,
     write: bool = False,
 ) -> DeviceView:
     """Share an array, and let a stream wait for what is being done to it.
@@ -130,8 +129,8 @@ def view_of(
             f"{name}: an array on cuda:{device_index} with __dlpack__ or __cuda_array_interface__ is needed, "
             f"not {type(array).__name__}"
         )
-    if kind != dtype.__name__:
-        raise InputError(f"{name}: {dtype.__name__} values are needed, not {kind}")
+    if kind != dtype:
+        raise InputError(f"{name}: {dtype} values are needed, not {kind}")
     found = cuda.device_of(view.address)
     if found != device_index:
         raise _elsewhere(name, found, device_index)

@@ -317,7 +317,7 @@ def test_a_plan_with_a_range_takes_bytes(trt: TensorRT, write_plan: WritePlan, f
 def test_memory_that_is_too_small_is_given_back_before_more_is_taken(
     trt: TensorRT, machine: Machine, kind: str
 ) -> None:
-    buffers = Buffers(Cuda("this test"), np.float32)
+    buffers = Buffers(Cuda("this test"), "float32")
     getattr(buffers, kind)((64,))
     machine.free_bytes = 4 * (65 - 64)
     getattr(buffers, kind)((65,))
