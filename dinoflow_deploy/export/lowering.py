@@ -3,7 +3,7 @@
 import copy
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from dinoflow_deploy.train.model import FlowModel
@@ -43,6 +43,20 @@ def prepare_module(model: FlowModel, dtype: torch.dtype) -> FlowModel:
         if id(parameter) not in kept:
             parameter.data = parameter.data.to(dtype)
     return prepared
+
+
+def as_images(frames: Tensor) -> Tensor:
+    """Frames as the model takes images, with the same values as the engines give it.
+
+    The type is changed first: TensorRT does nothing else with bytes.
+
+    Args:
+        frames: ``uint8 [B, H, W, 3]``.
+
+    Returns:
+        ``float32 [B, 3, H, W]`` in [0, 1].
+    """
+    return frames.to(torch.float32).permute(0, 3, 1, 2).div(255.0)
 
 
 def _fold_batch_norm(model: nn.Module) -> None:

@@ -7,7 +7,7 @@ from typing import Final, Protocol
 import torch
 from torch import Tensor as DeviceTensor
 
-from dinoflow_deploy.engines.frames import Tensor
+from dinoflow_deploy.engines.frames import Pictures, Tensor
 from dinoflow_deploy.engines.inductor.loaded_package import LoadedPackage
 from dinoflow_deploy.engines.pool import ContextPool
 from dinoflow_deploy.errors import EngineError
@@ -19,7 +19,7 @@ _RUNS_BEFORE: Final = 2
 class Computing(Protocol):
     """A package on a device."""
 
-    def infer(self, images1: Tensor, images2: Tensor) -> Tensor:
+    def infer(self, images1: Pictures, images2: Pictures) -> Tensor:
         """Flow of images on the host, as ``FlowEngine`` has it."""
 
     def infer_device(
@@ -41,7 +41,7 @@ class CpuComputing:
     def __init__(self, package: LoadedPackage) -> None:
         self._package = package
 
-    def infer(self, images1: Tensor, images2: Tensor) -> Tensor:
+    def infer(self, images1: Pictures, images2: Pictures) -> Tensor:
         """As ``Computing`` has it."""
         flow: Tensor = self._compute(torch.from_numpy(images1), torch.from_numpy(images2)).numpy()
         return flow
@@ -77,7 +77,7 @@ class CudaComputing:
         self._graph: RecordedPackage | None = None
         self._pool = ContextPool(lambda: _Transfer(device))
 
-    def infer(self, images1: Tensor, images2: Tensor) -> Tensor:
+    def infer(self, images1: Pictures, images2: Pictures) -> Tensor:
         """As ``Computing`` has it."""
         with self._pool.use() as transfer, _cuda_errors(), torch.cuda.stream(transfer.stream):
             image1, image2 = transfer.upload(images1, images2)
@@ -152,14 +152,15 @@ class _Transfer:
         self._device = device
         self._pinned: list[DeviceTensor] = []
 
-    def upload(self, *images: Tensor) -> list[DeviceTensor]:
+    def upload(self, *images: Pictures) -> list[DeviceTensor]:
         """Begin copying arrays to the device."""
-        if [each.shape for each in self._pinned] != [each.shape for each in images]:
-            self._pinned = [torch.empty(each.shape, pin_memory=True) for each in images]
+        given = [torch.from_numpy(each) for each in images]
+        if [each.shape for each in self._pinned] != [each.shape for each in given]:
+            self._pinned = [torch.empty(each.shape, dtype=each.dtype, pin_memory=True) for each in given]
         copied = []
         # The device copies the first while the next are being put into pinned memory.
-        for pinned, each in zip(self._pinned, images, strict=True):
-            pinned.copy_(torch.from_numpy(each))
+        for pinned, each in zip(self._pinned, given, strict=True):
+            pinned.copy_(each)
             copied.append(pinned.to(self._device, non_blocking=True))
         return copied
 

@@ -1,5 +1,6 @@
 """The engine of packages that PyTorch's ahead-of-time compiler made."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,10 +8,11 @@ import torch
 from torch.utils.dlpack import from_dlpack
 
 from dinoflow_deploy.bundles.bundle import Bundle
+from dinoflow_deploy.bundles.model_input import FLOW_TYPE, MODEL_INPUTS
 from dinoflow_deploy.engines.base import EngineDescription, FlowEngine
-from dinoflow_deploy.engines.device_shapes import check_images, check_shape
+from dinoflow_deploy.engines.device_shapes import check_pictures, check_shape
 from dinoflow_deploy.engines.devices import Device
-from dinoflow_deploy.engines.frames import Tensor
+from dinoflow_deploy.engines.frames import Pictures, Tensor
 from dinoflow_deploy.engines.inductor.backend import BACKEND
 from dinoflow_deploy.engines.inductor.computing import Computing, CpuComputing, CudaComputing
 from dinoflow_deploy.engines.inductor.loaded_package import LoadedPackage
@@ -81,6 +83,7 @@ class InductorEngine(FlowEngine):
                 inputs=info.inputs,
             ),
             convert_colors=convert_colors,
+            model_input=MODEL_INPUTS[info.model_input],
         )
 
     def infer_device(self, image1: Any, image2: Any, out: Any = None) -> Any:
@@ -92,8 +95,9 @@ class InductorEngine(FlowEngine):
         stream. Whether the flow is finite is not checked.
 
         Args:
-            image1: ``float32 [B, 3, H, W]`` in [0, 1], RGB, C-contiguous, on the engine's device; B, H and W
-                are within its range, H and W multiples of 16.
+            image1: ``float32 [B, 3, H, W]`` in [0, 1], or of a package that takes frames
+                ``uint8 [B, H, W, 3]``; RGB, C-contiguous, on the engine's device; B, H and W are within its
+                range, H and W multiples of 16.
             image2: The same shape.
             out: Where the flow goes: ``float32 [B, 2, H, W]``, C-contiguous, on the same device, and
                 overlapping neither image.
@@ -108,18 +112,22 @@ class InductorEngine(FlowEngine):
             EngineError: The engine is closed, or failed.
         """
         with self._in_use():
-            first, second = self._shared(image1, "image1"), self._shared(image2, "image2")
-            check_images(tuple(first.shape), tuple(second.shape))
-            self._check_range(*first.shape)
+            taken = self._model_input
+            first, second = (
+                self._shared(array, name, taken.dtype)
+                for array, name in zip((image1, image2), taken.tensors, strict=True)
+            )
+            check_pictures(tuple(first.shape), tuple(second.shape), taken)
+            self._check_range(first.shape)
             if out is None:
                 return self._computing.infer_device(first, second, None)
-            flow = self._shared(out, "out")
-            check_shape("out", tuple(flow.shape), (first.shape[0], 2, *first.shape[2:]))
+            flow = self._shared(out, "out", FLOW_TYPE)
+            check_shape("out", tuple(flow.shape), taken.flow_shape(first.shape))
             self._computing.infer_device(first, second, flow)
             return out
 
-    def _run(self, images1: Tensor, images2: Tensor) -> Tensor:
-        self._check_range(*images1.shape)
+    def _run(self, images1: Pictures, images2: Pictures) -> Tensor:
+        self._check_range(images1.shape)
         return self._computing.infer(images1, images2)
 
     def _release(self) -> None:
@@ -127,16 +135,16 @@ class InductorEngine(FlowEngine):
         # It alone holds the package.
         del self._computing
 
-    def _check_range(self, batch: int, _channels: int, height: int, width: int) -> None:
+    def _check_range(self, shape: Sequence[int]) -> None:
         # The package itself would read on beyond the images.
-        inputs = self.describe().inputs
+        inputs, (batch, height, width) = self.describe().inputs, self._model_input.lengths(shape)
         if not inputs.holds(batch, height, width):
             raise InputError(
                 f"{batch} pairs of {height}x{width} (height x width) are outside the package's range: "
                 f"{inputs}"
             )
 
-    def _shared(self, array: Any, name: str) -> torch.Tensor:
+    def _shared(self, array: Any, name: str, dtype: str) -> torch.Tensor:
         """An array as a tensor of the same memory."""
         if not (hasattr(array, "__dlpack__") and hasattr(array, "__dlpack_device__")):
             raise InputError(
@@ -151,9 +159,9 @@ class InductorEngine(FlowEngine):
             raise InputError(
                 f"{name}: it is on {tensor.device}, and the engine is on {self._device}: copy it there"
             )
-        if tensor.dtype != torch.float32:
-            kind = str(tensor.dtype).removeprefix("torch.")
-            raise InputError(f"{name}: float32 values are needed, not {kind}")
+        found = str(tensor.dtype).removeprefix("torch.")
+        if found != dtype:
+            raise InputError(f"{name}: {dtype} values are needed, not {found}")
         if not tensor.is_contiguous():
             raise InputError(f"{name}: its values are not in C order: make it contiguous")
         return tensor

@@ -40,7 +40,7 @@ class LoadedPackage:
         """Compute flow, on a GPU in the order of the current stream.
 
         Args:
-            image1: float32 ``[B, 3, H, W]`` in [0, 1], contiguous, of a shape that it was compiled for.
+            image1: Pictures as it takes them, contiguous, of a shape that it was compiled for.
             image2: The same shape.
 
         Returns:

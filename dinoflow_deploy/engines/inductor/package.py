@@ -7,6 +7,7 @@ from pathlib import Path
 from dinoflow_deploy.bundles.bundle import Bundle
 from dinoflow_deploy.bundles.input_range import InputRange
 from dinoflow_deploy.bundles.manifest import MANIFEST_NAME, Manifest
+from dinoflow_deploy.bundles.model_input import IMAGES
 from dinoflow_deploy.engines.inductor.package_info import PackageInfo
 from dinoflow_deploy.errors import FileFormatError, InputError
 from dinoflow_deploy.models.builtin import builtin_models
@@ -32,13 +33,9 @@ class Package:
         Args:
             device: ``"cuda"`` or ``"cpu"``.
         """
-        words = [
-            "--model",
-            _model(self.manifest),
-            "--precision",
-            self.manifest.precision,
-            *_shapes(self.info.inputs),
-        ]
+        words = ["--model", _model(self.manifest), "--precision", self.manifest.precision]
+        words += _shapes(self.info.inputs)
+        words += [] if self.info.model_input == IMAGES.name else ["--input", self.info.model_input]
         return f"dinoflow-deploy export {shlex.join(words)} --target inductor --device {device} --output NEW"
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from dinoflow_deploy.bundles.artefact import ArtefactInfo
+from dinoflow_deploy.bundles.model_input import IMAGES
 
 PACKAGE_NAME: Final = "model.pt2"
 
@@ -20,6 +21,7 @@ class PackageInfo(ArtefactInfo):
         processor: Name of the processor that it was compiled on.
         extensions: That processor's extensions of the instruction set, which the package may use, one for a
             GPU too.
+        model_input: ``"images"`` or ``"frames"``: how it takes pictures, see ``bundles.model_input``.
     """
 
     kind: ClassVar[str] = "inductor"
@@ -30,3 +32,4 @@ class PackageInfo(ArtefactInfo):
     gpu: str | None
     processor: str
     extensions: tuple[str, ...]
+    model_input: str = IMAGES.name

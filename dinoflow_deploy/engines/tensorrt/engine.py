@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any, Final, TypeVar, overload
 
 from dinoflow_deploy.bundles.bundle import Bundle
+from dinoflow_deploy.bundles.model_input import ModelInput
 from dinoflow_deploy.engines.base import EngineDescription, FlowEngine
-from dinoflow_deploy.engines.device_shapes import check_images, check_shape
+from dinoflow_deploy.engines.device_shapes import check_pictures, check_shape
 from dinoflow_deploy.engines.devices import Device
-from dinoflow_deploy.engines.frames import Tensor
+from dinoflow_deploy.engines.frames import Pictures, Tensor
 from dinoflow_deploy.engines.pool import ContextPool
 from dinoflow_deploy.engines.tensorrt.backend import BACKEND
 from dinoflow_deploy.engines.tensorrt.context import ExecutionContext
@@ -71,8 +72,8 @@ class TensorRTEngine(FlowEngine):
         with self._cuda.current_device(self._index):
             capability = self._cuda.compute_capability(self._index)
             loaded = deserialize(plan, trt, capability, allow_host_code=allow_host_code)
-        check_tensors(plan, trt, loaded.engine)
-        self._profiles = Profiles.read(loaded.engine, plan.rebuild)
+        taken = check_tensors(plan, trt, loaded.engine)
+        self._profiles = Profiles.read(loaded.engine, plan.rebuild, taken)
         if cuda_graph:
             _check_static(plan, self._profiles)
         self._pool = ContextPool(
@@ -89,6 +90,7 @@ class TensorRTEngine(FlowEngine):
                 inputs=self._profiles.hull,
             ),
             convert_colors=convert_colors,
+            model_input=taken,
         )
 
     @overload
@@ -106,8 +108,9 @@ class TensorRTEngine(FlowEngine):
         be overwritten and the flow be read from any stream. Whether the flow is finite is not checked.
 
         Args:
-            image1: ``float32 [B, 3, H, W]`` in [0, 1], RGB, C-contiguous, at a multiple of 256 bytes on the
-                engine's device; B, H and W are within its range, H and W multiples of 16.
+            image1: ``float32 [B, 3, H, W]`` in [0, 1], or of a plan that takes frames
+                ``uint8 [B, H, W, 3]``; RGB, C-contiguous, at a multiple of 256 bytes on the engine's device;
+                B, H and W are within its range, H and W multiples of 16.
             image2: The same shape.
             out: Where the flow goes: ``float32 [B, 2, H, W]``, C-contiguous, on the same device, and
                 overlapping neither image. Reusing one saves an allocation in every call.
@@ -121,21 +124,22 @@ class TensorRTEngine(FlowEngine):
             EngineError: The engine is closed, or failed.
         """
         with self._in_use(), self._cuda.current_device(self._index), self._pool.use() as context:
-
-            def view(array: Any, name: str, *, write: bool = False) -> DeviceView:
-                return view_of(array, name, self._cuda, context.stream, self._index, write=write)
-
-            first, second = view(image1, "image1"), view(image2, "image2")
-            check_images(first.shape, second.shape)
-            batch, _, *sides = first.shape
-            self._profiles.choose(batch, *sides)
-            result = DeviceArray(self._cuda, (batch, 2, *sides), self._index) if out is None else out
+            taken = self._model_input
+            view = partial(view_of, cuda=self._cuda, stream=context.stream, device_index=self._index)
+            first, second = (
+                view(array, name, dtype=taken.dtype)
+                for array, name in zip((image1, image2), taken.tensors, strict=True)
+            )
+            check_pictures(first.shape, second.shape, taken)
+            self._profiles.choose(*taken.lengths(first.shape))
+            due = taken.flow_shape(first.shape)
+            result = DeviceArray(self._cuda, due, self._index) if out is None else out
             flow = view(result, "out", write=True)
-            check_shape("out", flow.shape, (batch, 2, *sides))
+            check_shape("out", flow.shape, due)
             context.infer_device(first.shape, first.address, second.address, flow.address)
         return result
 
-    def _run(self, images1: Tensor, images2: Tensor) -> Tensor:
+    def _run(self, images1: Pictures, images2: Pictures) -> Tensor:
         with self._cuda.current_device(self._index), self._pool.use() as context:
             return context.infer(images1, images2)
 

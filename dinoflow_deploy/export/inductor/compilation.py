@@ -10,10 +10,9 @@ from typing import Any, Final
 
 import torch
 
-from dinoflow_deploy.bundles.input_range import InputRange
 from dinoflow_deploy.engines.pytorch.module_engine import use_float32
 from dinoflow_deploy.errors import BuildCancelledError, ExportError
-from dinoflow_deploy.export.inductor.program import program_of
+from dinoflow_deploy.export.inductor.program import Form, program_of
 from dinoflow_deploy.export.inductor.toolchain import Toolchain
 from dinoflow_deploy.system.dataclass_reader import from_json
 from dinoflow_deploy.system.own_process import call_until
@@ -31,9 +30,7 @@ _COMPILED: Final = "compiled.pt2"
 _SAID: Final = 500
 
 
-def compile_model(
-    model: FlowModel, precision: str, inputs: InputRange, toolchain: Toolchain, cancel: Event
-) -> bytes:
+def compile_model(model: FlowModel, form: Form, toolchain: Toolchain, cancel: Event) -> bytes:
     """Compile a model.
 
     What compilers keep is kept in a temporary folder, unless the user names another place by
@@ -41,8 +38,7 @@ def compile_model(
 
     Args:
         model: The model.
-        precision: What it is to compute in.
-        inputs: Shapes that it is to take.
+        form: What it is to take, and to compute in and on.
         toolchain: What compiles it, and for what.
         cancel: Ends it soon after it is set.
 
@@ -57,9 +53,10 @@ def compile_model(
     with TemporaryDirectory(prefix="dinoflow-inductor-") as folder:
         torch.save(model, Path(folder, _MODEL))
         caches = {name: f"{folder}/{place}" for name, place in _CACHES.items() if name not in os.environ}
-        arguments = (folder, precision, json.dumps(asdict(inputs)), toolchain.machine.device)
         environment = {**toolchain.environment, **caches}
-        _, problem = call_until(cancel, function, *arguments, environment=environment)
+        _, problem = call_until(
+            cancel, function, folder, json.dumps(asdict(form)), environment=environment
+        )
         if cancel.is_set():
             raise BuildCancelledError("the compilation was cancelled")
         if problem is not None:
@@ -69,23 +66,22 @@ def compile_model(
         return Path(folder, _COMPILED).read_bytes()
 
 
-def compile_saved(folder: str, precision: str, inputs: str, device: str) -> None:
+def compile_saved(folder: str, form: str) -> None:
     """Compile the model that ``compile_model`` left in a folder, in this process.
 
     Args:
         folder: The folder.
-        precision: What it is to compute in.
-        inputs: Shapes, an ``InputRange`` as JSON.
-        device: ``"cuda"`` or ``"cpu"``.
+        form: A ``Form`` as JSON.
 
     Raises:
         ExportError: torch cannot export the model.
     """
-    if precision == "fp32":
+    wanted = from_json(Form, json.loads(form), "form")
+    if wanted.precision == "fp32":
         use_float32()
     # Any class of a model, from a file that this package has just written.
     model = torch.load(Path(folder, _MODEL), weights_only=False)
-    program = program_of(model, precision, from_json(InputRange, json.loads(inputs), "inputs"), device)
+    program = program_of(model, wanted)
     torch._inductor.aoti_compile_and_package(
         program, package_path=str(Path(folder, _COMPILED)), inductor_configs=dict(_SETTINGS)
     )

@@ -16,6 +16,7 @@ from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.export.draft import Draft
 from dinoflow_deploy.export.inductor.compilation import compile_model
 from dinoflow_deploy.export.inductor.options import PackageOptions
+from dinoflow_deploy.export.inductor.program import Form
 from dinoflow_deploy.export.inductor.report import PackageReport
 from dinoflow_deploy.export.inductor.toolchain import Toolchain, find_toolchain
 from dinoflow_deploy.export.key import code_sha256, sha256_of
@@ -110,7 +111,13 @@ class PackageMaker(Maker):
     def _compiled(self, draft: Draft, progress: Progress, cancel: Event) -> bytes:
         assert draft.weights is not None, "refused before"
         progress.start("compiling, which takes minutes", None, "")
-        compiled = compile_model(draft.weights, draft.precision, self._inputs, self._toolchain, cancel)
+        form = Form(
+            draft.precision,
+            self._inputs,
+            draft.manifest.onnx.model_input,
+            self._toolchain.machine.device,
+        )
+        compiled = compile_model(draft.weights, form, self._toolchain, cancel)
         progress.finish()
         return compiled
 
@@ -128,7 +135,14 @@ class PackageMaker(Maker):
         }
 
     def _info(self, manifest: Manifest) -> PackageInfo:
-        return PackageInfo(file=self.file, tools={}, key=self._key(manifest), parity=None, **self._known())
+        return PackageInfo(
+            file=self.file,
+            tools={},
+            key=self._key(manifest),
+            parity=None,
+            model_input=manifest.onnx.model_input,
+            **self._known(),
+        )
 
     def _key(self, manifest: Manifest) -> str:
         """Over everything that decides the package; weights and precision are in the ONNX file."""

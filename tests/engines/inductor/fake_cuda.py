@@ -32,9 +32,9 @@ class FakeCuda:
     def __getattr__(self, name: str) -> Any:
         return getattr(torch, name)
 
-    def empty(self, shape: Any, *, pin_memory: bool) -> Tensor:
+    def empty(self, shape: Any, *, dtype: torch.dtype = torch.float32, pin_memory: bool) -> Tensor:
         assert pin_memory, "only what is pinned is copied without waiting"
-        return torch.full(tuple(shape), torch.nan)
+        return torch.full(tuple(shape), torch.nan if dtype.is_floating_point else 255, dtype=dtype)
 
     def _stream(self, device: torch.device) -> SimpleNamespace:
         self.streams += 1

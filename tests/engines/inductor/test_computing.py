@@ -81,6 +81,14 @@ def test_other_shapes_get_other_memory(cuda: FakeCuda, package: FakePackage) -> 
         np.testing.assert_array_equal(computed.infer(first, second), expected(first, second))
 
 
+def test_frames_of_bytes_travel_as_bytes(cuda: FakeCuda, package: FakePackage) -> None:
+    computed = CudaComputing(package, DEVICE, cuda_graph=True)
+    for seed in range(2):
+        first, second = np.random.default_rng(seed).integers(0, 100, (2, 1, 3, 16, 32), np.uint8)
+        # 8 bits of what wraps around, as the stand-in subtracts.
+        np.testing.assert_array_equal(computed.infer(first, second), (second - first)[:, :2])
+
+
 def test_what_cannot_be_recorded_is_said(cuda: FakeCuda, package: FakePackage) -> None:
     package.waits = True
     computed = CudaComputing(package, DEVICE, cuda_graph=True)

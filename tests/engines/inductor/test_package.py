@@ -29,10 +29,11 @@ def test_the_command_that_compiles_it_again(write_package: WritePackage) -> None
     )
     sides = AxisRange(64, 448, 1088), AxisRange(64, 1024, 1920)
     nano = Bundle.open(builtin_models()["nano"].bundle).manifest
-    ranged = Package(package.path, nano, replace(ON_GPU, inputs=InputRange(AxisRange(1, 1, 4), *sides)))
+    info = replace(ON_GPU, inputs=InputRange(AxisRange(1, 1, 4), *sides), model_input="frames")
+    ranged = Package(package.path, nano, info)
     assert ranged.rebuild("cuda") == (
         "dinoflow-deploy export --model nano --precision fp32 --min 64x64,1 --opt 448x1024,1 "
-        "--max 1088x1920,4 --target inductor --device cuda --output NEW"
+        "--max 1088x1920,4 --input frames --target inductor --device cuda --output NEW"
     )
 
 

@@ -8,11 +8,14 @@ import torch
 
 from dinoflow_deploy.errors import BuildCancelledError, ExportError
 from dinoflow_deploy.export.inductor.compilation import compile_model
+from dinoflow_deploy.export.inductor.program import Form
 from dinoflow_deploy.export.inductor.toolchain import find_toolchain
 from tests.compiled_bundles import INPUTS
 from tests.quick_model import QuickModel
 
 pytestmark = pytest.mark.slow
+
+FORM = Form("fp32", INPUTS, "images", "cpu")
 
 
 class _Impossible(QuickModel):
@@ -25,7 +28,7 @@ def test_what_cannot_be_compiled_says_why(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr(tempfile, "tempdir", None)
     with pytest.raises(ExportError) as refused:
-        compile_model(_Impossible(), "fp32", INPUTS, find_toolchain("cpu"), Event())
+        compile_model(_Impossible(), FORM, find_toolchain("cpu"), Event())
     assert str(refused.value).startswith("PyTorch cannot compile the package for the CPU, ")
     # What compilers keep goes with all else.
     assert f"not even in a process of its own, {tmp_path}/dinoflow-inductor-" in str(refused.value)
@@ -37,5 +40,5 @@ def test_it_can_be_cancelled() -> None:
     timer = Timer(0.2, cancel.set)
     timer.start()
     with pytest.raises(BuildCancelledError, match="the compilation was cancelled"):
-        compile_model(QuickModel(), "fp32", INPUTS, find_toolchain("cpu"), cancel)
+        compile_model(QuickModel(), FORM, find_toolchain("cpu"), cancel)
     timer.join()

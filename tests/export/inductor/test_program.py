@@ -3,7 +3,7 @@ import torch
 
 from dinoflow_deploy.bundles.input_range import AxisRange, InputRange
 from dinoflow_deploy.errors import ExportError
-from dinoflow_deploy.export.inductor.program import program_of
+from dinoflow_deploy.export.inductor.program import Form, program_of
 from tests.quick_model import QuickModel
 
 pytestmark = pytest.mark.slow
@@ -14,7 +14,7 @@ SIDE = AxisRange(64, 96, 160)
 def test_a_program_takes_every_shape_of_its_range_and_no_other() -> None:
     inputs = InputRange(AxisRange(1, 1, 4), SIDE, AxisRange.fixed(80))
     model = QuickModel()
-    program = program_of(model, "fp32", inputs, "cpu").module()
+    program = program_of(model, Form("fp32", inputs, "images", "cpu")).module()
     with torch.no_grad():
         for batch, height in ((1, 64), (4, 160)):
             images = torch.rand(2, batch, 3, height, 80)
@@ -24,15 +24,20 @@ def test_a_program_takes_every_shape_of_its_range_and_no_other() -> None:
                 program(*torch.rand(2, *shape))
 
 
-def test_weights_are_folded_cast_and_in_nhwc() -> None:
+def test_weights_are_folded_cast_and_in_nhwc_and_frames_are_taken() -> None:
     inputs = InputRange(*map(AxisRange.fixed, (1, 64, 64)))
-    program = program_of(QuickModel(), "bf16", inputs, "cpu")
+    program = program_of(QuickModel(), Form("bf16", inputs, "frames", "cpu"))
     weights = program.state_dict
     assert not any("running" in name for name in weights)
-    assert weights["head.motion_encoder.0.weight"].dtype == torch.bfloat16
-    assert weights["head.output_conv.4.weight"].dtype == torch.float32
-    assert weights["head.motion_encoder.0.weight"].is_contiguous(memory_format=torch.channels_last)
-    assert not weights["head.motion_encoder.0.weight"].is_contiguous()
+    assert weights["model.head.motion_encoder.0.weight"].dtype == torch.bfloat16
+    assert weights["model.head.output_conv.4.weight"].dtype == torch.float32
+    assert weights["model.head.motion_encoder.0.weight"].is_contiguous(memory_format=torch.channels_last)
+    assert not weights["model.head.motion_encoder.0.weight"].is_contiguous()
+    frames = torch.randint(256, (2, 1, 64, 64, 3), dtype=torch.uint8)
+    images = (frames / 255).permute(0, 1, 4, 2, 3)
+    with torch.no_grad():
+        found, wanted = program.module()(*frames), QuickModel()(*images)
+    assert (found - wanted).norm() < 0.1 * wanted.norm()
 
 
 class _Fixed(QuickModel):
@@ -42,4 +47,4 @@ class _Fixed(QuickModel):
 
 def test_a_model_of_one_shape_is_refused_for_a_range() -> None:
     with pytest.raises(ExportError, match=r"torch cannot export the model for batch 1, height 64\.\.160"):
-        program_of(_Fixed(), "fp32", InputRange(AxisRange.fixed(1), SIDE, SIDE), "cpu")
+        program_of(_Fixed(), Form("fp32", InputRange(AxisRange.fixed(1), SIDE, SIDE), "images", "cpu"))
