@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from dinoflow_deploy.bundles.artefact import ArtefactInfo
+from dinoflow_deploy.bundles.parity import Parity
 
 ONNX_NAME: Final = "model.onnx"
 
@@ -36,9 +37,11 @@ class OnnxInfo(ArtefactInfo):
     Attributes:
         opset: ONNX opset.
         operator: The local correlation in its graph.
+        further_parity: Difference to the reference through other engines than that of ``parity``.
     """
 
     kind: ClassVar[str] = "onnx"
 
     opset: int
     operator: OperatorInfo
+    further_parity: tuple[Parity, ...] = ()

@@ -15,7 +15,7 @@ from dinoflow_deploy.datasets import SceneConfig, SyntheticScenes
 from dinoflow_deploy.engines.base import FlowEngine
 from dinoflow_deploy.errors import ExportError
 from dinoflow_deploy.export.cpu_engine import EMULATED, cpu_engine
-from dinoflow_deploy.export.draft import Draft
+from dinoflow_deploy.export.draft import Draft, Expected
 from dinoflow_deploy.export.report import ParityRow
 from dinoflow_deploy.progress import Progress
 
@@ -77,9 +77,9 @@ def verify_artefact(engine: FlowEngine, draft: Draft, progress: Progress) -> tup
     """
     if draft.reference is not None:
         with draft.reference() as compared:
-            return verify(engine, compared, draft.precision, progress)
+            return verify(engine, compared, draft.precision, progress, known=draft.expected)
     with cpu_engine(draft.bundle) as compared:
-        parity, rows = verify(engine, compared, draft.precision, progress)
+        parity, rows = verify(engine, compared, draft.precision, progress, known=draft.expected)
     if draft.precision == "bf16":
         parity = replace(parity, reference=f"onnxruntime bf16 on cpu{EMULATED}")
     return parity, rows
@@ -91,6 +91,8 @@ def verify(
     precision: str,
     progress: Progress,
     shapes: Sequence[tuple[int, int, int]] = SHAPES,
+    *,
+    known: dict[tuple[int, int, int], Expected] | None = None,
 ) -> tuple[Parity, list[ParityRow]]:
     """Compare two engines on synthetic scenes that move.
 
@@ -100,6 +102,7 @@ def verify(
         precision: Of the export; its tolerance is ``TOLERANCES[precision]``.
         progress: Told of each shape, and of flow that is too short to show a difference.
         shapes: Batch, height and width to compare at, each brought into the engine's range.
+        known: What the reference computed before, by shape; filled.
 
     Returns:
         The figures over all pixels of all shapes, and one row per shape.
@@ -109,13 +112,17 @@ def verify(
         EngineError: An engine failed, or its flow is not finite.
     """
     fitting = _within(engine.describe().inputs, shapes)
-    progress.start(f"comparing with {reference.describe().backend}", len(fitting), "shapes")
+    known = {} if known is None else known
+    title = f"comparing {engine.describe().backend} with {reference.describe().backend}"
+    progress.start(title, len(fitting), "shapes")
     rows, differences = [], []
     for shape in fitting:
-        frames1, frames2 = scene_frames(*shape)
-        expected = reference.batch(frames1, frames2).astype(np.float64)
-        difference = np.linalg.norm(engine.batch(frames1, frames2) - expected, axis=-1)
-        flow = float(np.linalg.norm(expected, axis=-1).mean())
+        if shape not in known:
+            known[shape] = _expected(reference, shape)
+        expected = known[shape]
+        found = engine.batch(expected.frames1, expected.frames2)
+        difference = np.linalg.norm(found - expected.flow, axis=-1)
+        flow = float(np.linalg.norm(expected.flow, axis=-1).mean())
         rows.append(ParityRow(*shape, flow, *_statistics(difference)))
         differences.append(difference.ravel())
         # Over all shapes until now, with the digits of the table that shows it at the end.
@@ -142,6 +149,11 @@ def _within(inputs: InputRange, shapes: Sequence[tuple[int, int, int]]) -> list[
 
 def _nearest(length: int, axis: AxisRange) -> int:
     return min(max(length, axis.min), axis.max or length)
+
+
+def _expected(reference: FlowEngine, shape: tuple[int, int, int]) -> Expected:
+    frames1, frames2 = scene_frames(*shape)
+    return Expected(frames1, frames2, reference.batch(frames1, frames2).astype(np.float64))
 
 
 def scene_frames(batch: int, height: int, width: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

@@ -18,6 +18,7 @@ import pytest
 import torch
 
 from dinoflow_deploy.datasets import SceneConfig, SyntheticScenes
+from dinoflow_deploy.engines import load_engine
 from dinoflow_deploy.models.registry import MODELS
 from tests.small_bundles import difference_model
 
@@ -153,6 +154,7 @@ def test_engine_speed(tmp_path: Path) -> None:
     for result in record["results"]:
         assert result["calls"] == 2
         assert result["peak_memory_bytes"] > 30 * 2**20
+        assert min(result["first_flow_seconds"]) > 0
     profiles = {profile["backend"]: profile for profile in record["profiles"]}
     for profile in profiles.values():
         assert {"backbone", "upsample_2"} <= profile["parts"].keys()
@@ -161,6 +163,33 @@ def test_engine_speed(tmp_path: Path) -> None:
     pytorch, onnxruntime = profiles["pytorch"], profiles["onnxruntime"]
     assert sum(pytorch["parts"].values()) == pytest.approx(pytorch["milliseconds"], abs=0.1)
     assert sum(onnxruntime["operators"].values()) <= onnxruntime["milliseconds"] + 0.1
+
+
+def test_sampling_forms(tmp_path: Path) -> None:
+    tiny = ["--cases", "nano=64x64", "--rounds", "1", "--seconds", "0", "--threads", "1"]
+    results = record_of("sampling_forms", tmp_path, *tiny)["results"]
+    assert [found["backend"] for found in results] == [
+        f"{backend} {form}" for backend in ("onnxruntime", "openvino") for form in ("border", "zeros")
+    ]
+    assert {found["ratio_to"] for found in results} == {"onnxruntime border"}
+    assert results[0]["ratio"]["median"] == 1
+
+
+def test_both_forms_of_the_sampling_give_one_flow(tmp_path: Path, frames) -> None:
+    module = import_module("sampling_forms")
+    bundles = module.export_forms("nano", tmp_path)
+    modes = {
+        form: {
+            onnx.helper.get_node_attr_value(node, "padding_mode")
+            for node in onnx.load(bundle / "model.onnx").graph.node
+            if node.op_type == "GridSample"
+        }
+        for form, bundle in bundles.items()
+    }
+    assert modes == {"border": {b"border"}, "zeros": {b"zeros"}}
+    flows = [load_engine(bundle, "onnxruntime", "cpu")(*frames(2, 64, 96)) for bundle in bundles.values()]
+    assert np.abs(flows[0]).max() > 1
+    np.testing.assert_allclose(*flows, atol=1e-3)
 
 
 def test_pair_memory(tmp_path: Path) -> None:
