@@ -13,6 +13,7 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
+from unittest.mock import patch
 
 import torch
 from torch import Tensor
@@ -20,11 +21,13 @@ from torch.nn import functional as F
 
 from dinoflow_deploy.bench.engine_process import EngineProcess, EngineSource
 from dinoflow_deploy.export import ExportOptions, export_bundle
+from dinoflow_deploy.export.graph import onnx_forms
+from dinoflow_deploy.export.graph.graph_builder import GraphBuilder, Symbol
 from dinoflow_deploy.train.model import load_model
 from dinoflow_deploy.train.model.dysample import DySample
 from engine_speed import figures, open_engine, show, take_turns, threads_argument, use_empty_cache
 from models import model_files
-from recording import Found, Record, argument_parser, missing, size_argument
+from recording import Found, Record, argument_parser, missing, size_argument, size_text
 
 FORMS: Final = ("border", "zeros")
 """Named by what is beyond the frame; the second one is what is exported."""
@@ -46,11 +49,19 @@ class BorderSample(DySample):
 
     def _sampling_grid(self, offset: Tensor, batch: int, rows: int, columns: int) -> Tensor:
         x_offset, y_offset = offset.reshape(batch, 2, -1, rows, columns).unbind(1)
-        x, y = (torch.arange(length, dtype=offset.dtype) + 0.5 for length in (columns, rows))
+        x = torch.arange(columns, dtype=offset.dtype, device=offset.device) + 0.5
+        y = torch.arange(rows, dtype=offset.dtype, device=offset.device) + 0.5
         x_position = (x_offset + x[None, None, None, :]) * (2 / columns) - 1.0
         y_position = (y_offset + y[None, None, :, None]) * (2 / rows) - 1.0
         shuffled = [F.pixel_shuffle(each, self.scale) for each in (x_position, y_position)]
         return torch.stack(shuffled, dim=-1).flatten(0, 1)
+
+
+def pixel_shuffle(graph: GraphBuilder, symbol: Symbol, factor: int) -> Symbol:
+    """Its form in ONNX, which the exporter has no use for any more."""
+    batch, channels, height, width = symbol.shape
+    shape = (batch, channels // factor**2, height * factor, width * factor)
+    return graph.node("DepthToSpace", [symbol], shape, symbol.dtype, mode="CRD", blocksize=factor)
 
 
 def main() -> None:
@@ -63,7 +74,7 @@ def main() -> None:
         for name, size in arguments.cases:
             model: Found = {"model": name, "size": size, "backend": "exporting"}
             with record.attempt(name, model):
-                bundles = export_forms(name, Path(folder))
+                bundles = export_forms(name, Path(folder) / size_text(size))
             if missing(model):
                 record.results["results"].append(model)
             else:
@@ -94,7 +105,7 @@ def case(text: str) -> tuple[str, tuple[int, int]]:
 def export_forms(name: str, folder: Path) -> dict[str, Path]:
     """A model's bundles by form."""
     folder = folder / name
-    folder.mkdir()
+    folder.mkdir(parents=True)
     weights = model_files(name, folder).weights
     bundles = {form: folder / form for form in FORMS}
     for form, bundle in bundles.items():
@@ -103,7 +114,8 @@ def export_forms(name: str, folder: Path) -> dict[str, Path]:
             for module in model.modules():
                 if isinstance(module, DySample):
                     module.__class__ = BorderSample
-        export_bundle(model, bundle, ExportOptions(verify=False))
+        with patch.dict(onnx_forms.FORMS, {F.pixel_shuffle: pixel_shuffle}):
+            export_bundle(model, bundle, ExportOptions(verify=False))
     return bundles
 
 

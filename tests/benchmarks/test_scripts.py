@@ -196,6 +196,7 @@ def test_pair_memory(tmp_path: Path) -> None:
     tiny = ["--models", "nano", "--backends", "onnxruntime", "--sizes", "256x256", "--batches", "2"]
     (found,) = record_of("pair_memory", tmp_path, *tiny)["results"]
     assert (found["backend"], found["size"], found["batch"]) == ("onnxruntime", [256, 256], 2)
+    assert found["peak_bytes"] > found["growth_bytes"] + 30 * 2**20
     rule = MODELS["nano"].memory["onnxruntime"]
     assert found["growth_bytes"] == pytest.approx(rule.bytes_for(256, 256, batch=2), rel=0.25)
 

@@ -67,7 +67,7 @@ def test_openvino_is_compared_with_the_same_flow(
     assert first is not None
     assert (first.engine, second.engine) == ("onnxruntime CPUExecutionProvider", "openvino CPU in fp32")
     assert (first.reference, first.flow_px) == (second.reference, second.flow_px)
-    assert 0 < second.max_px <= second.tolerance_px == 1e-3
+    assert 0 < second.max_px <= second.tolerance_px == 2.5e-3
     assert second.max_px != first.max_px
     shown = [text for _, text in report.artefacts[0].lines()]
     assert "openvino CPU in fp32 against pytorch fp32 on cpu: end-point difference in px" in shown
@@ -81,7 +81,7 @@ def test_wrong_flow_of_openvino_alone_leaves_nothing(
     tmp_path: Path,
 ) -> None:
     run = OpenVinoEngine._run_file
-    monkeypatch.setattr(OpenVinoEngine, "_run_file", lambda *given: run(*given) * 1.001)
+    monkeypatch.setattr(OpenVinoEngine, "_run_file", lambda *given: run(*given) * 1.01)
     with pytest.raises(ExportError, match="the flow of openvino CPU in fp32 is not that of pytorch fp32"):
         export_bundle(nano.model, tmp_path / "bundle", quick_options())
     assert list(tmp_path.iterdir()) == []
