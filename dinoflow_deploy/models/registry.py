@@ -38,7 +38,7 @@ _NANO: Final = Model(
     backbone="nano",
     decoder=HeadConfig(width=32, output_widths=(16, 16)),
     memory={
-        "onnxruntime": MemoryRule(heads=4, beside_scores=220, decoder=545),
+        "onnxruntime": MemoryRule(heads=4, beside_scores=220, decoder=535),
         # OpenVINO's and PyTorch's attention holds no scores. What is freed in pieces is not all given back,
         # most of it of small frames: these are what large ones take.
         "openvino": MemoryRule(heads=0, beside_scores=0, decoder=560),
@@ -62,6 +62,7 @@ _VITS16: Final = Model(
     memory={
         # From 4 megapixels on the scores lead, and only they count.
         "onnxruntime": MemoryRule(heads=6, beside_scores=0, decoder=3024),
+        "openvino": MemoryRule(heads=0, beside_scores=0, decoder=2800),
         "pytorch": MemoryRule(heads=0, beside_scores=0, decoder=3650),
     },
 )
