@@ -1,0 +1,96 @@
+"""The same tests of kernels on a GPU and, where there is none, in Triton's interpreter."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.export.kernels.interpreter import launch, launch_watched
+
+Launch = Callable[..., Tensor]
+"""Of a module of ``export.kernels``, by its name, with the arguments of its ``launch``."""
+Compiled = Callable[[Any, dict[str, str], Sequence[Any], int], str]
+"""PTX of a kernel, from the types of its pointers, its last arguments and its warps."""
+
+
+@pytest.fixture(scope="session")
+def interpreter() -> Iterator[ProcessPoolExecutor]:
+    """A process in which kernels are interpreted: Triton looks once, when it is imported."""
+    pytest.importorskip("triton")
+    with ProcessPoolExecutor(1, get_context("spawn")) as executor:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("TRITON_INTERPRET", "1")
+            patch.setenv("OMP_NUM_THREADS", "1")
+            executor.submit(int).result()
+        yield executor
+
+
+@pytest.fixture(
+    params=[
+        "interpreter",
+        pytest.param(
+            "cuda",
+            marks=[
+                pytest.mark.gpu,
+                pytest.mark.skipif(not torch.cuda.is_available(), reason="torch without CUDA"),
+            ],
+        ),
+    ]
+)
+def launched(request: pytest.FixtureRequest) -> Launch:
+    """Launch a kernel; tensors come from the CPU and go there."""
+    if request.param == "cuda":
+        return lambda kernel, *arguments: launch(kernel, [_on_cuda(each) for each in arguments]).cpu()
+    executor: ProcessPoolExecutor = request.getfixturevalue("interpreter")
+    return lambda kernel, *arguments: executor.submit(launch_watched, kernel, arguments).result()
+
+
+def _on_cuda(value: Any) -> Any:
+    return value.cuda() if isinstance(value, Tensor) else value
+
+
+@pytest.fixture
+def hopper(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Triton compiles for an H200, which need not be there."""
+    driver = pytest.importorskip("triton").runtime.driver
+    backends = pytest.importorskip("triton.backends.compiler")
+
+    class Driver:
+        def get_current_target(self) -> Any:
+            return backends.GPUTarget("cuda", 90, 32)
+
+    monkeypatch.setattr(driver, "_active", Driver())
+    # Unset, it warns of what another version will do.
+    monkeypatch.setenv("TRITON_DEFAULT_FP_FUSION", "1")
+
+
+@pytest.fixture
+def compiled(hopper: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Compiled:
+    """Compile a kernel for an H200."""
+    import triton
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler import ASTSource
+
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+
+    def compile_kernel(kernel: Any, pointers: dict[str, str], constants: Sequence[Any], warps: int) -> str:
+        names = kernel.arg_names
+        fixed = dict(zip(names[-len(constants) :], constants, strict=True))
+        kinds = {name: pointers.get(name, "constexpr" if name in fixed else "i32") for name in names}
+        aligned = {(names.index(name),): [["tt.divisibility", 16]] for name in pointers}
+        source = ASTSource(kernel, kinds, fixed, aligned)
+        done = triton.compile(source, target=GPUTarget("cuda", 90, 32), options={"num_warps": warps})
+        assert done.asm["cubin"]
+        return str(done.asm["ptx"])
+
+    return compile_kernel
+
+
+def rounding(dtype: torch.dtype) -> float:
+    """Largest relative error of one rounding to a type; Triton's interpreter cuts bfloat16 off instead."""
+    return torch.finfo(dtype).eps / (1 if dtype == torch.bfloat16 else 2)

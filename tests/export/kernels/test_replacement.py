@@ -1,0 +1,51 @@
+import copy
+
+import pytest
+import torch
+
+from dinoflow_deploy.errors import MissingPackageError
+from dinoflow_deploy.export.graph.module_preparation import prepare_module
+from dinoflow_deploy.export.kernels import replacement
+from dinoflow_deploy.export.kernels.replacement import use_kernels
+from dinoflow_deploy.train.model import FlowModel, FlowModelConfig
+from tests.export.kernels.small_decoder import SmallDecoder, features
+
+
+def test_every_sampling_and_the_cost_volume_of_a_model_are_operators() -> None:
+    pytest.importorskip("triton")
+    model = prepare_module(FlowModel(FlowModelConfig("nano")), torch.bfloat16)
+    names = list(model.state_dict())
+    use_kernels(model)
+    assert list(model.state_dict()) == names
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:
+        model(*torch.rand(2, 1, 3, 32, 32))
+    called = [event.name for event in profiler.events() if event.name.startswith("dinoflow::")]
+    assert sorted(called) == ["dinoflow::dysample"] * 4 + ["dinoflow::local_correlation"]
+
+
+def test_on_a_cpu_the_numbers_stay() -> None:
+    pytest.importorskip("triton")
+    model = SmallDecoder()
+    (expected,) = model(*features())
+    assert expected.std() > 0.1
+    use_kernels(model)
+    torch.testing.assert_close(model(*features())[0], expected)
+
+
+def test_a_copy_moves_alone() -> None:
+    pytest.importorskip("triton")
+    model = SmallDecoder()
+    (expected,) = model(*features())
+    use_kernels(model)
+    moved = copy.deepcopy(model).to("meta")
+    assert moved(*(each.to("meta") for each in features()))[0].is_meta
+    torch.testing.assert_close(model(*features())[0], expected)
+
+
+def test_without_triton_nothing_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replacement, "is_installed", lambda _: False)
+    model = SmallDecoder()
+    kinds = [type(module) for module in model.modules()]
+    with pytest.raises(MissingPackageError, match=r"need the package 'triton', .* pip install triton"):
+        use_kernels(model)
+    assert [type(module) for module in model.modules()] == kinds
