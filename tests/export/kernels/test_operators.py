@@ -1,3 +1,10 @@
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -56,15 +63,90 @@ def test_an_exported_graph_has_them_for_any_size() -> None:
 @pytest.mark.usefixtures("hopper")
 def test_the_compiler_finds_kernels_that_write_to_nothing_but_their_result() -> None:
     """What it takes for written, it copies first."""
-    from torch._functorch.aot_autograd import aot_export_module
+    from torch._dynamo.backends.common import aot_autograd
+
+    copied = []
+
+    def look(graph: torch.fx.GraphModule, _: Any) -> Callable[..., Any]:
+        copied.extend(node.kwargs.get("tensors_to_clone") for node in graph.graph.nodes if is_kernel(node))
+        return graph.forward
 
     model = SmallDecoder()
     use_kernels(model)
     # A device of which torch knows shapes alone, and which is no CPU.
     model, *tensors = (each.to("meta") for each in (model, *features()))
-    program = torch.export.export(model, tuple(tensors))
-    graph, _ = aot_export_module(program.module(), tensors, trace_joint=False)
-    kernels = [dict(node.kwargs) for node in graph.graph.nodes if "triton" in str(node.target)]
-    assert [kernel["tensors_to_clone"] for kernel in kernels] == [["volume"], ["sampled"]]
-    # Rows times displacements; groups times tiles of 4 x 16.
-    assert [kernel["grid"] for kernel in kernels] == [[(2 * 3 * 3, 1, 1)], [(2 * 2 * 2, 1, 1)]]
+    torch.compile(model, backend=aot_autograd(fw_compiler=look), dynamic=True)(*tensors)
+    assert copied == [["volume"], ["sampled"]]
+
+
+def is_kernel(node: torch.fx.Node) -> bool:
+    return str(node.target).startswith("triton_kernel")
+
+
+def kernels_of(run: Callable[[], Any]) -> list[str]:
+    """Ours, in the order in which the GPU ran them."""
+    activities = [torch.profiler.ProfilerActivity.CPU, torch.profiler.ProfilerActivity.CUDA]
+    run()
+    with torch.profiler.profile(activities=activities) as profiler:
+        run()
+        torch.cuda.synchronize()
+    names = [event.name for event in profiler.events() if event.device_type == torch.autograd.DeviceType.CUDA]
+    return [name for name in names if re.match("(correlation|dysample)_kernel", name)]
+
+
+@pytest.mark.gpu
+@needs_cuda
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16], ids=str)
+def test_compiled_on_a_gpu_they_are_the_same_kernels(dtype: torch.dtype) -> None:
+    sampling = [each.cuda() if isinstance(each, Tensor) else each for each in case((2, 64, 9, 17), 4, dtype)]
+    correlated = [each.to("cuda", dtype) for each in features(28, 64)]
+
+    def both() -> tuple[Tensor, Tensor]:
+        volume = torch.ops.dinoflow.local_correlation(*correlated, 4)
+        return volume, torch.ops.dinoflow.dysample(*sampling)
+
+    compiled = torch.compile(both, fullgraph=True)
+    for found, expected in zip(compiled(), both(), strict=True):
+        assert torch.equal(found, expected)
+    assert len(kernels_of(compiled)) == 2
+
+
+@pytest.mark.gpu
+@needs_cuda
+def test_a_package_carries_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    model = SmallDecoder().to("cuda").to(memory_format=torch.channels_last)
+    sizes = [tuple(each.cuda() for each in features(*size)) for size in ((28, 64), (5, 33))]
+    expected = [model(*arguments)[0] for arguments in sizes]
+    use_kernels(model)
+    program = exported(model, sizes[0])
+    path = torch._inductor.aoti_compile_and_package(program, package_path=str(tmp_path / "model.pt2"))
+    packaged = torch._inductor.aoti_load_package(path)
+    for arguments, flow in zip(sizes, expected, strict=True):
+        torch.testing.assert_close(packaged(*arguments)[0], flow, rtol=0, atol=1e-3)
+    assert len(kernels_of(lambda: packaged(*sizes[0]))) == 2
+
+
+@pytest.mark.gpu
+@needs_cuda
+@pytest.mark.skipif(shutil.which("compute-sanitizer") is None, reason="compute-sanitizer is not installed")
+@pytest.mark.parametrize("tool", ["memcheck", "racecheck", "initcheck"])
+def test_the_sanitizer_finds_nothing(tool: str) -> None:
+    code = (
+        "import torch\n"
+        "from dinoflow_deploy.export.kernels import correlation, dysample\n"
+        "from tests.export.kernels.test_correlation import features\n"
+        "from tests.export.kernels.test_dysample import case\n"
+        "cuda = lambda values: [each.cuda() if hasattr(each, 'cuda') else each for each in values]\n"
+        "for dtype in (torch.float32, torch.bfloat16):\n"
+        "    for shape in ((2, 12, 3, 5), (1, 256, 9, 17)):\n"
+        "        dysample.launch(*cuda(case(shape, 4, dtype)))\n"
+        "        correlation.launch(*cuda(features(shape, dtype)), 4)\n"
+        "torch.cuda.synchronize()\n"
+    )
+    command = ["compute-sanitizer", "--tool", tool, "--error-exitcode", "9", sys.executable, "-c", code]
+    # Each tensor gets memory of its own, where else one large piece would hide what lies between them.
+    environment = os.environ | {"PYTORCH_NO_CUDA_MEMORY_CACHING": "1"}
+    root = Path(__file__).parents[3]
+    done = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
