@@ -1,21 +1,20 @@
 """The kernels in place of a model's own operations."""
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from dinoflow_deploy.errors import MissingPackageError
 from dinoflow_deploy.system.optional import is_installed
-from dinoflow_deploy.train.model import FlowModel
 from dinoflow_deploy.train.model.dysample import DySample
 from dinoflow_deploy.train.model.head import FlowHead
 
 
-def use_kernels(model: FlowModel) -> None:
+def use_kernels(model: nn.Module) -> None:
     """Let a model sample and correlate by the operators of ``operators.py``, in place.
 
     Its parameters stay what they are, and its flow up to rounding. It has no gradients any more.
 
     Args:
-        model: For CUDA; on a CPU it computes what it did, not faster.
+        model: A flow model for CUDA, or a part of one; on a CPU it computes what it did, not faster.
 
     Raises:
         MissingPackageError: There is no Triton.

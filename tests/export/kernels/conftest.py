@@ -1,7 +1,8 @@
 """The same tests of kernels on a GPU and, where there is none, in Triton's interpreter."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from importlib import import_module
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,8 @@ from tests.export.kernels.interpreter import launch, launch_watched
 
 Launch = Callable[..., Tensor]
 """Of a module of ``export.kernels``, by its name, with the arguments of its ``launch``."""
-Compiled = Callable[[Any, dict[str, str], Sequence[Any], int], str]
-"""PTX of a kernel, from the types of its pointers, its last arguments and its warps."""
+Compiled = Callable[..., str]
+"""The same, to PTX."""
 
 
 @pytest.fixture(scope="session")
@@ -71,24 +72,48 @@ def hopper(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def compiled(hopper: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Compiled:
-    """Compile a kernel for an H200."""
+    """Compile what a launch would run on an H200."""
     import triton
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
 
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
 
-    def compile_kernel(kernel: Any, pointers: dict[str, str], constants: Sequence[Any], warps: int) -> str:
-        names = kernel.arg_names
-        fixed = dict(zip(names[-len(constants) :], constants, strict=True))
-        kinds = {name: pointers.get(name, "constexpr" if name in fixed else "i32") for name in names}
-        aligned = {(names.index(name),): [["tt.divisibility", 16]] for name in pointers}
+    def compile_launch(name: str, *arguments: Any) -> str:
+        module = import_module(f"dinoflow_deploy.export.kernels.{name}")
+        asked = []
+        monkeypatch.setattr(module, "wrap_triton", lambda kernel: _Asked(kernel, asked))
+        module.launch(*arguments)
+        ((kernel, values, num_warps),) = asked
+        fixed = {
+            each.name: value for each, value in zip(kernel.params, values, strict=True) if each.is_constexpr
+        }
+        kinds = {name: _kind(value) for name, value in zip(kernel.arg_names, values, strict=True)}
+        kinds |= dict.fromkeys(fixed, "constexpr")
+        aligned = {
+            (index,): [["tt.divisibility", 16]] for index, kind in enumerate(kinds.values()) if "*" in kind
+        }
         source = ASTSource(kernel, kinds, fixed, aligned)
-        done = triton.compile(source, target=GPUTarget("cuda", 90, 32), options={"num_warps": warps})
+        done = triton.compile(source, target=GPUTarget("cuda", 90, 32), options={"num_warps": num_warps})
         assert done.asm["cubin"]
         return str(done.asm["ptx"])
 
-    return compile_kernel
+    return compile_launch
+
+
+class _Asked:
+    """Takes a kernel's place, and notes what it is called with."""
+
+    def __init__(self, kernel: Any, asked: list[tuple[Any, tuple[Any, ...], int]]) -> None:
+        self._kernel, self._asked = kernel, asked
+
+    def __getitem__(self, grid: tuple[int, ...]) -> Callable[..., None]:
+        return lambda *values, num_warps: self._asked.append((self._kernel, values, num_warps))
+
+
+def _kind(value: Any) -> str:
+    names = {torch.float32: "*fp32", torch.float16: "*fp16", torch.bfloat16: "*bf16"}
+    return names[value.dtype] if isinstance(value, Tensor) else "i32"
 
 
 def rounding(dtype: torch.dtype) -> float:

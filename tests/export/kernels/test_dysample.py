@@ -46,10 +46,16 @@ def compare(sampled: Tensor, arguments: Case) -> None:
     torch.testing.assert_close(sampled.double(), expected(*arguments), rtol=rounding(dtype), atol=5e-5)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16], ids=str)
 @pytest.mark.parametrize(
-    ("shape", "groups"),
-    [((2, 12, 3, 5), 3), ((1, 5, 1, 1), 1), ((1, 8, 1, 11), 2), ((1, 4, 7, 2), 2)],
+    ("shape", "groups", "dtype"),
+    [
+        ((2, 12, 3, 5), 3, torch.float32),
+        ((2, 12, 3, 5), 3, torch.float16),
+        ((2, 12, 3, 5), 3, torch.bfloat16),
+        ((1, 5, 1, 1), 1, torch.bfloat16),
+        ((1, 8, 1, 11), 2, torch.float16),
+        ((1, 4, 7, 2), 2, torch.float32),
+    ],
     ids=str,
 )
 def test_equals_the_reference(launched: Launch, shape, groups, dtype) -> None:
@@ -97,11 +103,7 @@ def test_nan_in_a_position_is_seen(launched: Launch) -> None:
 
 def test_compiles_to_wide_reads_and_writes(compiled: Compiled) -> None:
     """Sixteen bytes of neighbouring channels at a time, and nothing passed between threads."""
-    from dinoflow_deploy.export.kernels.dysample import TILE, dysample_kernel
-
-    pointers = dict.fromkeys(("feature", "offset", "scope", "sampled"), "*bf16") | {"regular": "*fp32"}
-    tile = (TILE.rows, TILE.columns, TILE.channels)
-    ptx = compiled(dysample_kernel, pointers, (256, 4, 2, *tile), TILE.warps)
+    ptx = compiled("dysample", *case((1, 256, 2, 2), 4, torch.bfloat16))
     assert set(re.findall(r"st\.global\.[\w.]+", ptx)) == {"st.global.v4.b32"}
     # 64 pixels of 64 channels in two bytes, by 128 threads; each is read in four places.
     assert len(re.findall(r"ld\.global\.v4\.b32", ptx)) == 4 * 64 * 64 * 2 / 16 / 128

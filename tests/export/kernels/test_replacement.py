@@ -8,7 +8,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from dinoflow_deploy.errors import MissingPackageError
 from dinoflow_deploy.export.kernels import replacement
 from dinoflow_deploy.export.kernels.replacement import use_kernels
-from dinoflow_deploy.train.model import FlowModel, FlowModelConfig
 from tests.export.kernels.small_decoder import SmallDecoder, features
 
 
@@ -26,12 +25,12 @@ class Heard(TorchDispatchMode):
 
 def test_every_sampling_and_the_cost_volume_of_a_model_are_operators() -> None:
     pytest.importorskip("triton")
-    model = FlowModel(FlowModelConfig("nano")).eval().requires_grad_(False)
-    names = list(model.state_dict())
-    use_kernels(model)
-    assert list(model.state_dict()) == names
+    head = SmallDecoder().head
+    names = list(head.state_dict())
+    use_kernels(head)
+    assert list(head.state_dict()) == names
     with Heard() as heard:
-        model(*torch.rand(2, 1, 3, 32, 32))
+        head.decode(*head.compare_features(*features(1, 2)))
     ours = [name for name in heard.called if name.startswith("dinoflow.")]
     assert ours == ["dinoflow.local_correlation.default"] + ["dinoflow.dysample.default"] * 4
     assert not any("grid_sampler" in name for name in heard.called)
