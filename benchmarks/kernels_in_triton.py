@@ -23,7 +23,7 @@ Run: python benchmarks/kernels_in_triton.py
 
 import argparse
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import product
 from typing import Any, Final
@@ -134,7 +134,6 @@ def measure(
     what: str, kind: str, size: tuple[int, int], channels: int, rounds: int, device: torch.device
 ) -> Found:
     """Time of one operation by its kernel and by what torch.compile makes of the reference."""
-    backend = "inductor" if device.type == "cuda" else "eager"
     grid = [side // STRIDE * SCALES.get(what, 1) for side in size]
     shape = (1, channels, *grid)
     run_kernel: Run
@@ -142,11 +141,11 @@ def measure(
     if what == CORRELATION:
         inputs: tuple[Any, ...] = (draw(shape, kind, device), draw(shape, kind, device))
         run_kernel = partial(correlate, *inputs)
-        run_compiled = partial(torch.compile(correlate_bands, backend=backend), *inputs, RADIUS)
+        run_compiled = partial(compiled(correlate_bands, device), *inputs, RADIUS)
     else:
         inputs = sampling_inputs(shape, kind, device)
         run_kernel = partial(by_kernel, inputs)
-        run_compiled = partial(torch.compile(dysample, backend=backend), *inputs)
+        run_compiled = partial(compiled(dysample, device), *inputs)
     with torch.inference_mode():
         runs = zip(NAMES, (run_kernel, run_compiled), strict=True)
         work = {name: repeated(run, times_on(device), device) for name, run in runs}
@@ -154,6 +153,10 @@ def measure(
         microseconds = microseconds_in_turns(work, dict.fromkeys(NAMES, times_on(device)), rounds, device)
     moved = [each for each in (*inputs, result) if isinstance(each, Tensor)]
     return {"microseconds": microseconds, "bytes": sum(tensor.nbytes for tensor in moved)}
+
+
+def compiled(reference: Callable[..., Tensor], device: torch.device) -> Callable[..., Tensor]:
+    return torch.compile(reference, dynamic=False) if device.type == "cuda" else reference
 
 
 def measure_tiles(
