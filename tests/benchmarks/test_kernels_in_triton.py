@@ -77,7 +77,7 @@ def test_what_is_measured(run_script, capsys: pytest.CaptureFixture[str]) -> Non
         assert each["floor_microseconds"] == pytest.approx(floor)
         assert all(0 < spread["min"] <= spread["median"] for spread in each["microseconds"].values())
     (tiles,) = record["tiles"]
-    assert "4x16x64, 4 warps" in tiles["microseconds"]
+    assert "2x8x32, 4 warps" in tiles["microseconds"]
     assert "cost volume" in capsys.readouterr().out
 
 

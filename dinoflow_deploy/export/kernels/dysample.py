@@ -17,7 +17,7 @@ class Tile:
     """What one program computes; all numbers are powers of two.
 
     Attributes:
-        rows: Rows of output pixels.
+        rows: Rows of cells of the input, for each of which there are several output pixels.
         columns: Their columns.
         channels: Channels of a group at a time, at most.
         warps: Warps that share the work.
@@ -29,10 +29,11 @@ class Tile:
     warps: int
 
 
-TILE: Final = Tile(rows=4, columns=16, channels=64, warps=4)
+TILE: Final = Tile(rows=2, columns=8, channels=32, warps=4)
 
 
-# Neighbouring programs have the same pixels, in different groups: they share offsets, and pixels in memory.
+# Neighbouring programs have the same cells, in different groups: they share offsets, and pixels in memory.
+# For what lies beyond the tensors' ends their end is read, so that reads need no masks, and nothing written.
 @triton.jit
 def dysample_kernel(
     feature: tl.tensor,
@@ -47,38 +48,35 @@ def dysample_kernel(
     scale: tl.constexpr,
     block_rows: tl.constexpr,
     block_columns: tl.constexpr,
+    block_subs: tl.constexpr,
     block_channels: tl.constexpr,
 ) -> None:
     """All tensors are dense in NHWC order; height and width are the feature's."""
-    block = tl.program_id(0)
-    group = block % groups
-    block = block // groups
-    across = tl.cdiv(width * scale, block_columns)
-    down = tl.cdiv(height * scale, block_rows)
-    left = block % across * block_columns
-    top = block // across % down * block_rows
-    image = (block // across // down).to(tl.int64)
+    subs: tl.constexpr = scale * scale
+    positions: tl.constexpr = 2 * groups * subs
+    group = tl.program_id(0) % groups
+    left = tl.program_id(0) // groups * block_columns
+    top = tl.program_id(1) * block_rows
+    image = tl.program_id(2).to(tl.int64) * (height * width)
 
-    pixel = tl.arange(0, block_rows * block_columns)
-    row = top + pixel // block_columns
-    column = left + pixel % block_columns
-    inside = (row < height * scale) & (column < width * scale)
+    pixel = tl.arange(0, block_rows * block_columns * block_subs)
+    sub = pixel % block_subs
+    column = left + pixel // block_subs % block_columns
+    row = top + pixel // (block_subs * block_columns)
+    inside = (column < width) & (row < height) & (sub < subs)
+    sub = tl.minimum(sub, subs - 1)
+    column = tl.minimum(column, width - 1)
+    row = tl.minimum(row, height - 1)
 
-    sub: tl.constexpr = scale * scale
-    cell = (image * height + row // scale) * width + column // scale
-    # Of the row's sub-cell and the column's: x first, then y.
-    at_x = group * sub + row % scale * scale + column % scale
-    at_y = at_x + groups * sub
-    from_cell = cell * (2 * groups * sub)
-    x_offset = tl.load(offset + from_cell + at_x, mask=inside, other=0.0).to(tl.float32)
-    y_offset = tl.load(offset + from_cell + at_y, mask=inside, other=0.0).to(tl.float32)
-    x_scope = tl.load(scope + from_cell + at_x, mask=inside, other=0.0).to(tl.float32)
-    y_scope = tl.load(scope + from_cell + at_y, mask=inside, other=0.0).to(tl.float32)
-    x_offset = x_offset * tl.sigmoid(x_scope) * 0.5 + tl.load(regular + at_x)
-    y_offset = y_offset * tl.sigmoid(y_scope) * 0.5 + tl.load(regular + at_y)
-
-    x_wanted = column // scale + x_offset
-    y_wanted = row // scale + y_offset
+    at_x = group * subs + sub
+    at_y = at_x + groups * subs
+    from_cell = image * positions + (row * width + column).to(tl.int64) * positions
+    x_offset = tl.load(offset + from_cell + at_x).to(tl.float32)
+    y_offset = tl.load(offset + from_cell + at_y).to(tl.float32)
+    x_scope = tl.load(scope + from_cell + at_x).to(tl.float32)
+    y_scope = tl.load(scope + from_cell + at_y).to(tl.float32)
+    x_wanted = column + (x_offset * tl.sigmoid(x_scope) * 0.5 + tl.load(regular + at_x))
+    y_wanted = row + (y_offset * tl.sigmoid(y_scope) * 0.5 + tl.load(regular + at_y))
     # NaN becomes a place within the frame, and a weight that is NaN.
     x = tl.minimum(tl.maximum(x_wanted, 0.0), width - 1.0)
     y = tl.minimum(tl.maximum(y_wanted, 0.0), height - 1.0)
@@ -86,30 +84,29 @@ def dysample_kernel(
     y_cell = y.to(tl.int32)
     x_weight = tl.where(x_wanted == x_wanted, x - x_cell, x_wanted)
     y_weight = tl.where(y_wanted == y_wanted, y - y_cell, y_wanted)
-    # Beyond the last cell nothing is read, nor counted.
-    has_right = inside & (x_cell + 1 < width)
-    has_lower = inside & (y_cell + 1 < height)
 
     per_group: tl.constexpr = channels // groups
-    source = ((image * height + y_cell) * width + x_cell) * channels + group * per_group
-    target = ((image * height * scale + row) * (width * scale) + column) * channels + group * per_group
-    upper_left = ((1 - y_weight) * (1 - x_weight))[:, None]
-    upper_right = ((1 - y_weight) * x_weight)[:, None]
-    lower_left = (y_weight * (1 - x_weight))[:, None]
-    lower_right = (y_weight * x_weight)[:, None]
-    for first in range(0, per_group, block_channels):
-        channel = first + tl.arange(0, block_channels)[None, :]
+    first = image * channels + group * per_group
+    upper_left = first + (y_cell * width + x_cell).to(tl.int64) * channels
+    # The last cell of a row or column is its own neighbour, of weight 0.
+    right = (x_cell + 1 < width).to(tl.int32) * channels
+    below = tl.where(y_cell + 1 < height, width, 0).to(tl.int64) * channels
+    place = (row * scale + sub // scale) * (width * scale) + column * scale + sub % scale
+    target = image * (subs * channels) + place.to(tl.int64) * channels + group * per_group
+    upper_left_weight = ((1 - y_weight) * (1 - x_weight))[:, None]
+    upper_right_weight = ((1 - y_weight) * x_weight)[:, None]
+    lower_left_weight = (y_weight * (1 - x_weight))[:, None]
+    lower_right_weight = (y_weight * x_weight)[:, None]
+    for start in tl.static_range(0, per_group, block_channels):
+        channel = start + tl.arange(0, block_channels)[None, :]
         exists = channel < per_group
-        upper = feature + source[:, None] + channel
-        lower = upper + width * channels
-        total = tl.load(upper, mask=exists & inside[:, None], other=0.0).to(tl.float32) * upper_left
-        right = tl.load(upper + channels, mask=exists & has_right[:, None], other=0.0).to(tl.float32)
-        total += right * upper_right
-        left_below = tl.load(lower, mask=exists & has_lower[:, None], other=0.0).to(tl.float32)
-        total += left_below * lower_left
-        both = exists & (has_right & has_lower)[:, None]
-        total += tl.load(lower + channels, mask=both, other=0.0).to(tl.float32) * lower_right
-        tl.store(sampled + target[:, None] + channel, total, mask=exists & inside[:, None])
+        upper = feature + upper_left[:, None] + channel
+        lower = upper + below[:, None]
+        value = tl.load(upper, mask=exists).to(tl.float32) * upper_left_weight
+        value += tl.load(upper + right[:, None], mask=exists).to(tl.float32) * upper_right_weight
+        value += tl.load(lower, mask=exists).to(tl.float32) * lower_left_weight
+        value += tl.load(lower + right[:, None], mask=exists).to(tl.float32) * lower_right_weight
+        tl.store(sampled + target[:, None] + channel, value, mask=exists & inside[:, None])
 
 
 def launch(
@@ -142,10 +139,8 @@ def launch(
     positions = 2 * groups * scale**2
     field = (batch, positions, height, width)
     sampled = empty_sampled(feature, scale)
-    blocks = (
-        batch * triton.cdiv(scale * height, tile.rows) * triton.cdiv(scale * width, tile.columns) * groups
-    )
-    wrap_triton(dysample_kernel)[(blocks,)](
+    blocks = (triton.cdiv(width, tile.columns) * groups, triton.cdiv(height, tile.rows), batch)
+    wrap_triton(dysample_kernel)[blocks](
         in_nhwc("feature", feature, feature.shape, feature.dtype),
         in_nhwc("offset", offset, field, feature.dtype),
         in_nhwc("scope", scope, field, feature.dtype),
@@ -158,6 +153,7 @@ def launch(
         scale,
         tile.rows,
         tile.columns,
+        triton.next_power_of_2(scale**2),
         min(tile.channels, triton.next_power_of_2(channels // groups)),
         num_warps=tile.warps,
     )

@@ -76,7 +76,7 @@ def test_a_scale_of_3(launched: Launch) -> None:
 
 
 def test_more_channels_than_are_computed_at_a_time(launched: Launch) -> None:
-    # 64 at a time, and 3 are left.
+    # 32 at a time, and 3 are left.
     arguments = case((1, 67, 1, 2), 1, torch.float32)
     compare(launched("dysample", *arguments), arguments)
 
