@@ -134,8 +134,7 @@ def measure(
     what: str, kind: str, size: tuple[int, int], channels: int, rounds: int, device: torch.device
 ) -> Found:
     """Time of one operation by its kernel and by what torch.compile makes of the reference."""
-    grid = [side // STRIDE * SCALES.get(what, 1) for side in size]
-    shape = (1, channels, *grid)
+    shape = (1, channels, *grid(size, SCALES.get(what, 1)))
     run_kernel: Run
     run_compiled: Run
     if what == CORRELATION:
@@ -165,8 +164,7 @@ def measure_tiles(
     """Time of the largest sampling with its work cut up in each way."""
     from dinoflow_deploy.export.kernels.dysample import Tile
 
-    grid = [side // STRIDE * max(SCALES.values()) for side in size]
-    inputs = sampling_inputs((1, channels, *grid), kind, device)
+    inputs = sampling_inputs((1, channels, *grid(size, max(SCALES.values()))), kind, device)
     times = times_on(device)
     with torch.inference_mode():
         work = {
@@ -174,6 +172,12 @@ def measure_tiles(
             for tile in TILES
         }
         return {"microseconds": microseconds_in_turns(work, dict.fromkeys(work, times), rounds, device)}
+
+
+def grid(size: tuple[int, int], scale: int) -> tuple[int, int]:
+    """Cells of a feature whose sides are so many times those of the stride-16 grid."""
+    height, width = size
+    return height // STRIDE * scale, width // STRIDE * scale
 
 
 def times_on(device: torch.device) -> int:

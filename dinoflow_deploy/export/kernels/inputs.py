@@ -1,13 +1,14 @@
 """What a kernel reads: checked, since it would read past the end of what is too small, and in NHWC order."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import torch
 from torch import Tensor
 
 from dinoflow_deploy.errors import InputError
 
-TYPES = (torch.float32, torch.float16, torch.bfloat16)
+TYPES: Final = (torch.float32, torch.float16, torch.bfloat16)
 
 
 def in_nhwc(name: str, tensor: Tensor, shape: Sequence[int], dtype: torch.dtype) -> Tensor:

@@ -8,9 +8,13 @@ import torch
 from torch import Tensor
 from torch.library import triton_op
 
-from dinoflow_deploy.export.kernels import correlation, dysample
+# By name: torch follows names to the kernels, whose source belongs to the key of what it has compiled.
+from dinoflow_deploy.export.kernels.correlation import empty_volume
+from dinoflow_deploy.export.kernels.correlation import launch as launch_correlation
+from dinoflow_deploy.export.kernels.dysample import empty_sampled
+from dinoflow_deploy.export.kernels.dysample import launch as launch_dysample
 from dinoflow_deploy.train.model.correlation import correlate_bands
-from dinoflow_deploy.train.model.dysample import dysample as reference_dysample
+from dinoflow_deploy.train.model.dysample import dysample
 
 
 @triton_op("dinoflow::dysample", mutates_args={})
@@ -19,14 +23,14 @@ def dysample_operator(
 ) -> Tensor:
     """``train.model.dysample.dysample``; on CUDA of float32, float16 or bfloat16."""
     if feature.device.type == "cpu":
-        sampled = reference_dysample(feature, offset, scope, regular, groups, scale)
+        sampled = dysample(feature, offset, scope, regular, groups, scale)
         return sampled.contiguous(memory_format=torch.channels_last)
-    return dysample.launch(feature, offset, scope, regular, groups, scale)
+    return launch_dysample(feature, offset, scope, regular, groups, scale)
 
 
 @dysample_operator.register_fake
 def _(feature: Tensor, offset: Tensor, scope: Tensor, regular: Tensor, groups: int, scale: int) -> Tensor:
-    return dysample.empty_sampled(feature, scale)
+    return empty_sampled(feature, scale)
 
 
 @triton_op("dinoflow::local_correlation", mutates_args={})
@@ -35,9 +39,9 @@ def correlation_operator(feature1: Tensor, feature2: Tensor, radius: int) -> Ten
     if feature1.device.type == "cpu":
         volume = correlate_bands(feature1, feature2, radius)
         return volume.contiguous(memory_format=torch.channels_last)
-    return correlation.launch(feature1, feature2, radius)
+    return launch_correlation(feature1, feature2, radius)
 
 
 @correlation_operator.register_fake
 def _(feature1: Tensor, feature2: Tensor, radius: int) -> Tensor:
-    return correlation.empty_volume(feature1, radius)
+    return empty_volume(feature1, radius)
