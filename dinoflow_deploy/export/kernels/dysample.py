@@ -78,12 +78,14 @@ def dysample_kernel(
     x_wanted = column + (x_offset * tl.sigmoid(x_scope) * 0.5 + tl.load(regular + at_x))
     y_wanted = row + (y_offset * tl.sigmoid(y_scope) * 0.5 + tl.load(regular + at_y))
     # NaN becomes a place within the frame, and a weight that is NaN.
-    x = tl.minimum(tl.maximum(x_wanted, 0.0), width - 1.0)
-    y = tl.minimum(tl.maximum(y_wanted, 0.0), height - 1.0)
+    has_x = x_wanted == x_wanted
+    has_y = y_wanted == y_wanted
+    x = tl.minimum(tl.maximum(tl.where(has_x, x_wanted, 0.0), 0.0), width - 1.0)
+    y = tl.minimum(tl.maximum(tl.where(has_y, y_wanted, 0.0), 0.0), height - 1.0)
     x_cell = x.to(tl.int32)
     y_cell = y.to(tl.int32)
-    x_weight = tl.where(x_wanted == x_wanted, x - x_cell, x_wanted)
-    y_weight = tl.where(y_wanted == y_wanted, y - y_cell, y_wanted)
+    x_weight = tl.where(has_x, x - x_cell, x_wanted)
+    y_weight = tl.where(has_y, y - y_cell, y_wanted)
 
     per_group: tl.constexpr = channels // groups
     first = image * channels + group * per_group
