@@ -107,7 +107,8 @@ def test_compiled_on_a_gpu_they_are_the_same_kernels(dtype: torch.dtype) -> None
 
     compiled = torch.compile(both, fullgraph=True)
     for found, expected in zip(compiled(), both(), strict=True):
-        assert torch.equal(found, expected)
+        # Products may be fused with sums in one and not in the other.
+        torch.testing.assert_close(found, expected)
     assert len(kernels_of(compiled)) == 2
 
 
