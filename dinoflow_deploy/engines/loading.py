@@ -164,7 +164,8 @@ def _check_options(backend: Backend, options: dict[str, Any]) -> None:
         if not backend.takes(name):
             own = ", ".join(option.name for option in backend.options)
             others = ", ".join(other.name for other in all_backends() if other.takes(name))
-            elsewhere = f", and {others} takes '{name}'" if others else ""
+            verb = "take" if "," in others else "takes"
+            elsewhere = f", and {others} {verb} '{name}'" if others else ""
             raise InputError(
                 f"the backend '{backend.name}' has no option '{name}': it takes {own or 'none'}{elsewhere}"
             )

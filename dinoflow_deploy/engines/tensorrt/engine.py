@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, Final, TypeVar, overload
 
 from dinoflow_deploy.bundles.bundle import Bundle
-from dinoflow_deploy.bundles.model_input import ModelInput
 from dinoflow_deploy.engines.base import EngineDescription, FlowEngine
 from dinoflow_deploy.engines.device_shapes import check_pictures, check_shape
 from dinoflow_deploy.engines.devices import Device
@@ -14,7 +13,7 @@ from dinoflow_deploy.engines.pool import ContextPool
 from dinoflow_deploy.engines.tensorrt.backend import BACKEND
 from dinoflow_deploy.engines.tensorrt.context import ExecutionContext
 from dinoflow_deploy.engines.tensorrt.cuda import Cuda
-from dinoflow_deploy.engines.tensorrt.device_arrays import DeviceArray, DeviceView, view_of
+from dinoflow_deploy.engines.tensorrt.device_arrays import DeviceArray, view_of
 from dinoflow_deploy.engines.tensorrt.plan import Plan, check_tensors, deserialize, find_plan
 from dinoflow_deploy.engines.tensorrt.profiles import Profiles
 from dinoflow_deploy.errors import DeviceError, InputError

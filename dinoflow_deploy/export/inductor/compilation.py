@@ -54,9 +54,7 @@ def compile_model(model: FlowModel, form: Form, toolchain: Toolchain, cancel: Ev
         torch.save(model, Path(folder, _MODEL))
         caches = {name: f"{folder}/{place}" for name, place in _CACHES.items() if name not in os.environ}
         environment = {**toolchain.environment, **caches}
-        _, problem = call_until(
-            cancel, function, folder, json.dumps(asdict(form)), environment=environment
-        )
+        _, problem = call_until(cancel, function, folder, json.dumps(asdict(form)), environment=environment)
         if cancel.is_set():
             raise BuildCancelledError("the compilation was cancelled")
         if problem is not None:

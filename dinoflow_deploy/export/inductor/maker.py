@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from threading import Event
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from dinoflow_deploy.bundles.artefact import ArtefactInfo
 from dinoflow_deploy.bundles.bundle import Bundle
@@ -26,7 +26,7 @@ from dinoflow_deploy.export.report import ParityRow
 from dinoflow_deploy.export.target import Maker, OnnxFacts
 from dinoflow_deploy.progress import Progress
 
-_SOURCES = ("export/inductor", "export/lowering.py", "train/model")
+_SOURCES: Final = ("export/inductor", "export/kernels", "export/lowering.py", "train/model")
 """Files and folders of this package whose code decides what is compiled."""
 
 

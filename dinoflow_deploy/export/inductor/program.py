@@ -11,6 +11,7 @@ from dinoflow_deploy.bundles.input_range import STRIDE, AxisRange, InputRange
 from dinoflow_deploy.bundles.model_input import FRAMES, IMAGES, MODEL_INPUTS, ModelInput
 from dinoflow_deploy.engines.pytorch.module_engine import TYPES
 from dinoflow_deploy.errors import ExportError
+from dinoflow_deploy.export.kernels.replacement import use_kernels
 from dinoflow_deploy.export.lowering import as_images, prepare_module
 from dinoflow_deploy.train.model import FlowModel
 
@@ -37,6 +38,8 @@ class Form:
 def program_of(model: FlowModel, form: Form) -> ExportedProgram:
     """A model as a program of ``torch.export``: the module that the ONNX file is of, its weights in NHWC.
 
+    For CUDA it samples and correlates by ``export.kernels``, which the package then carries.
+
     Args:
         model: Left as it is.
         form: Of the program.
@@ -47,6 +50,8 @@ def program_of(model: FlowModel, form: Form) -> ExportedProgram:
     taken = MODEL_INPUTS[form.model_input]
     lowered = prepare_module(model, TYPES[form.precision]).to(form.device)
     lowered.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if form.device == "cuda":
+        use_kernels(lowered)
     shape = taken.shape(*_example(form.inputs))
     pictures = torch.zeros(2, *shape, dtype=_DTYPES[taken], device=form.device).unbind()
     module = _OfFrames(lowered) if taken is FRAMES else lowered

@@ -70,4 +70,4 @@ def test_video_says_that_another_backend_has_no_graph(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 1
     assert "has no option 'cuda_graph'" in done.stderr
-    assert "tensorrt takes 'cuda_graph'" in done.stderr
+    assert "tensorrt, inductor take 'cuda_graph'" in done.stderr
