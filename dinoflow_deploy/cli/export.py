@@ -61,7 +61,7 @@ def _target_parameter(targets: Sequence[Target]) -> Parameter:
         "target",
         Parameter.POSITIONAL_OR_KEYWORD,
         default=kind(targets[0].name),
-        annotation=Annotated[kind, typer.Option(help=text)],
+        annotation=Annotated[kind, typer.Option(help=text, metavar="NAME")],
     )
 
 

@@ -23,6 +23,7 @@ from tests.small_bundles import difference_model, make_manifest
 GPU = Gpu("NVIDIA GH200 480GB", 97871 << 20, "9.0", "580.65.06")
 WORKS = {
     "ONNX Runtime": {"CPUExecutionProvider": None, "CUDAExecutionProvider": None},
+    "AOTInductor": {"C++ compiler (export --target inductor)": None},
     "OpenVINO": {"OpenVINO device cpu": None},
     "torch on CUDA": {"torch on CUDA": None},
     "TensorRT": {"TensorRT": None},

@@ -118,7 +118,7 @@ def test_a_bundle_without_a_plan_says_how_to_build_one(write_bundle: WriteBundle
 
 
 def test_an_option_of_another_backend_says_whose_it_is(small: Path) -> None:
-    with pytest.raises(InputError, match=r"'onnxruntime' has no option 'cuda_graph'.*tensorrt takes"):
+    with pytest.raises(InputError, match=r"'onnxruntime' has no option 'cuda_graph'.*tensorrt, inductor take"):
         load_engine("small", "onnxruntime", "cpu", cuda_graph=True)
 
 
@@ -132,7 +132,7 @@ def test_what_does_not_go_together_is_refused(small: Path, tmp_path: Path) -> No
     ):
         load_engine(small / "model.safetensors", "onnxruntime")
     with pytest.raises(
-        InputError, match="backend 'tflite' is not known: use auto, tensorrt, openvino, onnxruntime, pytorch"
+        InputError, match="backend 'tflite' is not known: use auto, tensorrt, inductor, openvino, onnxruntime"
     ):
         load_engine("small", "tflite")
     with pytest.raises(InputError, match="device 'tpu' is not known: use auto, cpu, cuda"):
