@@ -13,11 +13,17 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from dinoflow_deploy.train.distributed import Process
+from dinoflow_deploy.train.recipe import load_recipe
+from dinoflow_deploy.train.trainer import train
 from tests.forked import start_command
 from tests.processes import descendants
+from tests.train.test_distributed import in_processes, pool
 from tests.train.tiny_recipe import write_tiny_recipe
 
 pytestmark = pytest.mark.slow
+
+__all__ = ["pool"]
 
 
 @pytest.fixture
@@ -39,6 +45,10 @@ def run(recipe: Path, output: Path, processes: int) -> None:
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
+
+
+def train_whole(process: Process, recipe: Path, output: Path) -> None:
+    train(load_recipe(str(recipe)), output, process)
 
 
 def kill_tree(process: BaseProcess) -> None:
@@ -73,12 +83,10 @@ BEFORE, AT_ONCE, LATER = (
 @pytest.mark.parametrize(
     ("processes", "workers", "moments"), [(1, 1, (BEFORE, AT_ONCE, LATER)), (2, 0, (LATER,))]
 )
-def test_killed_and_resumed_equals_uninterrupted(tmp_path, temporary, processes, workers, moments):
+def test_killed_and_resumed_equals_uninterrupted(tmp_path, pool, temporary, processes, workers, moments):
     # Loader processes change nothing, as their own test shows.
     recipe = write_tiny_recipe(tmp_path, batch_size="2")
-    process = start_command(tmp_path / "errors", *arguments(recipe, tmp_path / "whole", processes))
-    process.join()
-    assert process.exitcode == 0, (tmp_path / "errors").read_text()
+    in_processes(pool, processes, train_whole, recipe, tmp_path / "whole")
     recipe = write_tiny_recipe(tmp_path, workers=workers, batch_size="2")
     output = tmp_path / "killed"
     for name, delay in moments:
