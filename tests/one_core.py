@@ -4,15 +4,15 @@ import os
 
 
 def stay_on_one_core() -> None:
-    """Have libraries compute on one thread, in this process and in those that it starts.
+    """Have libraries compute on one thread: to be called before NumPy is imported, which reads it then.
 
-    To be called before NumPy is imported, which reads the number then.
+    What this process starts does as well, but for ONNX Runtime, which takes it from nowhere but its options.
     """
     os.environ["OMP_NUM_THREADS"] = os.environ["OPENCV_FOR_THREADS_NUM"] = "1"
     import onnxruntime
 
     class OneThread(onnxruntime.SessionOptions):
-        """ONNX Runtime takes the number from nowhere else, and its threads spin while they wait."""
+        """Threads of ONNX Runtime spin while they wait."""
 
         def __init__(self) -> None:
             super().__init__()

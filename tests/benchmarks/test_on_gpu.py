@@ -202,13 +202,17 @@ def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     return run
 
 
-def test_a_part_that_crashes_or_takes_too_long_leaves_what_it_wrote_and_the_next_one_runs(rows, tmp_path):
+def test_a_part_that_crashes_or_takes_too_long_leaves_what_it_wrote_and_the_next_one_runs(
+    rows, tmp_path, monkeypatch
+):
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    finds = f"import dinoflow_deploy as found; assert found.__file__.startswith({str(SCRIPTS.parent)!r})"
     figures = (("rate", "3 pairs/s"),)
     found = rows(
         Scripted("crash", f"{_WRITE}os.abort()"),
         Scripted("error", "raise SystemExit('error: 1 failed')"),
         Scripted("endless", "import signal; signal.pause()", seconds=0.0),
-        Scripted("good", _WRITE),
+        Scripted("good", f"{finds}\n{_WRITE}"),
     )
     assert found["crash"] == ("failed with exit code -6, see log.txt: === crash", True, figures)
     assert found["error"] == ("failed with exit code 1, see log.txt: error: 1 failed", True, ())
