@@ -118,7 +118,9 @@ def test_a_bundle_without_a_plan_says_how_to_build_one(write_bundle: WriteBundle
 
 
 def test_an_option_of_another_backend_says_whose_it_is(small: Path) -> None:
-    with pytest.raises(InputError, match=r"'onnxruntime' has no option 'cuda_graph'.*tensorrt, inductor take"):
+    with pytest.raises(
+        InputError, match=r"'onnxruntime' has no option 'cuda_graph'.*tensorrt, inductor take"
+    ):
         load_engine("small", "onnxruntime", "cpu", cuda_graph=True)
 
 
