@@ -18,6 +18,17 @@ def test_tries_every_plugin_precision_and_kind_of_shape_of_tensorrt() -> None:
     assert rounded == {(plugin, static) for plugin in ("cpp", "aot", "none") for static in (True, False)}
 
 
+def test_packages_are_tried_on_the_cpu_once_and_on_a_gpu_in_full() -> None:
+    cases = all_cases(SelfTestOptions(models=("nano",), backends=("inductor",)))
+    on_cpu, *on_gpu = (case.label for case in cases)
+    assert on_cpu == "nano-fp32-inductor-cpu-static"
+    assert on_gpu == [
+        f"nano-{precision}-inductor-cuda-{shapes}"
+        for precision in ("fp32", "fp16", "bf16")
+        for shapes in ("static", "dynamic")
+    ]
+
+
 def test_labels_tell_cases_apart() -> None:
     cases = all_cases(SelfTestOptions())
     labels = [case.label for case in cases]

@@ -34,6 +34,16 @@ SIZE = (448, 1024)
             "--plugin none --min 64x64,1 --opt 448x1024,1 --max 1088x1920,1 --compute-capability 89 "
             "--output here",
         ),
+        (
+            Case("vits16", "bf16", "inductor", "cuda", static=True),
+            "dinoflow-deploy export --model vits16 --precision bf16 --size 448x1024 --batch 1 "
+            "--target inductor --device cuda --output here",
+        ),
+        (
+            Case("nano", "fp32", "inductor", "cpu"),
+            "dinoflow-deploy export --model nano --precision fp32 --target inductor --device cpu "
+            "--min 64x64,1 --opt 448x1024,1 --max 1088x1920,1 --output here",
+        ),
     ],
 )
 def test_is_what_a_user_types(case: Case, text: str) -> None:

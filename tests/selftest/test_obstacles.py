@@ -40,6 +40,15 @@ def test_either_package_brings_rtx(machine) -> None:
     assert str(obstacle(case)).startswith("TensorRT-RTX is not installed: pip install")
 
 
+def test_a_package_needs_a_compiler_and_the_device(machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine()
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    assert "no-such-compiler was not found" in str(obstacle(Case("nano", "fp32", "inductor", "cpu")))
+    monkeypatch.delenv("CXX")
+    assert obstacle(Case("nano", "fp32", "inductor", "cpu")) is None
+    assert obstacle(Case("nano", "fp32", "inductor", "cuda")) == "no CUDA device was found"
+
+
 def test_says_what_a_probe_said(machine) -> None:
     machine(TensorRT={"TensorRT": "no driver"}, ONNX_Runtime={"ONNX Runtime": "no answer within 120 s"})
     assert obstacle(PLAN) == "no driver"
