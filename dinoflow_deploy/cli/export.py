@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from dinoflow_deploy.export.target import TargetOptions
 
 _MODEL = (
-    "nano, small, vits16, or a complete .safetensors file such as RUN/best.safetensors; with --target "
-    "tensorrt also the folder of a bundle, for which torch is not needed."
+    "nano, small, vits16, or a complete .safetensors file such as RUN/best.safetensors; with another "
+    "--target than onnx also the folder of a bundle, for which torch is not needed."
 )
 _SIZE = "Height and width in px, multiples of 16, fixed in the file."
 _CORNER = "HxW[,BATCH]"
@@ -27,8 +27,8 @@ _GIVEN: Final = ("chosen", "targets", "own")
 _HELP: Final = """
 Export a model to a bundle that every engine runs, and prove that it still computes the same flow.
 
-With --target tensorrt the bundle also holds a TensorRT plan. A bundle that is there already, from the same
-weights and settings, is reused.
+With --target tensorrt the bundle also holds a TensorRT plan; with --target triton it becomes a version in a
+model repository. What is there already, from the same weights and settings, is reused.
 """
 
 

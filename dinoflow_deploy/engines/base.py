@@ -60,14 +60,15 @@ class PreparedBatch:
     """Pairs of frames as the model takes them.
 
     Attributes:
-        images1: First frames, ``float32 [B, 3, H, W]`` in [0, 1], padded, C-contiguous.
+        images1: First frames, ``float32 [B, 3, H, W]`` in [0, 1], padded, C-contiguous; or what the backend
+            takes in their place.
         images2: Second frames, likewise.
         padding: How the frames were padded.
         count: Number of real pairs; the rest of ``B`` fills a static batch.
     """
 
-    images1: Tensor
-    images2: Tensor
+    images1: npt.NDArray[Any]
+    images2: npt.NDArray[Any]
     padding: Padding
     count: int
 
@@ -77,11 +78,12 @@ class PreparedFrame:
     """A frame as the model takes it.
 
     Attributes:
-        image: ``float32 [1, 3, H, W]`` in [0, 1], padded, C-contiguous.
+        image: ``float32 [1, 3, H, W]`` in [0, 1], padded, C-contiguous; or what the
+            backend takes in its place.
         padding: How it was padded.
     """
 
-    image: Tensor
+    image: npt.NDArray[Any]
     padding: Padding
 
 
@@ -319,7 +321,7 @@ class FlowEngine(ABC):
             raise InputError(f"{count} pairs at once are outside the engine's batch of {inputs.batch}")
         return inputs.padding(height, width), max(count, inputs.batch.min)
 
-    def _images(self, frames: Frames, padding: Padding, batch: int) -> Tensor:
+    def _images(self, frames: Frames, padding: Padding, batch: int) -> npt.NDArray[Any]:
         """Frames ``uint8 [B, H, W, 3]`` as the model takes them; surplus images of the batch are 0."""
         return to_tensor(frames, padding, batch)
 
@@ -403,11 +405,11 @@ def _differ(first: list[int], second: list[int]) -> str:
     return f"the frames of a pair differ in size: {first} and {second}: resize one of them"
 
 
-def _stacked(frames: Sequence[PreparedFrame], batch: int) -> Tensor:
+def _stacked(frames: Sequence[PreparedFrame], batch: int) -> npt.NDArray[Any]:
     """Frames as one batch, filled up with images of 0."""
     if batch == 1:
         return frames[0].image
-    images = np.zeros((batch, *frames[0].image.shape[1:]), np.float32)
+    images = np.zeros((batch, *frames[0].image.shape[1:]), frames[0].image.dtype)
     for image, frame in zip(images, frames, strict=False):
         image[:] = frame.image[0]
     return images
