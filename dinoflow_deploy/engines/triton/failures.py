@@ -19,7 +19,8 @@ _REFUSED: Final = "StatusCode.INVALID_ARGUMENT"
 # Triton's own words: these statuses mean other things too.
 _NO_REGION: Final = "shared memory region"
 _NO_MODEL: Final = "unknown model"
-_NO_PROCESS: Final = "not healthy"
+_STARTING: Final = (_NO_MODEL, "not ready", "ready state", "not healthy")
+"""Of the server, of the model or its network, of a process of the front."""
 
 
 def retried(call: Callable[[], Answer], server: str, timeout: float, retry_for: float) -> Answer:
@@ -78,7 +79,7 @@ def explained(
             f"the Triton server {server} gave no answer within {timeout:g} s: give it longer by the option "
             "timeout, or look into its log"
         )
-    if status == _UNAVAILABLE and not _is_of_model(reason):
+    if status == _UNAVAILABLE and not _is_starting(reason):
         return EngineError(
             f"no Triton server answers at {server}{times}: {reason}; start it, or correct the address"
         )
@@ -98,9 +99,9 @@ def _pauses() -> Iterator[float]:
 
 
 def _passes(error: InferenceServerException) -> bool:
-    """Whether it may be over in a moment: the server, the model or a process of it is starting."""
-    return error.status() == _UNAVAILABLE or is_missing_model(error) or _NO_PROCESS in str(error)
+    """Whether it may be over in a moment: the server, the model or a process of it stops or starts."""
+    return error.status() == _UNAVAILABLE or _is_starting(said(error))
 
 
-def _is_of_model(reason: str) -> bool:
-    return _NO_MODEL in reason or "ready state" in reason
+def _is_starting(reason: str) -> bool:
+    return any(words in reason for words in _STARTING)
