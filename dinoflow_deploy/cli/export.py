@@ -20,6 +20,7 @@ _MODEL = (
     "nano, small, vits16, or a complete .safetensors file such as RUN/best.safetensors; with another "
     "--target than onnx also the folder of a bundle, for which torch is not needed."
 )
+_OUTPUT = "Folder of the bundle; with --target triton the model repository."
 _SIZE = "Height and width in px, multiples of 16, fixed in the file."
 _CORNER = "HxW[,BATCH]"
 _GIVEN: Final = ("chosen", "targets", "own")
@@ -61,7 +62,7 @@ def _target_parameter(targets: Sequence[Target]) -> Parameter:
         "target",
         Parameter.POSITIONAL_OR_KEYWORD,
         default=kind(targets[0].name),
-        annotation=Annotated[kind, typer.Option(help=text)],
+        annotation=Annotated[kind, typer.Option(metavar="NAME", help=text)],
     )
 
 
@@ -73,7 +74,7 @@ def _export(
     model: Annotated[str, typer.Option(parser=parse_reference, metavar="MODEL", help=_MODEL)],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", parser=parse_path, metavar="DIR", help="Folder of the bundle."),
+        typer.Option("--output", "-o", parser=parse_path, metavar="DIR", help=_OUTPUT),
     ] = None,
     head: Annotated[
         str | None,

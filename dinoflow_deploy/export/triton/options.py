@@ -26,7 +26,8 @@ class TritonOptions:
     """
 
     name: str = option(
-        "dinoflow", Option("--name", "Of the model in the repository; its network: NAME_network.")
+        "dinoflow",
+        Option("--name", "Of the model in the repository; its network: NAME_network.", metavar="NAME"),
     )
     network: str = option(
         "auto",
