@@ -54,6 +54,7 @@ def build_from_bundle(
         bundle.manifest.precision,
         inline=onnx.operator.inline,
         is_reference=True,
+        model_input=onnx.model_input,
         source=bundle.manifest,
     )
     target = target_of(options)

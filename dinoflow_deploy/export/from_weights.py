@@ -54,7 +54,13 @@ def export_bundle(
     output, options, progress = Path(output), options or ExportOptions(), progress or NoProgress()
     if options.verify:
         require("onnxruntime", "verifying an export (--no-verify leaves it out)")
-    facts = OnnxFacts(options.inputs, options.precision, inline=options.plain, is_reference=False)
+    facts = OnnxFacts(
+        options.inputs,
+        options.precision,
+        inline=options.plain,
+        is_reference=False,
+        model_input=options.model_input,
+    )
     asked = target or options
     place = target_of(asked).output_at(output, asked, facts, overwrite=options.overwrite)
     further = target_of(asked).makers(asked, facts)

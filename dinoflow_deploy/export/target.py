@@ -66,6 +66,7 @@ class OnnxFacts:
         precision: What it computes in.
         inline: Whether the local correlation stands in it as standard operators.
         is_reference: Whether it is what the artefact is compared with, and not PyTorch.
+        model_input: How it takes a pair, see ``bundles.model_input``.
         source: What the bundle that it is taken from says of itself; ``None`` where it is exported now.
     """
 
@@ -73,6 +74,7 @@ class OnnxFacts:
     precision: str
     inline: bool
     is_reference: bool
+    model_input: str = "images"
     source: "Manifest | None" = None
 
 

@@ -11,7 +11,7 @@ from dinoflow_deploy.bundles.input_range import SMALLEST_FRAME
 from dinoflow_deploy.engines.frames import Frames, Tensor
 from dinoflow_deploy.engines.triton.address import Address
 from dinoflow_deploy.engines.triton.failures import explained, is_missing_model, is_missing_region, retried
-from dinoflow_deploy.engines.triton.interface import ABOUT, FLOW, FRAMES, TENSORS, ServedModel
+from dinoflow_deploy.engines.triton.interface import ABOUT, FLOW, FRAME_NAMES, TENSORS, ServedModel
 from dinoflow_deploy.engines.triton.options import RequestOptions
 from dinoflow_deploy.engines.triton.regions import RegionPool, needed_bytes, sharing_problem
 from dinoflow_deploy.errors import DeviceError, EngineError, FileFormatError
@@ -86,7 +86,7 @@ class Connection:
         self._client.close()
 
     def _through_grpc(self, frame1: Frames, frame2: Frames) -> Tensor:
-        inputs = [_sent(name, frame) for name, frame in zip(FRAMES, (frame1, frame2), strict=True)]
+        inputs = [_sent(name, frame) for name, frame in zip(FRAME_NAMES, (frame1, frame2), strict=True)]
         flow: Tensor = self._infer(inputs, InferRequestedOutput(FLOW)).as_numpy(FLOW)
         return _channels_first(flow)
 
@@ -94,7 +94,7 @@ class Connection:
         assert self._regions is not None, "it was asked whether there are any"
         with self._regions.region(needed_bytes(frame1)) as region:
             region.write((frame1, frame2))
-            inputs, output = region.inputs(FRAMES, frame1), region.output(FLOW, frame1)
+            inputs, output = region.inputs(FRAME_NAMES, frame1), region.output(FLOW, frame1)
             try:
                 self._infer(inputs, output)
             except InferenceServerException as error:
@@ -141,7 +141,7 @@ class Connection:
     def _ask_about(self) -> ServedModel:
         # The front wants frames with every request, and looks at none for this output.
         frame = np.zeros((SMALLEST_FRAME, SMALLEST_FRAME, 3), np.uint8)
-        answer = self._infer([_sent(name, frame) for name in FRAMES], InferRequestedOutput(ABOUT))
+        answer = self._infer([_sent(name, frame) for name in FRAME_NAMES], InferRequestedOutput(ABOUT))
         address = self._address
         try:
             return ServedModel.from_json(
@@ -182,7 +182,7 @@ def _check_tensors(address: Address, found: Any) -> None:
     takes, gives = (_named(each) for each in (found.inputs, found.outputs))
     raise EngineError(
         f"the model '{address.model}' on {address.server} is no front of dinoflow-deploy, which gives "
-        f"{FLOW} and {ABOUT} for {', '.join(FRAMES)}: it gives {gives} for {takes}; name the model that "
+        f"{FLOW} and {ABOUT} for {', '.join(FRAME_NAMES)}: it gives {gives} for {takes}; name the model that "
         "export --target triton wrote, most often dinoflow"
     )
 

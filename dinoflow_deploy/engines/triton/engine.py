@@ -4,12 +4,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from dinoflow_deploy.bundles.input_range import AxisRange, InputRange
+from dinoflow_deploy.bundles.model_input import FRAMES
 from dinoflow_deploy.engines.base import EngineDescription, FlowEngine
 from dinoflow_deploy.engines.devices import KINDS, Device
-from dinoflow_deploy.engines.frames import Frames, Tensor
+from dinoflow_deploy.engines.frames import Pictures, Tensor
 from dinoflow_deploy.engines.triton.address import Address
 from dinoflow_deploy.engines.triton.backend import BACKEND
 from dinoflow_deploy.engines.triton.connection import Connection
@@ -63,6 +63,7 @@ class TritonEngine(FlowEngine):
                 inputs=InputRange(AxisRange(1, 1, most), served.inputs.height, served.inputs.width),
             ),
             convert_colors=convert_colors,
+            model_input=FRAMES,
         )
 
     def _layout(self, count: int, height: int, width: int) -> tuple[Padding, int]:
@@ -70,18 +71,10 @@ class TritonEngine(FlowEngine):
         super()._layout(count, height, width)
         return Padding(height, width, height, width), count
 
-    def _images(self, frames: Frames, padding: Padding, batch: int) -> npt.NDArray[np.uint8]:
-        """A copy of the frames, ``uint8 [B, 3, H, W]``, in whose memory the channel comes last."""
-        return np.array(frames, order="C").transpose(0, 3, 1, 2)
-
-    def _run(self, images1: npt.NDArray[Any], images2: npt.NDArray[Any]) -> Tensor:
-        firsts, seconds = (
-            [np.ascontiguousarray(image.transpose(1, 2, 0)) for image in images]
-            for images in (images1, images2)
-        )
-        if len(firsts) == 1:
-            return self._connection.flow(firsts[0], seconds[0])[np.newaxis]
-        return np.stack(list(self._pool.map(self._connection.flow, firsts, seconds)))
+    def _run(self, images1: Pictures, images2: Pictures) -> Tensor:
+        if len(images1) == 1:
+            return self._connection.flow(images1[0], images2[0])[np.newaxis]
+        return np.stack(list(self._pool.map(self._connection.flow, images1, images2)))
 
     def _release(self) -> None:
         self._pool.shutdown()

@@ -5,18 +5,18 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from dinoflow_deploy.bundles.input_range import InputRange
+from dinoflow_deploy.bundles.model_input import FRAMES
 from dinoflow_deploy.errors import FileFormatError
 from dinoflow_deploy.system.dataclass_reader import from_json
 
-FRAMES: Final = ("frame1", "frame2")
+FRAME_NAMES: Final = FRAMES.tensors
 """Inputs of the front: ``uint8 [H, W, 3]``, RGB."""
 FLOW: Final = "flow"
 """Its output: ``float32 [H, W, 2]`` in pixels."""
 ABOUT: Final = "about"
 """Its other output, for whoever asks for it: ``ServedModel`` as JSON, one string."""
 TENSORS: Final = {
-    FRAMES[0]: ("UINT8", (-1, -1, 3)),
-    FRAMES[1]: ("UINT8", (-1, -1, 3)),
+    **dict.fromkeys(FRAME_NAMES, ("UINT8", (-1, -1, 3))),
     FLOW: ("FP32", (-1, -1, 2)),
     ABOUT: ("BYTES", (1,)),
 }
@@ -32,6 +32,7 @@ class ServedModel:
         artefact: Kind of what that runs: ``"onnx"`` or ``"plan"``.
         file: Its file in the folder of the version.
         inputs: Shapes that it takes.
+        model_input: How it takes a pair, see ``bundles.model_input``.
         model: Name of the model, for instance ``"nano"``.
         precision: What it computes in.
         weights_sha256: Of its weights.
@@ -41,6 +42,7 @@ class ServedModel:
     artefact: str
     file: str
     inputs: InputRange
+    model_input: str
     model: str
     precision: str
     weights_sha256: str

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from dinoflow_deploy.bundles.input_range import AxisRange, InputRange
+from dinoflow_deploy.bundles.model_input import IMAGES, ModelInput
 from dinoflow_deploy.bundles.onnx_info import ONNX_NAME, OnnxInfo
-from dinoflow_deploy.engines.triton.interface import ABOUT, FLOW, FRAMES, TENSORS
+from dinoflow_deploy.engines.triton.interface import ABOUT, FLOW, FRAME_NAMES, TENSORS
 from dinoflow_deploy.tensorrt.plan_info import PlanInfo
 
 CONFIG_NAME: Final = "config.pbtxt"
@@ -21,8 +22,8 @@ that the network joins so many at most."""
 NETWORK_VERSIONS: Final = 2
 """Versions of the network that are served: a front finds its own while the next one is loaded."""
 
-_TYPES: Final = {"BYTES": "STRING"}
-"""What the configuration calls types that have another name in Triton's protocol."""
+_TYPES: Final = {"float32": "FP32", "uint8": "UINT8"}
+"""Triton's names of types by NumPy's."""
 _PLUGINS: Final = {
     "none": "no plugin",
     "aot": "the ahead-of-time plugin, whose kernel the plan holds",
@@ -64,11 +65,13 @@ class NetworkConfig:
     Attributes:
         platform: What runs it.
         inputs: Shapes that it takes.
+        model_input: How it takes a pair.
         plan: What is known of its plan; ``None`` where it is the ONNX file.
     """
 
     platform: Platform
     inputs: InputRange
+    model_input: ModelInput = IMAGES
     plan: PlanInfo | None = None
 
     @property
@@ -79,21 +82,16 @@ class NetworkConfig:
 
     @property
     def dims(self) -> tuple[int, ...]:
-        """Of an image, ``-1`` where any length is taken; the batch is among them where it is static."""
-        batch = () if self.largest_batch else (_dim(self.inputs.batch),)
-        return (*batch, 3, _dim(self.inputs.height), _dim(self.inputs.width))
+        """Of a picture, ``-1`` where any length is taken; the batch is among them where it is static."""
+        return self._without_batch(self.model_input.shape(*self._lengths))
 
     def shares_with(self, other: "NetworkConfig") -> bool:
         """Whether one configuration does for both; what is warmed up may differ."""
-        return (self.platform, self.largest_batch, self.dims) == (
-            other.platform,
-            other.largest_batch,
-            other.dims,
-        )
+        return self._shared == other._shared
 
     def __str__(self) -> str:
         batch = f"up to {self.largest_batch} pairs" if self.largest_batch else f"{self.inputs.batch} pairs"
-        return f"{self.platform.title}, images {_list(self.dims)}, {batch} at once"
+        return f"{self.platform.title}, {self.model_input.name} {_list(self.dims)}, {batch} at once"
 
     def text(self, name: str) -> str:
         """The file.
@@ -101,9 +99,9 @@ class NetworkConfig:
         Args:
             name: Of the network.
         """
-        channel = len(self.dims) - 3
-        flow = (*self.dims[:channel], 2, *self.dims[channel + 1 :])
-        images = ("image1", "image2")
+        pictures = [(each, self._type, self.dims) for each in self.model_input.tensors]
+        batch, height, width = self._lengths
+        flow = self._without_batch((batch, 2, height, width))
         batching = "dynamic_batching { }\n" if self.largest_batch > 1 else ""
         return (
             f"# The network behind the front. {self._remark()}\n"
@@ -111,12 +109,12 @@ class NetworkConfig:
             f'platform: "{self.platform.name}"\n'
             f'default_model_filename: "{self.platform.file}"\n'
             f"max_batch_size: {self.largest_batch}\n"
-            f"{_tensors('input', [(image, 'FP32', self.dims) for image in images])}"
+            f"{_tensors('input', pictures)}"
             f"{_tensors('output', [('flow', 'FP32', flow)])}"
             f"version_policy {{ latest {{ num_versions: {NETWORK_VERSIONS} }} }}\n"
             f"instance_group [ {{ {self.platform.instances} }} ]\n"
             f"{batching}"
-            f"model_warmup [ {self._warm_up(images)} ]\n"
+            f"model_warmup [ {self._warm_up()} ]\n"
         )
 
     def _remark(self) -> str:
@@ -128,13 +126,32 @@ class NetworkConfig:
             f"# Local correlation: {_PLUGINS[self.plan.plugin]}."
         )
 
-    def _warm_up(self, images: Sequence[str]) -> str:
+    def _warm_up(self) -> str:
         batch, height, width = (axis.opt for axis in (self.inputs.batch, *self.inputs.sides.values()))
-        dims = (3, height, width) if self.largest_batch else (batch, 3, height, width)
-        shape = f"data_type: TYPE_FP32 dims: {_list(dims)} zero_data: true"
-        inputs = "".join(f'  inputs {{ key: "{image}" value {{ {shape} }} }}\n' for image in images)
+        dims = self._without_batch(self.model_input.shape(batch, height, width))
+        shape = f"data_type: TYPE_{self._type} dims: {_list(dims)} zero_data: true"
+        inputs = "".join(
+            f'  inputs {{ key: "{name}" value {{ {shape} }} }}\n' for name in self.model_input.tensors
+        )
         count = batch if self.largest_batch else 1
         return f'{{\n  name: "tuned for {height}x{width}"\n  batch_size: {count}\n{inputs}}}'
+
+    @property
+    def _type(self) -> str:
+        return _TYPES[self.model_input.dtype]
+
+    @property
+    def _lengths(self) -> tuple[int, int, int]:
+        batch, height, width = (_dim(axis) for axis in (self.inputs.batch, *self.inputs.sides.values()))
+        return batch, height, width
+
+    @property
+    def _shared(self) -> tuple[object, ...]:
+        return self.platform, self.model_input, self.largest_batch, self.dims
+
+    def _without_batch(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """A shape as the configuration has it: the batch is said by ``max_batch_size`` where it is free."""
+        return shape[1:] if self.largest_batch else shape
 
 
 def front_config(name: str) -> str:
@@ -143,7 +160,9 @@ def front_config(name: str) -> str:
     Args:
         name: Of the front.
     """
-    inputs, outputs = ([(each, *TENSORS[each]) for each in names] for names in (FRAMES, (FLOW, ABOUT)))
+    inputs = [(each, *TENSORS[each]) for each in FRAME_NAMES]
+    # The protocol calls bytes what the configuration calls a string.
+    outputs = [(FLOW, *TENSORS[FLOW]), (ABOUT, "STRING", TENSORS[ABOUT][1])]
     return (
         "# What clients call: takes frames of any size as they are, and calls the network.\n"
         f'name: "{name}"\n'
@@ -157,8 +176,7 @@ def front_config(name: str) -> str:
 
 def _tensors(direction: str, tensors: Sequence[tuple[str, str, tuple[int, ...]]]) -> str:
     lines = [
-        f'  {{ name: "{name}" data_type: TYPE_{_TYPES.get(kind, kind)} dims: {_list(dims)} }}'
-        for name, kind, dims in tensors
+        f'  {{ name: "{name}" data_type: TYPE_{kind} dims: {_list(dims)} }}' for name, kind, dims in tensors
     ]
     return f"{direction} [\n" + ",\n".join(lines) + "\n]\n"
 

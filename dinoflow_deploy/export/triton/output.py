@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dinoflow_deploy.bundles.bundle import Bundle
 from dinoflow_deploy.bundles.manifest import FileInfo, Manifest
+from dinoflow_deploy.bundles.model_input import MODEL_INPUTS
 from dinoflow_deploy.bundles.onnx_info import OnnxInfo
 from dinoflow_deploy.engines.triton.interface import ServedModel
 from dinoflow_deploy.errors import FileFormatError, InputError
@@ -47,7 +48,7 @@ class RepositoryOutput(Output):
         self._plan = _plan(options, onnx)
         inputs = self._plan.inputs if self._plan else onnx.inputs
         kind = PlanInfo.kind if self._plan else OnnxInfo.kind
-        self._config = NetworkConfig(PLATFORMS[kind], inputs, self._plan)
+        self._config = NetworkConfig(PLATFORMS[kind], inputs, MODEL_INPUTS[onnx.model_input], self._plan)
         self._kind, self._source = kind, onnx.source
         self._number = 0
 
@@ -120,6 +121,7 @@ class RepositoryOutput(Output):
             artefact=self._kind,
             file=self._config.platform.file,
             inputs=self._config.inputs,
+            model_input=self._config.model_input.name,
             model=manifest.model.name,
             precision=manifest.precision,
             weights_sha256=manifest.model.weights_sha256,

@@ -20,6 +20,7 @@ from typing import Final
 
 from dinoflow_deploy.atomic import atomic_file, atomic_folder, check_writable
 from dinoflow_deploy.bundles.manifest import MANIFEST_NAME
+from dinoflow_deploy.bundles.model_input import MODEL_INPUTS
 from dinoflow_deploy.engines.triton.interface import ServedModel
 from dinoflow_deploy.errors import FileFormatError, InputError
 from dinoflow_deploy.export.triton.config import CONFIG_NAME, PLATFORMS, NetworkConfig, front_config
@@ -140,10 +141,9 @@ class Repository:
     def _check_shared(self, newest: int, config: NetworkConfig) -> None:
         try:
             served = self.served(newest)
-            platform = PLATFORMS[served.artefact]
+            found = NetworkConfig(PLATFORMS[served.artefact], served.inputs, MODEL_INPUTS[served.model_input])
         except (FileFormatError, KeyError) as error:
             raise self._other_model(str(error)) from error
-        found = NetworkConfig(platform, served.inputs)
         if not found.shares_with(config):
             raise InputError(
                 f"{self.path} holds {self.name} in version {newest} for {found}, and a version for {config} "

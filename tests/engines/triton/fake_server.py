@@ -10,7 +10,7 @@ import numpy as np
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from dinoflow_deploy.bundles.input_range import AxisRange, InputRange
-from dinoflow_deploy.engines.triton.interface import ABOUT, FLOW, FRAMES, TENSORS, ServedModel
+from dinoflow_deploy.engines.triton.interface import ABOUT, FLOW, FRAME_NAMES, TENSORS, ServedModel
 from tests.small_bundles import difference
 
 SERVED = ServedModel(
@@ -18,6 +18,7 @@ SERVED = ServedModel(
     artefact="onnx",
     file="model.onnx",
     inputs=InputRange(AxisRange(1, 1, 4), AxisRange(64, 448, 512), AxisRange(64, 448, 512)),
+    model_input="images",
     model="difference",
     precision="fp16",
     weights_sha256="0" * 64,
@@ -115,7 +116,7 @@ class FakeServer(service_pb2_grpc.GRPCInferenceServiceServicer):
         self.before()
         if self.failures:
             context.abort(*self.failures.pop(0))
-        assert [each.name for each in request.inputs] == list(FRAMES)
+        assert [each.name for each in request.inputs] == list(FRAME_NAMES)
         frames = [self._frame(request, place, context) for place in range(2)]
         flow = difference(*frames)
         answer.outputs.add(name=FLOW, datatype="FP32", shape=flow.shape)

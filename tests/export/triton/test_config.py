@@ -7,6 +7,7 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
 from dinoflow_deploy.bundles.input_range import AxisRange, InputRange
+from dinoflow_deploy.bundles.model_input import FRAMES, IMAGES, ModelInput
 from dinoflow_deploy.export.triton.config import PLATFORMS, NetworkConfig, front_config
 from dinoflow_deploy.tensorrt.plan_info import PlanInfo
 
@@ -37,9 +38,11 @@ def parsed(text: str) -> Any:
     return text_format.Parse(text, model_config_pb2.ModelConfig())
 
 
-def network(kind: str, inputs: InputRange, plugin: str = "none") -> tuple[Any, str]:
+def network(
+    kind: str, inputs: InputRange, plugin: str = "none", takes: ModelInput = IMAGES
+) -> tuple[Any, str]:
     of_plan = plan(plugin, inputs) if kind == "plan" else None
-    text = NetworkConfig(PLATFORMS[kind], inputs, of_plan).text("dinoflow_network")
+    text = NetworkConfig(PLATFORMS[kind], inputs, takes, of_plan).text("dinoflow_network")
     return parsed(text), text
 
 
@@ -78,6 +81,20 @@ def test_shapes_are_those_of_the_file(
     }
     assert all(each.zero_data for each in warm_up.inputs.values())
     assert config.version_policy.latest.num_versions == 2
+
+
+@pytest.mark.parametrize(("inputs", "before"), [(DYNAMIC, []), (ONE_PAIR, [1])])
+def test_a_network_of_bytes_takes_frames(inputs: InputRange, before: list[int]) -> None:
+    config, _ = network("onnx", inputs, takes=FRAMES)
+    frame = (model_config_pb2.TYPE_UINT8, [*before, -1, -1, 3])
+    taken = {each.name: (each.data_type, list(each.dims)) for each in config.input}
+    assert taken == {"frame1": frame, "frame2": frame}
+    assert [(each.data_type, list(each.dims)) for each in config.output] == [
+        (model_config_pb2.TYPE_FP32, [*before, 2, -1, -1])
+    ]
+    (warm_up,) = config.model_warmup
+    warmed = {(each.data_type, *each.dims) for each in warm_up.inputs.values()}
+    assert warmed == {(model_config_pb2.TYPE_UINT8, *before, 448, 1024, 3)}
 
 
 def test_an_onnx_file_runs_on_a_gpu_where_there_is_one() -> None:
@@ -128,4 +145,6 @@ def test_versions_share_a_configuration_but_for_the_tuned_shape() -> None:
     assert onnx.shares_with(retuned)
     others = [NetworkConfig(PLATFORMS["onnx"], inputs) for inputs in (DYNAMIC, FIXED)]
     assert not any(onnx.shares_with(other) for other in others)
-    assert not onnx.shares_with(NetworkConfig(PLATFORMS["plan"], ONE_PAIR, plan("none", ONE_PAIR)))
+    planned = NetworkConfig(PLATFORMS["plan"], ONE_PAIR, IMAGES, plan("none", ONE_PAIR))
+    assert not onnx.shares_with(planned)
+    assert not onnx.shares_with(NetworkConfig(PLATFORMS["onnx"], ONE_PAIR, FRAMES))

@@ -23,6 +23,7 @@ SMALLEST_FRAME = 16
 
 Frame = npt.NDArray[np.uint8]
 Tensor = npt.NDArray[np.float32]
+Pictures = npt.NDArray[Any]
 Range = dict[str, Any]
 """``min`` and ``max`` of one axis of the network's input; no ``max`` where only memory limits it."""
 
@@ -41,6 +42,7 @@ class TritonPythonModel:
         served = json.loads(self.about)
         self.network: str = served["network"]
         self.inputs: dict[str, Range] = served["inputs"]
+        self.takes_frames: bool = served["model_input"] == "frames"
         self.version = int(args["model_version"])
 
     def execute(self, requests: list[Any]) -> list[Any]:
@@ -88,18 +90,19 @@ class TritonPythonModel:
         height, width = frame1.shape[:2]
         sides = padded_size(height, width, self.inputs)
         batch = self.inputs["batch"]["min"]
-        images = [padded_image(frame, sides, batch) for frame in (frame1, frame2)]
-        padded = self._called(*images)[0]
+        convert = padded_frames if self.takes_frames else padded_image
+        padded = self._called(*(convert(frame, sides, batch) for frame in (frame1, frame2)))[0]
         top, left = (sides[0] - height) // 2, (sides[1] - width) // 2
         cropped = padded[:, top : top + height, left : left + width]
         return np.stack([cropped[0], cropped[1]], axis=-1)
 
-    def _called(self, image1: Tensor, image2: Tensor) -> Tensor:
-        """The network's flow ``[B, 2, H, W]`` of images ``[B, 3, H, W]``."""
+    def _called(self, first: Pictures, second: Pictures) -> Tensor:
+        """The network's flow ``[B, 2, H, W]`` of a batch of pairs."""
+        names = ("frame1", "frame2") if self.takes_frames else ("image1", "image2")
         response = pb_utils.InferenceRequest(
             model_name=self.network,
             model_version=self.version,
-            inputs=[pb_utils.Tensor("image1", image1), pb_utils.Tensor("image2", image2)],
+            inputs=[pb_utils.Tensor(names[0], first), pb_utils.Tensor(names[1], second)],
             requested_output_names=["flow"],
             # Whatever the network runs on, its flow is needed here.
             preferred_memory=pb_utils.PreferredMemory(pb_utils.TRITONSERVER_MEMORY_CPU, 0),
@@ -138,27 +141,53 @@ def padded_size(height: int, width: int, inputs: dict[str, Range]) -> tuple[int,
     return padded[0], padded[1]
 
 
-def padded_image(frame: Frame, size: tuple[int, int], batch: int) -> Tensor:
-    """A frame as the network takes it.
+def padded_frames(frame: Frame, size: tuple[int, int], batch: int) -> Frame:
+    """A frame as a network of bytes takes it.
 
     Args:
         frame: ``uint8 [H, W, 3]``.
         size: Height and width to pad to; the border repeats the edge pixels, an odd row or column is below or
             at the right.
-        batch: Least batch of the network; surplus images are black.
+        batch: Least batch of the network; surplus frames are black.
+
+    Returns:
+        ``uint8 [batch, *size, 3]``.
+    """
+    padded = np.zeros((batch, *size, 3), np.uint8)
+    put_padded(frame, padded[0])
+    return padded
+
+
+def padded_image(frame: Frame, size: tuple[int, int], batch: int) -> Tensor:
+    """A frame as a network of float images takes it.
+
+    Args:
+        frame: As of ``padded_frames``, and so are the following.
+        size: Height and width.
+        batch: Least batch.
 
     Returns:
         ``float32 [batch, 3, *size]`` in [0, 1].
     """
-    (height, width), (padded_height, padded_width) = frame.shape[:2], size
-    top, left = (padded_height - height) // 2, (padded_width - width) // 2
-    image = np.zeros((batch, 3, padded_height, padded_width), np.float32)
-    inside = image[0, :, top : top + height, left : left + width]
-    np.divide(frame.transpose(2, 0, 1), np.float32(255), out=inside, dtype=np.float32)
-    rows = image[0, :, top : top + height]
-    rows[..., :left] = inside[..., :1]
-    rows[..., left + width :] = inside[..., -1:]
-    # Whole rows afterwards, so that the corners are filled too.
-    image[0, :, :top] = rows[:, :1]
-    image[0, :, top + height :] = rows[:, -1:]
+    image = np.zeros((batch, 3, *size), np.float32)
+    put_padded(frame, image[0].transpose(1, 2, 0))
+    image[0] /= np.float32(255)
     return image
+
+
+def put_padded(frame: Frame, padded: Pictures) -> None:
+    """Write a frame into the middle of a larger picture, and repeat its edges around it.
+
+    Args:
+        frame: ``uint8 [H, W, 3]``.
+        padded: ``[padded_height, padded_width, 3]``.
+    """
+    height, width = frame.shape[:2]
+    top, left = (padded.shape[0] - height) // 2, (padded.shape[1] - width) // 2
+    rows = padded[top : top + height]
+    rows[:, left : left + width] = frame
+    rows[:, :left] = frame[:, :1]
+    rows[:, left + width :] = frame[:, -1:]
+    # Whole rows afterwards, so that the corners are filled too.
+    padded[:top] = rows[:1]
+    padded[top + height :] = rows[-1:]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from dinoflow_deploy.bundles.input_range import AxisRange, InputRange
-from dinoflow_deploy.engines.frames import to_tensor
+from dinoflow_deploy.engines.frames import to_padded_frames, to_tensor
 from dinoflow_deploy.errors import InputError
 
 NAME = "dinoflow_deploy.export.triton.front.model"
@@ -40,19 +40,26 @@ def test_frames_are_padded_as_engines_pad_them(size: tuple[int, int], inputs: In
     padding, batch = inputs.padding(*size), inputs.batch.min
     sides = front.padded_size(*size, asdict(inputs))
     assert sides == (padding.padded_height, padding.padded_width)
-    expected = to_tensor(frame[np.newaxis], padding, batch)
-    np.testing.assert_array_equal(front.padded_image(frame, sides, batch), expected)
+    for made, expected in (
+        (front.padded_image, to_tensor(frame[np.newaxis], padding, batch)),
+        (front.padded_frames, to_padded_frames(frame[np.newaxis], padding, batch)),
+    ):
+        found = made(frame, sides, batch)
+        assert found.dtype == expected.dtype
+        np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.parametrize("takes_frames", [False, True])
 @pytest.mark.parametrize("size", SIZES)
-def test_flow_is_cut_back_to_the_frames(size: tuple[int, int], front: Any) -> None:
+def test_flow_is_cut_back_to_the_frames(size: tuple[int, int], takes_frames: bool, front: Any) -> None:
     model = front.TritonPythonModel()
-    model.inputs = asdict(RANGES["static batch"])
+    model.inputs, model.takes_frames = asdict(RANGES["static batch"]), takes_frames
 
-    def network(image1: np.ndarray, image2: np.ndarray) -> np.ndarray:
-        assert image1.dtype == image2.dtype == np.float32
-        assert image1.shape[:2] == (3, 3)
-        return 255 * (image2 - image1)[:, :2]
+    def network(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        assert len(first) == len(second) == 3
+        if takes_frames:
+            first, second = (np.moveaxis(each, -1, 1) / np.float32(255) for each in (first, second))
+        return 255 * (second - first)[:, :2]
 
     model._called = network
     first, second = np.random.default_rng(0).integers(0, 256, (2, *size, 3), np.uint8)
@@ -83,7 +90,7 @@ def test_an_error_of_the_network_is_passed_on(front: Any) -> None:
         as_numpy=lambda: np.zeros((64, 64, 3), np.uint8)
     )
     model = front.TritonPythonModel()
-    model.inputs = asdict(RANGES["any"])
+    model.inputs, model.takes_frames = asdict(RANGES["any"]), False
 
     def network(*_: np.ndarray) -> None:
         raise front.FailedError(error)
