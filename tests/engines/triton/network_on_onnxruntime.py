@@ -16,6 +16,6 @@ class TritonPythonModel:
         return [pb_utils.InferenceResponse([pb_utils.Tensor("flow", self.flow(each))]) for each in requests]
 
     def flow(self, request: Any) -> Any:
-        images = ("image1", "image2")
-        feeds = {name: pb_utils.get_input_tensor_by_name(request, name).as_numpy() for name in images}
+        names = [each.name for each in self.session.get_inputs()]
+        feeds = {name: pb_utils.get_input_tensor_by_name(request, name).as_numpy() for name in names}
         return self.session.run(["flow"], feeds)[0]

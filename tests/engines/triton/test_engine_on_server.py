@@ -3,21 +3,26 @@
 import csv
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
 import numpy as np
+import onnx
 import pytest
 from tritonclient.grpc import InferenceServerClient, InferInput
 from tritonclient.utils import InferenceServerException
 from typer.testing import CliRunner
 
+from dinoflow_deploy.bundles.input_range import AxisRange, InputRange
+from dinoflow_deploy.bundles.manifest import FileInfo
 from dinoflow_deploy.cli.app import app
 from dinoflow_deploy.datasets.scenes.synthetic_tree import write_synthetic_tree
 from dinoflow_deploy.engines import FlowEngine, load_engine
 from dinoflow_deploy.errors import EngineError
 from dinoflow_deploy.models.builtin import builtin_models
-from tests.engines.triton.real_server import RealServer, real_server, run_network_in_python
+from tests.engines.triton.real_server import RealServer, real_server, run_networks_in_python
+from tests.small_bundles import byte_model, difference, make_manifest
 
 pytestmark = pytest.mark.slow
 
@@ -29,12 +34,26 @@ def invoke(*arguments: str | Path) -> None:
     assert done.exit_code == 0, done.output
 
 
+def write_byte_bundle(folder: Path) -> None:
+    """A model of a few nodes that takes frames of bytes, two pairs at a time, never fewer."""
+    folder.mkdir()
+    onnx.save(byte_model((2, "height", "width", 3)), folder / "model.onnx")
+    sides = AxisRange(64, 64, 512)
+    inputs = InputRange(AxisRange.fixed(2), sides, sides)
+    manifest = make_manifest({"model.onnx": FileInfo.of(folder / "model.onnx")}, inputs)
+    info = replace(manifest.onnx, model_input="frames")
+    (folder / "manifest.json").write_text(replace(manifest, artefacts=(info.artefact(),)).to_json())
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
-    """Serves nano from a repository that the command wrote."""
+    """Serves nano, and a model of bytes, from a repository that the command wrote."""
     folder = tmp_path_factory.mktemp("triton")
-    invoke("export", "--target", "triton", "--model", NANO, "--output", folder / "repository")
-    run_network_in_python(folder / "repository")
+    write_byte_bundle(folder / "bytes")
+    for name, bundle in (("dinoflow", NANO), ("bytes", folder / "bytes")):
+        output = ("--output", folder / "repository", "--name", name)
+        invoke("export", "--target", "triton", "--model", bundle, *output)
+    run_networks_in_python(folder / "repository")
     with real_server(folder / "repository", folder / "log") as running:
         yield running
 
@@ -68,6 +87,13 @@ def test_frames_of_any_size_have_the_flow_of_the_engine_here(
             engine.bidirectional(*pair), local.bidirectional(*frames[0][:2]), strict=True
         ):
             np.testing.assert_allclose(flow, expected, atol=1e-4)
+
+
+def test_a_network_of_bytes_and_of_a_fixed_batch_is_served_too(server: RealServer) -> None:
+    with load_engine(f"{server.url}/bytes") as engine:
+        for size in ((64, 64), (65, 97), (16, 131)):
+            frames = noise(*size)
+            np.testing.assert_array_equal(engine(*frames), difference(*frames))
 
 
 def test_bench_through_the_server_gives_the_numbers_of_the_engine_here(
@@ -119,8 +145,11 @@ def test_a_server_that_crashes_and_comes_back_loses_no_pair(server: RealServer) 
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        ("/nowhere", r"serves no 'nowhere', it serves dinoflow, dinoflow_network: correct the address"),
-        ("/dinoflow/7", r"serves no 'dinoflow' in version 7, it serves dinoflow, dinoflow_network: load it"),
+        (
+            "/nowhere",
+            r"serves no 'nowhere', it serves bytes, bytes_network, dinoflow, .*: correct the",
+        ),
+        ("/dinoflow/7", r"serves no 'dinoflow' in version 7, it serves bytes, .*, dinoflow_network: load it"),
         (
             "/dinoflow_network",
             r"is no front of dinoflow-deploy.* it gives flow FP32 \[-1, 2, -1, -1\] for image1",
