@@ -35,7 +35,7 @@ class Connection:
 
     Attributes:
         served: What its front says of it.
-        title: Server, model and version, and the way of the frames.
+        title: Server, model, version and weights, and the way of the frames.
 
     Raises:
         EngineError: The server does not answer, or has no such model, or it is not a front of this package.
@@ -50,15 +50,16 @@ class Connection:
             self._version = self._find_version()
             self.served = self._ask_about()
             self._regions = self._shared_regions()
-        except InferenceServerException as error:
+        except BaseException as error:
             self._client.close()
-            raise explained(error, address.server, options.timeout) from error
-        except BaseException:
-            self._client.close()
+            if isinstance(error, InferenceServerException):
+                raise explained(error, address.server, options.timeout) from error
             raise
         way = "shared memory" if self._regions else "gRPC"
+        weights = self.served.weights_sha256[:12]
         self.title = (
-            f"Triton {server.version}, {address.model} version {self._version}, {self.served.artefact}, {way}"
+            f"Triton {server.version}, {address.model} version {self._version}, {self.served.artefact}, "
+            f"weights {weights}, {way}"
         )
 
     def flow(self, frame1: Frames, frame2: Frames) -> Tensor:

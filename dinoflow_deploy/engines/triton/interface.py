@@ -30,7 +30,6 @@ class ServedModel:
     Attributes:
         network: Name in the repository of the network that the front calls, in the same version.
         artefact: Kind of what that runs: ``"onnx"`` or ``"plan"``.
-        file: Its file in the folder of the version.
         inputs: Shapes that it takes.
         model_input: How it takes a pair, see ``bundles.model_input``.
         model: Name of the model, for instance ``"nano"``.
@@ -40,7 +39,6 @@ class ServedModel:
 
     network: str
     artefact: str
-    file: str
     inputs: InputRange
     model_input: str
     model: str

@@ -43,7 +43,7 @@ class Region:
         """Make it and tell the server.
 
         Raises:
-            DeviceError: There is no room for it.
+            DeviceError: There is no room for it, or it cannot be made.
             InferenceServerException: The server cannot open it, or is not there.
         """
         # Memory that is not there is noticed when it is written, and ends the process.
@@ -53,9 +53,15 @@ class Region:
                 f"shared memory of {self.size / 1e6:.0f} MB does not fit into {_FOLDER}, where "
                 f"{free / 1e6:.0f} MB are free: give it more (Docker: --shm-size), or say shared_memory=off"
             )
-        self._handle = shared_memory.create_shared_memory_region(
-            self.name, f"/{self.name}", self.size, create_only=True
-        )
+        try:
+            self._handle = shared_memory.create_shared_memory_region(
+                self.name, f"/{self.name}", self.size, create_only=True
+            )
+        except shared_memory.SharedMemoryException as error:
+            reason = error.__cause__ or error
+            raise DeviceError(
+                f"no shared memory can be made here ({reason}): say shared_memory=off"
+            ) from error
         try:
             self.register()
         except BaseException:
@@ -191,7 +197,7 @@ def sharing_problem(client: InferenceServerClient) -> str | None:
         region.create()
     except InferenceServerException as error:
         return said(error)
-    except (DeviceError, shared_memory.SharedMemoryException, OSError) as error:
+    except (DeviceError, OSError) as error:
         return str(error)
     region.remove()
     return None

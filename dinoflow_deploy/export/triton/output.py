@@ -101,11 +101,8 @@ class RepositoryOutput(Output):
         yield "triton", f"{repository.path}: {repository.name} version {self._number}{beside}{state}"
         yield "", f"network {repository.network}: {self._config}"
         if self._plan:
-            where = ", ".join(self._plan.compute_capabilities)
-            yield (
-                "",
-                f"runs where the server has TensorRT {self._plan.version}, on compute capability {where}",
-            )
+            where = f"compute capability {', '.join(self._plan.compute_capabilities)}"
+            yield "", f"runs where the server has TensorRT {self._plan.version}, on {where}"
 
     def next_command(self, artefacts: Sequence[ArtefactReport]) -> str:
         """Serve it, and measure what is served."""
@@ -119,7 +116,6 @@ class RepositoryOutput(Output):
         return ServedModel(
             network=self._repository.network,
             artefact=self._kind,
-            file=self._config.platform.file,
             inputs=self._config.inputs,
             model_input=self._config.model_input.name,
             model=manifest.model.name,

@@ -113,10 +113,7 @@ class Repository:
         with file_lock(self.path / _LOCK), ExitStack() as undo:
             self.check(config)
             undo.callback(self._remove_if_empty)
-            for name, text in (
-                (self.network, config.text(self.network)),
-                (self.name, front_config(self.name)),
-            ):
+            for name, text in self._configs(config).items():
                 _configure(self.path / name / CONFIG_NAME, text, undo)
             number = 1 + max(_numbers(self.path / self.name) | _numbers(self.path / self.network), default=0)
             self._put(number, bundle, served, undo)

@@ -16,7 +16,6 @@ from tests.small_bundles import difference
 SERVED = ServedModel(
     network="dinoflow_network",
     artefact="onnx",
-    file="model.onnx",
     inputs=InputRange(AxisRange(1, 1, 4), AxisRange(64, 448, 512), AxisRange(64, 448, 512)),
     model_input="images",
     model="difference",

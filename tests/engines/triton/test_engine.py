@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier, Event
+from types import SimpleNamespace
 
 import grpc
 import numpy as np
 import pytest
 
 from dinoflow_deploy.engines import load_engine
-from dinoflow_deploy.engines.triton import failures
+from dinoflow_deploy.engines.triton import failures, regions
 from dinoflow_deploy.errors import DeviceError, EngineError, InputError
 from tests.engines.triton.fake_server import SHARED, FakeServer
 from tests.small_bundles import difference
@@ -81,7 +82,7 @@ def test_it_says_what_the_server_says(server: FakeServer) -> None:
     with load_engine(server.url, "triton", shared_memory="off") as engine:
         what = engine.describe()
     assert (what.model, what.precision, what.device) == ("difference", "fp16", "server")
-    assert what.provider == "Triton 2.99.0, dinoflow version 10, onnx, gRPC"
+    assert what.provider == "Triton 2.99.0, dinoflow version 10, onnx, weights 000000000000, gRPC"
     assert what.source == server.url
     assert (what.inputs.batch.min, what.inputs.batch.max, what.inputs.height.max) == (1, 4, 512)
 
@@ -238,3 +239,28 @@ def test_an_engine_that_is_closed_says_so(server: FakeServer, frames: Frames) ->
     engine.close()
     with pytest.raises(EngineError, match="closed"):
         engine(*frames(2, 64, 64))
+
+
+def test_memory_for_which_there_is_no_room_is_said_before_it_is_written(
+    server: FakeServer, frames: Frames, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with load_engine(server.url, shared_memory="on") as engine:
+        monkeypatch.setattr(regions.shutil, "disk_usage", lambda _: SimpleNamespace(free=2**20))
+        with pytest.raises(DeviceError, match=r"of 3 MB does not fit into /dev/shm, where 1 MB are free"):
+            engine(*frames(2, 448, 448))
+    with load_engine(server.url) as engine:
+        assert engine.describe().provider.endswith("shared memory")
+    monkeypatch.setattr(regions.shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
+    with load_engine(server.url) as engine:
+        assert engine.describe().provider.endswith("gRPC")
+
+
+def test_memory_that_cannot_be_made_is_an_error_of_one_line(
+    server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise regions.shared_memory.SharedMemoryException("unable") from PermissionError("denied")
+
+    monkeypatch.setattr(regions.shared_memory, "create_shared_memory_region", refuse)
+    with pytest.raises(DeviceError, match=r"no shared memory can be made here \(denied\): say"):
+        load_engine(server.url, shared_memory="on")

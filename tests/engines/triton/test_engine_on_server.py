@@ -14,6 +14,7 @@ from tritonclient.grpc import InferenceServerClient, InferInput
 from tritonclient.utils import InferenceServerException
 from typer.testing import CliRunner
 
+from dinoflow_deploy.bundles.bundle import Bundle
 from dinoflow_deploy.bundles.input_range import AxisRange, InputRange
 from dinoflow_deploy.bundles.manifest import FileInfo
 from dinoflow_deploy.cli.app import app
@@ -76,7 +77,8 @@ def test_frames_of_any_size_have_the_flow_of_the_engine_here(
         what = engine.describe()
         assert (what.model, what.precision, what.backend, what.device) == ("nano", "fp32", "triton", "server")
         way = "shared memory" if shared == "on" else "gRPC"
-        assert what.provider == f"Triton 2.51.0, dinoflow version 1, onnx, {way}"
+        weights = Bundle.open(NANO).manifest.model.weights_sha256[:12]
+        assert what.provider == f"Triton 2.51.0, dinoflow version 1, onnx, weights {weights}, {way}"
         for size in ((64, 96), (65, 97), (16, 131), (130, 33)):
             frames = noise(*size)
             np.testing.assert_allclose(engine(*frames), local(*frames), atol=1e-4)
@@ -159,14 +161,6 @@ def test_a_server_that_crashes_and_comes_back_loses_no_pair(server: RealServer) 
 def test_a_model_that_is_not_served_is_named(path: str, message: str, server: RealServer) -> None:
     with pytest.raises(EngineError, match=message):
         load_engine(server.url + path)
-
-
-def test_an_answer_that_takes_too_long_is_an_error(server: RealServer) -> None:
-    frames = noise(512, 512)
-    with load_engine(f"{server.url}/dinoflow") as engine:
-        engine._connection._options = type(engine._connection._options)(timeout=0.01)  # type: ignore[attr-defined]
-        with pytest.raises(EngineError, match=r"gave no answer within 0\.01 s"):
-            engine(*frames)
 
 
 def test_a_client_of_its_own_needs_ten_lines_and_is_told_what_is_wrong(

@@ -146,7 +146,7 @@ def test_a_plan_is_served_where_there_is_one(write: Write, tmp_path: Path) -> No
     assert (made.folder / "model.plan").read_text() == "one"
     assert "tensorrt_plan" in (output / "dinoflow_network/config.pbtxt").read_text()
     served = json.loads((output / "dinoflow/1/about.json").read_text())
-    assert (served["artefact"], served["file"]) == ("plan", "model.plan")
+    assert served["artefact"] == "plan"
     assert served["inputs"]["height"]["max"] == 1088
     assert "runs where the server has TensorRT 10.16.1.11, on compute capability 9.0" in done.stdout
     again = invoke("--model", write("a", planned="one"), "--output", output)
