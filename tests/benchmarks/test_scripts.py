@@ -19,6 +19,7 @@ import torch
 
 from dinoflow_deploy.datasets import SceneConfig, SyntheticScenes
 from dinoflow_deploy.models.registry import MODELS
+from tests.engines.triton.fake_server import FakeServer
 from tests.small_bundles import difference_model
 
 pytestmark = pytest.mark.slow
@@ -189,6 +190,21 @@ def test_input_forms(tmp_path: Path, run_here) -> None:
     assert found.keys() == {(b, f) for b in ("onnxruntime", "openvino") for f in ("images", "frames")}
     assert all(each["stages"]["infer"]["median"] > 0 for each in found.values())
     assert found["onnxruntime", "images"]["ratio"]["median"] == 1
+
+
+def test_triton_transport(tmp_path: Path, run_here) -> None:
+    server = FakeServer()
+    try:
+        arguments = (server.url, "--size", "64x80", "96x64", "--calls", "2")
+        record = record_of("triton_transport", tmp_path, *arguments, run=run_here)
+    finally:
+        server.stop()
+    found = {(each["size"], each["way"]): each for each in record["results"]}
+    assert found.keys() == {(s, w) for s in ("64x80", "96x64") for w in ("gRPC", "shared memory")}
+    for (_, way), each in found.items():
+        assert each["provider"].endswith(way)
+        assert each["milliseconds"]["median"] > 0
+    assert found["96x64", "gRPC"]["ratio"]["median"] == 1
 
 
 def test_loader_rate(tmp_path: Path, run_here) -> None:
