@@ -10,7 +10,7 @@ from tritonclient.utils import InferenceServerException
 from dinoflow_deploy.bundles.input_range import SMALLEST_FRAME
 from dinoflow_deploy.engines.frames import Frames, Tensor
 from dinoflow_deploy.engines.triton.address import Address
-from dinoflow_deploy.engines.triton.failures import explained, is_missing_model, is_missing_region, retried
+from dinoflow_deploy.engines.triton.failures import explained, is_missing_model, retried
 from dinoflow_deploy.engines.triton.interface import ABOUT, FLOW, FRAME_NAMES, TENSORS, ServedModel
 from dinoflow_deploy.engines.triton.options import RequestOptions
 from dinoflow_deploy.engines.triton.regions import RegionPool, needed_bytes, sharing_problem
@@ -95,14 +95,7 @@ class Connection:
         assert self._regions is not None, "it was asked whether there are any"
         with self._regions.region(needed_bytes(frame1)) as region:
             region.write((frame1, frame2))
-            inputs, output = region.inputs(FRAME_NAMES, frame1), region.output(FLOW, frame1)
-            try:
-                self._infer(inputs, output)
-            except InferenceServerException as error:
-                if not is_missing_region(error):
-                    raise
-                region.register()
-                self._infer(inputs, output)
+            self._infer(region.inputs(FRAME_NAMES, frame1), region.output(FLOW, frame1))
             return region.flow(frame1)
 
     def _infer(self, inputs: Sequence[Any], output: Any) -> Any:

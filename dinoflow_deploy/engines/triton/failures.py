@@ -17,10 +17,12 @@ _TIMED_OUT: Final = "StatusCode.DEADLINE_EXCEEDED"
 _NOT_FOUND: Final = "StatusCode.NOT_FOUND"
 _REFUSED: Final = "StatusCode.INVALID_ARGUMENT"
 # Triton's own words: these statuses mean other things too.
-_NO_REGION: Final = "shared memory region"
 _NO_MODEL: Final = "unknown model"
-_STARTING: Final = (_NO_MODEL, "not ready", "ready state", "not healthy")
-"""Of the server, of the model or its network, of a process of the front."""
+_STARTING: Final = (
+    *("not ready", "ready state", _NO_MODEL, "not healthy"),
+    "Unable to find shared memory region",
+)
+"""Of the server, of the model or its network, of a process of the front; and what a restart forgot."""
 
 
 def retried(call: Callable[[], Answer], server: str, timeout: float, retry_for: float) -> Answer:
@@ -46,11 +48,6 @@ def retried(call: Callable[[], Answer], server: str, timeout: float, retry_for: 
                 raise explained(error, server, timeout, attempt, waited) from error
         time.sleep(pause)
     raise AssertionError("pauses have no end")
-
-
-def is_missing_region(error: InferenceServerException) -> bool:
-    """Whether the server has forgotten shared memory, as after a restart."""
-    return error.status() == _NOT_FOUND and _NO_REGION in str(error)
 
 
 def is_missing_model(error: InferenceServerException) -> bool:

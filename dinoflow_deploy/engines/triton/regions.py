@@ -4,14 +4,14 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final
 
 import numpy as np
 from tritonclient.grpc import InferenceServerClient, InferInput, InferRequestedOutput
-from tritonclient.utils import InferenceServerException, shared_memory
+from tritonclient.utils import InferenceServerException
 
 from dinoflow_deploy.engines.frames import Frames, Tensor
 from dinoflow_deploy.engines.triton.failures import said
@@ -24,96 +24,78 @@ _PATIENCE: Final = 5.0
 """Seconds within which a server answers what costs it nothing."""
 
 
-@dataclass(slots=True)
 class Region:
-    """One piece of shared memory, which the server knows by its name.
+    """One piece of shared memory, which the server has opened.
 
-    Attributes:
+    It has a name no longer than the server needs to open it: whatever ends this process, none is left behind.
+
+    Args:
         client: Of the server.
         size: Bytes.
-        name: Of the region, on both sides.
+
+    Attributes:
+        size: Bytes.
+
+    Raises:
+        DeviceError: There is no room for it, or it cannot be made.
+        InferenceServerException: The server cannot open it, or is not there.
     """
 
-    client: Any
-    size: int
-    name: str = field(default_factory=lambda: f"dinoflow-{uuid.uuid4().hex}")
-    _handle: Any = None
-
-    def create(self) -> None:
-        """Make it and tell the server.
-
-        Raises:
-            DeviceError: There is no room for it, or it cannot be made.
-            InferenceServerException: The server cannot open it, or is not there.
-        """
+    def __init__(self, client: InferenceServerClient, size: int) -> None:
         # Memory that is not there is noticed when it is written, and ends the process.
         free = shutil.disk_usage(_FOLDER).free
-        if self.size > free:
+        if size > free:
             raise DeviceError(
-                f"shared memory of {self.size / 1e6:.0f} MB does not fit into {_FOLDER}, where "
+                f"shared memory of {size / 1e6:.0f} MB does not fit into {_FOLDER}, where "
                 f"{free / 1e6:.0f} MB are free: give it more (Docker: --shm-size), or say shared_memory=off"
             )
+        self.size, self._client, self._name = size, client, f"dinoflow-{uuid.uuid4().hex}"
         try:
-            self._handle = shared_memory.create_shared_memory_region(
-                self.name, f"/{self.name}", self.size, create_only=True
-            )
-        except shared_memory.SharedMemoryException as error:
-            reason = error.__cause__ or error
+            self._memory = SharedMemory(self._name, create=True, size=size)
+        except OSError as error:
             raise DeviceError(
-                f"no shared memory can be made here ({reason}): say shared_memory=off"
+                f"no shared memory can be made here ({error}): say shared_memory=off"
             ) from error
         try:
-            self.register()
+            client.register_system_shared_memory(self._name, f"/{self._name}", size, client_timeout=_PATIENCE)
         except BaseException:
-            self._destroy()
+            self._memory.close()
             raise
-
-    def register(self) -> None:
-        """Tell the server, which forgets when it restarts.
-
-        Raises:
-            InferenceServerException: The server cannot open it, or is not there.
-        """
-        self.client.register_system_shared_memory(
-            self.name, f"/{self.name}", self.size, client_timeout=_PATIENCE
-        )
+        finally:
+            self._memory.unlink()
 
     def write(self, frames: tuple[Frames, Frames]) -> None:
         """Put a pair into it, one frame behind the other."""
-        shared_memory.set_shared_memory_region(self._handle, list(frames))
+        both = np.ndarray((2, *frames[0].shape), np.uint8, self._memory.buf)
+        both[0], both[1] = frames
 
     def inputs(self, names: tuple[str, str], frame: Frames) -> list[Any]:
         """What tells the server of the frames: both of the shape of one."""
         given = []
         for place, name in enumerate(names):
             tensor = InferInput(name, list(frame.shape), "UINT8")
-            tensor.set_shared_memory(self.name, frame.nbytes, offset=place * frame.nbytes)
+            tensor.set_shared_memory(self._name, frame.nbytes, offset=place * frame.nbytes)
             given.append(tensor)
         return given
 
     def output(self, name: str, frame: Frames) -> Any:
         """What tells it where the flow goes."""
         wanted = InferRequestedOutput(name)
-        wanted.set_shared_memory(self.name, flow_bytes(frame), offset=_flow_offset(frame))
+        wanted.set_shared_memory(self._name, flow_bytes(frame), offset=_flow_offset(frame))
         return wanted
 
     def flow(self, frame: Frames) -> Tensor:
         """A copy of the flow, ``float32 [2, H, W]``."""
         height, width = frame.shape[:2]
-        shared = shared_memory.get_contents_as_numpy(
-            self._handle, np.float32, (height, width, 2), offset=_flow_offset(frame)
-        )
+        shared = np.ndarray((height, width, 2), np.float32, self._memory.buf, _flow_offset(frame))
         return np.stack([shared[..., 0], shared[..., 1]])
 
     def remove(self) -> None:
         """Give it back on both sides."""
         # A server that is not there holds nothing.
         with suppress(InferenceServerException):
-            self.client.unregister_system_shared_memory(self.name, client_timeout=_PATIENCE)
-        self._destroy()
-
-    def _destroy(self) -> None:
-        shared_memory.destroy_shared_memory_region(self._handle)
+            self._client.unregister_system_shared_memory(self._name, client_timeout=_PATIENCE)
+        self._memory.close()
 
 
 def flow_bytes(frame: Frames) -> int:
@@ -149,7 +131,8 @@ class RegionPool:
     def region(self, size: int) -> Iterator[Region]:
         """A region of at least so many bytes, new where there is none.
 
-        After a failure nobody knows whether the server still writes into it: it is not used again.
+        After a failure nobody knows whether the server still writes into it, or forgot it in a restart: it is
+        not used again.
 
         Args:
             size: In bytes.
@@ -185,19 +168,15 @@ class RegionPool:
             return fitting[0]
         for region in outgrown:
             region.remove()
-        made = Region(self._client, size)
-        made.create()
-        return made
+        return Region(self._client, size)
 
 
 def sharing_problem(client: InferenceServerClient) -> str | None:
     """Why the server cannot open this process' shared memory; ``None`` where it can."""
-    region = Region(client, _SMALLEST)
     try:
-        region.create()
+        Region(client, _SMALLEST).remove()
     except InferenceServerException as error:
         return said(error)
     except (DeviceError, OSError) as error:
         return str(error)
-    region.remove()
     return None

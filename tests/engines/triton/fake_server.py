@@ -35,7 +35,7 @@ class FakeServer(service_pb2_grpc.GRPCInferenceServiceServicer):
         failures: Of the next requests for flow, one after the other.
         asked: Version of each request for flow.
         shares: Whether it opens shared memory.
-        regions: Files of the memory that it was told of.
+        regions: The memory that it was told of, opened.
         before: Called before each answer.
     """
 
@@ -45,7 +45,7 @@ class FakeServer(service_pb2_grpc.GRPCInferenceServiceServicer):
         self.failures: list[Failure] = []
         self.asked: list[str] = []
         self.shares = True
-        self.regions: dict[str, Path] = {}
+        self.regions: dict[str, np.ndarray] = {}
         self.before: Callable[[], object] = lambda: None
         self.port = 0
         self.start()
@@ -96,7 +96,7 @@ class FakeServer(service_pb2_grpc.GRPCInferenceServiceServicer):
             context.abort(grpc.StatusCode.INTERNAL, f"Unable to open shared memory region: '{request.key}'")
         path = SHARED / request.key.removeprefix("/")
         assert path.stat().st_size >= request.byte_size
-        self.regions[request.name] = path
+        self.regions[request.name] = np.memmap(path, np.uint8, "r+")
         return service_pb2.SystemSharedMemoryRegisterResponse()
 
     def SystemSharedMemoryUnregister(self, request: Any, context: Any) -> Any:  # noqa: N802
@@ -136,5 +136,4 @@ class FakeServer(service_pb2_grpc.GRPCInferenceServiceServicer):
         name = parameters["shared_memory_region"].string_param
         if name not in self.regions:
             context.abort(grpc.StatusCode.NOT_FOUND, f"Unable to find shared memory region: '{name}'")
-        whole = np.memmap(self.regions[name], np.uint8, "r+")
-        return whole[parameters["shared_memory_offset"].int64_param :]
+        return self.regions[name][parameters["shared_memory_offset"].int64_param :]

@@ -131,14 +131,25 @@ def test_a_pair_is_sent_again_while_the_server_restarts(
     assert server.regions == {}
 
 
-def test_a_server_that_forgot_shared_memory_is_told_again(server: FakeServer, frames: Frames) -> None:
+def test_a_server_that_forgot_shared_memory_is_given_new_one(
+    server: FakeServer, frames: Frames, pauses: list[float]
+) -> None:
     first, second = frames(2, 64, 64)
     with load_engine(server.url, shared_memory="on") as engine:
         engine(first, second)
+        (forgotten,) = server.regions
         server.stop()
         server.start()
         np.testing.assert_array_equal(engine(first, second), difference(first, second))
+        assert len(server.regions.keys() - {forgotten}) == 1
+
+
+def test_memory_has_no_name_once_the_server_has_opened_it(server: FakeServer, frames: Frames) -> None:
+    """Whatever ends this process, nothing is left behind."""
+    with load_engine(server.url, shared_memory="on") as engine:
+        engine(*frames(2, 64, 64))
         assert len(server.regions) == 1
+        assert not ours()
 
 
 def test_memory_of_a_failed_call_is_not_used_again(server: FakeServer, frames: Frames) -> None:
@@ -259,8 +270,8 @@ def test_memory_that_cannot_be_made_is_an_error_of_one_line(
     server: FakeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
-        raise regions.shared_memory.SharedMemoryException("unable") from PermissionError("denied")
+        raise PermissionError("denied")
 
-    monkeypatch.setattr(regions.shared_memory, "create_shared_memory_region", refuse)
+    monkeypatch.setattr(regions, "SharedMemory", refuse)
     with pytest.raises(DeviceError, match=r"no shared memory can be made here \(denied\): say"):
         load_engine(server.url, shared_memory="on")
