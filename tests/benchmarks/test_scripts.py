@@ -18,6 +18,7 @@ import pytest
 import torch
 
 from dinoflow_deploy.datasets import SceneConfig, SyntheticScenes
+from dinoflow_deploy.engines import load_engine
 from dinoflow_deploy.models.registry import MODELS
 from tests.engines.triton.fake_server import FakeServer
 from tests.small_bundles import difference_model
@@ -154,6 +155,7 @@ def test_engine_speed(tmp_path: Path) -> None:
     for result in record["results"]:
         assert result["calls"] == 2
         assert result["peak_memory_bytes"] > 30 * 2**20
+        assert min(result["first_flow_seconds"]) > 0
     profiles = {profile["backend"]: profile for profile in record["profiles"]}
     for profile in profiles.values():
         assert {"backbone", "upsample_2"} <= profile["parts"].keys()
@@ -164,10 +166,38 @@ def test_engine_speed(tmp_path: Path) -> None:
     assert sum(onnxruntime["operators"].values()) <= onnxruntime["milliseconds"] + 0.1
 
 
+def test_sampling_forms(tmp_path: Path, frames, monkeypatch: pytest.MonkeyPatch, run_here) -> None:
+    module = import_module("sampling_forms")
+    bundles = module.export_forms("nano", tmp_path)
+    modes = {
+        form: {
+            onnx.helper.get_node_attr_value(node, "padding_mode")
+            for node in onnx.load(bundle / "model.onnx").graph.node
+            if node.op_type == "GridSample"
+        }
+        for form, bundle in bundles.items()
+    }
+    assert modes == {"border": {b"border"}, "zeros": {b"zeros"}}
+    flows = [load_engine(bundle, "onnxruntime", "cpu")(*frames(2, 64, 96)) for bundle in bundles.values()]
+    assert np.abs(flows[0]).max() > 1
+    np.testing.assert_allclose(*flows, atol=1e-3)
+
+    monkeypatch.setattr(module, "export_forms", lambda *_: bundles)
+    monkeypatch.setattr(module, "BACKENDS", ("onnxruntime",))
+    # Put back what the script puts into the environment.
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    tiny = ["--cases", "nano=64x64", "--rounds", "1", "--seconds", "0", "--threads", "1"]
+    first, second = record_of("sampling_forms", tmp_path, *tiny, run=run_here)["results"]
+    assert (first["backend"], second["backend"]) == ("onnxruntime border", "onnxruntime zeros")
+    assert first["ratio_to"] == second["ratio_to"] == "onnxruntime border"
+    assert first["ratio"]["median"] == 1
+
+
 def test_pair_memory(tmp_path: Path) -> None:
     tiny = ["--models", "nano", "--backends", "onnxruntime", "--sizes", "256x256", "--batches", "2"]
     (found,) = record_of("pair_memory", tmp_path, *tiny)["results"]
     assert (found["backend"], found["size"], found["batch"]) == ("onnxruntime", [256, 256], 2)
+    assert found["peak_bytes"] > found["growth_bytes"] + 30 * 2**20
     rule = MODELS["nano"].memory["onnxruntime"]
     assert found["growth_bytes"] == pytest.approx(rule.bytes_for(256, 256, batch=2), rel=0.25)
 
