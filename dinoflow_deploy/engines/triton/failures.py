@@ -14,7 +14,6 @@ _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 2.0
 _UNAVAILABLE: Final = "StatusCode.UNAVAILABLE"
 _TIMED_OUT: Final = "StatusCode.DEADLINE_EXCEEDED"
-_NOT_FOUND: Final = "StatusCode.NOT_FOUND"
 _REFUSED: Final = "StatusCode.INVALID_ARGUMENT"
 # Triton's own words: these statuses mean other things too.
 _NO_MODEL: Final = "unknown model"
@@ -51,8 +50,8 @@ def retried(call: Callable[[], Answer], server: str, timeout: float, retry_for: 
 
 
 def is_missing_model(error: InferenceServerException) -> bool:
-    """Whether the server has no such model, or not in that version."""
-    return error.status() == _NOT_FOUND and _NO_MODEL in str(error)
+    """Whether the server has no such model, or not in that version, or none that could be loaded."""
+    return _NO_MODEL in said(error)
 
 
 def explained(

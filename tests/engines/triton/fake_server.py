@@ -69,6 +69,9 @@ class FakeServer(service_pb2_grpc.GRPCInferenceServiceServicer):
         return service_pb2.ServerMetadataResponse(name="triton", version="2.99.0")
 
     def ModelMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802
+        if request.name == "broken":
+            none = f"Request for unknown model: '{request.name}' has no available versions"
+            context.abort(grpc.StatusCode.UNAVAILABLE, none)
         if request.name != "dinoflow" or request.version not in ("", "2", "10"):
             context.abort(
                 grpc.StatusCode.NOT_FOUND, f"Request for unknown model: '{request.name}' is not found"

@@ -35,7 +35,7 @@ def invoke(*arguments: str | Path) -> None:
     assert done.exit_code == 0, done.output
 
 
-def write_byte_bundle(folder: Path) -> None:
+def write_byte_bundle(folder: Path, weights: str) -> Path:
     """A model of a few nodes that takes frames of bytes, two pairs at a time, never fewer."""
     folder.mkdir()
     onnx.save(byte_model((2, "height", "width", 3)), folder / "model.onnx")
@@ -43,15 +43,18 @@ def write_byte_bundle(folder: Path) -> None:
     inputs = InputRange(AxisRange.fixed(2), sides, sides)
     manifest = make_manifest({"model.onnx": FileInfo.of(folder / "model.onnx")}, inputs)
     info = replace(manifest.onnx, model_input="frames")
-    (folder / "manifest.json").write_text(replace(manifest, artefacts=(info.artefact(),)).to_json())
+    model = replace(manifest.model, weights_sha256=weights * 64)
+    text = replace(manifest, model=model, artefacts=(info.artefact(),)).to_json()
+    (folder / "manifest.json").write_text(text)
+    return folder
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
-    """Serves nano, and a model of bytes, from a repository that the command wrote."""
+    """Serves nano, and a model of bytes in two versions, from a repository that the command wrote."""
     folder = tmp_path_factory.mktemp("triton")
-    write_byte_bundle(folder / "bytes")
-    for name, bundle in (("dinoflow", NANO), ("bytes", folder / "bytes")):
+    old, new = (write_byte_bundle(folder / weights, weights) for weights in "ab")
+    for name, bundle in (("dinoflow", NANO), ("bytes", old), ("bytes", new)):
         output = ("--output", folder / "repository", "--name", name)
         invoke("export", "--target", "triton", "--model", bundle, *output)
     run_networks_in_python(folder / "repository")
@@ -91,8 +94,11 @@ def test_frames_of_any_size_have_the_flow_of_the_engine_here(
             np.testing.assert_allclose(flow, expected, atol=1e-4)
 
 
-def test_a_network_of_bytes_and_of_a_fixed_batch_is_served_too(server: RealServer) -> None:
+def test_a_network_of_bytes_and_of_a_fixed_batch_is_served_too_in_its_newest_version(
+    server: RealServer,
+) -> None:
     with load_engine(f"{server.url}/bytes") as engine:
+        assert "bytes version 2, onnx, weights bbbbbbbbbbbb" in engine.describe().provider
         for size in ((64, 64), (65, 97), (16, 131)):
             frames = noise(*size)
             np.testing.assert_array_equal(engine(*frames), difference(*frames))
@@ -151,6 +157,7 @@ def test_a_server_that_crashes_and_comes_back_loses_no_pair(server: RealServer) 
             "/nowhere",
             r"serves no 'nowhere', it serves bytes, bytes_network, dinoflow, .*: correct the",
         ),
+        ("/bytes/1", r"serves no 'bytes' in version 1, it serves bytes, .*, dinoflow_network: load it"),
         ("/dinoflow/7", r"serves no 'dinoflow' in version 7, it serves bytes, .*, dinoflow_network: load it"),
         (
             "/dinoflow_network",
