@@ -7,9 +7,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import cv2
 import numpy as np
@@ -20,7 +22,7 @@ import torch
 from dinoflow_deploy.datasets import SceneConfig, SyntheticScenes
 from dinoflow_deploy.engines import load_engine
 from dinoflow_deploy.models.registry import MODELS
-from tests.engines.triton.fake_server import FakeServer
+from tests.forked import forked_workers
 from tests.small_bundles import difference_model
 
 pytestmark = pytest.mark.slow
@@ -34,13 +36,25 @@ def run(script: str, folder: Path, *arguments: str) -> subprocess.CompletedProce
     return subprocess.run(command, env=environment, capture_output=True, text=True)
 
 
+@contextmanager
+def of_its_own() -> Iterator[None]:
+    """Within, this process is a script's: what scripts change in it is as before at the end."""
+    threads, of_opencv, heard = torch.get_num_threads(), cv2.getNumThreads(), signal.getsignal(signal.SIGTERM)
+    torch.set_num_threads(1)
+    try:
+        with patch.dict(os.environ), forked_workers():
+            yield
+    finally:
+        signal.signal(signal.SIGTERM, heard)
+        torch.set_num_threads(threads)
+        cv2.setNumThreads(of_opencv)
+
+
 @pytest.fixture
 def run_here(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
     """The same in this process, which has imported what most scripts need."""
-    threads, of_opencv, heard = torch.get_num_threads(), cv2.getNumThreads(), signal.getsignal(signal.SIGTERM)
-    torch.set_num_threads(1)
 
     def run(script: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = [f"{script}.py", *arguments, "--output", str(folder / "record.json")]
@@ -56,10 +70,8 @@ def run_here(
             code, errors = 1, f"{errors}{code}\n"
         return subprocess.CompletedProcess(command, code, printed, errors)
 
-    yield run
-    signal.signal(signal.SIGTERM, heard)
-    torch.set_num_threads(threads)
-    cv2.setNumThreads(of_opencv)
+    with of_its_own():
+        yield run
 
 
 def record_of(
@@ -144,11 +156,10 @@ def test_startup(tmp_path: Path, still_model: str) -> None:
     assert "openvino" in record["import_ms"]["video"]
 
 
-def test_engine_speed(tmp_path: Path) -> None:
+def test_engine_speed(tmp_path: Path, run_here) -> None:
     tiny = ["--sizes", "64x64", "--rounds", "2", "--seconds", "0", "--threads", "1"]
-    record = record_of(
-        "engine_speed", tmp_path, "--models", "nano", *tiny, "--profile", "--profile-calls", "1"
-    )
+    tiny += ["--profile", "--profile-calls", "1"]
+    record = record_of("engine_speed", tmp_path, "--models", "nano", *tiny, run=run_here)
     pytorch, *others = record["results"]
     assert [found["backend"] for found in (pytorch, *others)] == ["pytorch", "onnxruntime", "openvino"]
     assert pytorch["ratio"] == {"median": 1, "min": 1, "max": 1}
@@ -223,6 +234,8 @@ def test_input_forms(tmp_path: Path, run_here) -> None:
 
 
 def test_triton_transport(tmp_path: Path, run_here) -> None:
+    from tests.engines.triton.fake_server import FakeServer
+
     server = FakeServer()
     try:
         arguments = (server.url, "--size", "64x80", "96x64", "--calls", "2")
@@ -287,8 +300,8 @@ def test_work_by_part(tmp_path: Path, run_here) -> None:
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is CUDA")
 @pytest.mark.parametrize("script", ["correlation_kernel", "gpu_speed"])
-def test_without_a_gpu_says_so(tmp_path: Path, script: str) -> None:
-    done = run(script, tmp_path)
+def test_without_a_gpu_says_so(tmp_path: Path, script: str, run_here) -> None:
+    done = run_here(script, tmp_path)
     assert done.returncode == 1
     assert "finds no CUDA device" in done.stderr
     assert list(tmp_path.iterdir()) == []
