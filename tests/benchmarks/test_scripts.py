@@ -163,6 +163,20 @@ def test_engine_speed(tmp_path: Path) -> None:
     assert sum(onnxruntime["operators"].values()) <= onnxruntime["milliseconds"] + 0.1
 
 
+def test_the_limit_of_the_video_pipeline(tmp_path: Path, run_here) -> None:
+    tiny = ["--size", "64x96", "--frames", "4", "--rounds", "1"]
+    record = record_of("video_throughput", tmp_path, *tiny, "--limit-alone", run=run_here)
+    assert "engine" not in record
+    assert list(record["limit"]) == ["flow", "side-by-side"]
+    for found in record["limit"].values():
+        assert found["pairs_per_second"]["median"] > 0
+        stages = found["stage_ms_per_pair"]
+        assert min(stages[name] for name in ("decode", "engine", "render", "encode")) > 0
+        # No more than all cores have: what is counted is this process alone.
+        most = record["machine"]["cores"] * 1000 / found["pairs_per_second"]["median"]
+        assert 0 < found["cpu_ms_per_pair"]["median"] <= 1.1 * most
+
+
 def test_pair_memory(tmp_path: Path) -> None:
     tiny = ["--models", "nano", "--backends", "onnxruntime", "--sizes", "256x256", "--batches", "2"]
     (found,) = record_of("pair_memory", tmp_path, *tiny)["results"]
