@@ -1,7 +1,7 @@
 """Pictures into a video: H.264 in mp4, or VP9 in WebM."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 
 from dinoflow_deploy.flow.arrays import Image
 from dinoflow_deploy.video.coarse_clock import CoarseClock
+from dinoflow_deploy.video.hardware import NVENC
 from dinoflow_deploy.video.picture_sink import PictureSink, named_errors
 from dinoflow_deploy.video.square_pixels import made_square, square_pixels
 
@@ -33,6 +34,7 @@ class _Coding:
         encoder: FFmpeg's name of the encoder.
         quality: Its constant rate factor by default: visually lossless on flow.
         settings: Its other options.
+        quality_setting: Its name for the rate factor.
         container_settings: Those of the format.
         time_unit: Seconds per unit in which the file counts; ``None`` if it takes any.
         even: Whether sides must be even.
@@ -44,6 +46,7 @@ class _Coding:
     quality: int
     settings: Mapping[str, str]
     container_settings: Mapping[str, str] = field(default_factory=dict)
+    quality_setting: str = "crf"
     time_unit: Fraction | None = None
     even: bool = False
     square: bool = False
@@ -60,6 +63,8 @@ _MP4 = _Coding(
     {"movflags": "+faststart"},
     even=True,
 )
+# A constant quality on NVENC's own scale, in place of a bit rate.
+_NVENC = replace(_MP4, encoder=NVENC, settings={"preset": "p4", "rc": "vbr", "b": "0"}, quality_setting="cq")
 _WEBM = _Coding(
     "webm",
     "libvpx-vp9",
@@ -84,8 +89,9 @@ class VideoWriter(PictureSink):
         rate: Nominal frames per second.
         time_base: Seconds per unit of ``pts``.
         pixel_aspect: Width of a pixel divided by its height.
-        quality: Constant rate factor, of x264 (0 is lossless, 51 the worst, 18 the default) or VP9 (0 to 63,
-            24).
+        quality: Constant rate factor, of x264 and NVENC (0 is the best, 51 the worst, 18 the default) or VP9
+            (0 to 63, 24).
+        encoder: Of H.264: ``"x264"``, which ``"auto"`` is, or ``"nvenc"``.
     """
 
     def __init__(
@@ -96,10 +102,12 @@ class VideoWriter(PictureSink):
         time_base: Fraction,
         pixel_aspect: Fraction = Fraction(1),
         quality: int | None = None,
+        encoder: str = "auto",
     ) -> None:
         super().__init__()
         self._path = path
-        self._coding = _WEBM if path.suffix.lower() == ".webm" else _MP4
+        mp4 = _NVENC if encoder == "nvenc" else _MP4
+        self._coding = _WEBM if path.suffix.lower() == ".webm" else mp4
         self._rate = _limited(rate)
         self._time_base = self._coding.time_unit or time_base
         self._clock = CoarseClock(self._rate, time_base, self._time_base)
@@ -163,7 +171,7 @@ class VideoWriter(PictureSink):
             yield f"WebM counts in milliseconds: frames within the same one are left out, {left_out} here"
 
     def _add_stream(self, picture: Image) -> VideoStream:
-        options = {"crf": str(self._quality), **self._coding.settings}
+        options = {self._coding.quality_setting: str(self._quality), **self._coding.settings}
         stream = self._container.add_stream(self._coding.encoder, rate=self._rate, options=options)
         assert isinstance(stream, VideoStream)
         stream.height, stream.width = picture.shape[:2]
