@@ -99,7 +99,7 @@ def to_flow(tensor: Tensor, padding: Padding, count: int) -> Tensor:
     """
     cropped = padding.crop(tensor[:count])
     flow = np.empty((count, padding.height, padding.width, 2), np.float32)
-    # Channel by channel: eight times as fast as copying a transposed view.
-    for channel in range(2):
-        flow[..., channel] = cropped[:, channel]
+    # By planes: many times as fast as copying a transposed view.
+    for planes, merged in zip(cropped, flow, strict=True):
+        cv2.merge(list(planes), merged)
     return flow

@@ -217,7 +217,10 @@ def _open(address: str, name: str, gpu: HWAccel | None) -> InputContainer:
         raise KeyboardInterrupt from None
     except av.error.FFmpegError as error:
         raise VideoError(f"{name} cannot be opened: {error.strerror}") from error
-    except RuntimeError:  # PyAV's: the GPU decodes none of the streams
+    except RuntimeError:
+        if gpu is None:
+            raise
+        # PyAV's, where it decodes none of the streams.
         raise VideoError(f"{name} holds no codec that the GPU decodes: choose decoder 'cpu'") from None
     # PyAV asks for presentation times made up from decoding times; they are wrong for H.264 in AVI.
     container.flags &= ~cast(int, Flags.gen_pts.value)
