@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from dinoflow_deploy.bundles.artefact import ArtefactInfo
+from dinoflow_deploy.bundles.model_input import IMAGES
+from dinoflow_deploy.bundles.parity import Parity
 
 ONNX_NAME: Final = "model.onnx"
 
@@ -36,9 +38,13 @@ class OnnxInfo(ArtefactInfo):
     Attributes:
         opset: ONNX opset.
         operator: The local correlation in its graph.
+        further_parity: Difference to the reference through other engines than that of ``parity``.
+        model_input: ``"images"`` or ``"frames"``: how it takes pictures, see ``bundles.model_input``.
     """
 
     kind: ClassVar[str] = "onnx"
 
     opset: int
     operator: OperatorInfo
+    further_parity: tuple[Parity, ...] = ()
+    model_input: str = IMAGES.name

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from dinoflow_deploy.cli.target_options import choices, own_values, parameter_names, parameters
-from dinoflow_deploy.cli.values import parse_path, parse_reference
+from dinoflow_deploy.cli.target_options import own_values, parameter_names, parameters
+from dinoflow_deploy.cli.values import choices, parse_path, parse_reference
 from dinoflow_deploy.export.target import Target
 from dinoflow_deploy.export.targets import TARGETS
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dinoflow_deploy.cli.engine_command import BACKENDS, MODELS, engine_options, switches
+from dinoflow_deploy.cli.engine_command import BACKENDS, MODELS, engine_options, own_options
 from dinoflow_deploy.cli.interrupt import INTERRUPTED, stop_on_interrupt
 from dinoflow_deploy.cli.text_output import open_texts, reserve, write_texts
 from dinoflow_deploy.cli.values import parse_path, parse_reference, parse_text_path, refuse_options
@@ -303,7 +303,8 @@ def _as_given(context: typer.Context) -> list[str]:
     params = context.command.params
     given = [each for each in params if each.name in _COMPUTING and context.params[each.name] != each.default]
     words = [(each.opts[0], context.params[each.name]) for each in given]
-    words += [(switch.opts[0], True) for switch in switches() if switch.name in engine_options(context)]
+    own = engine_options(context)
+    words += [(option.opts[0], own[option.name]) for option in own_options() if option.name in own]
     return [word for name, value in words for word in ([name] if value is True else [name, str(value)])]
 
 

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from dinoflow_deploy.bundles.artefact import Artefact, ArtefactInfo
 from dinoflow_deploy.bundles.bundle import Bundle
 from dinoflow_deploy.bundles.manifest import MANIFEST_NAME, FileInfo, Manifest, ModelInfo
@@ -15,6 +18,21 @@ from dinoflow_deploy.engines.base import FlowEngine
 
 Reference = Callable[[], AbstractContextManager[FlowEngine]]
 """Gives the engine that artefacts are compared with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """Frame pairs of one shape, and what the reference computes of them.
+
+    Attributes:
+        frames1: ``uint8 [B, H, W, 3]``.
+        frames2: Likewise.
+        flow: ``float64 [B, H, W, 2]``, px.
+    """
+
+    frames1: NDArray[np.uint8]
+    frames2: NDArray[np.uint8]
+    flow: NDArray[np.float64]
 
 
 @dataclass(slots=True)
@@ -28,6 +46,7 @@ class Draft:
         reference: What its artefacts are compared with; ``None``: its own ONNX file on the CPU.
         artefacts: Those that are there, by the name of their file.
         files: Length and SHA-256 of each file.
+        expected: By batch, height and width, what its artefacts were compared with until now.
     """
 
     folder: Path
@@ -36,6 +55,7 @@ class Draft:
     reference: Reference | None = None
     artefacts: dict[str, Artefact] = field(default_factory=dict)
     files: dict[str, FileInfo] = field(default_factory=dict)
+    expected: dict[tuple[int, int, int], Expected] = field(default_factory=dict)
 
     @classmethod
     def copy_of(cls, bundle: Bundle, folder: Path, *, without: Iterable[str]) -> "Draft":

@@ -55,6 +55,8 @@ def _manifest_lines(manifest: Manifest) -> Lines:
     yield "shapes", f"{manifest.onnx.inputs}; sides are multiples of {manifest.stride}"
     yield _images_line(manifest)
     yield from _parity_lines("parity", manifest.onnx.parity, "the export was not verified")
+    for parity in manifest.onnx.further_parity:
+        yield from _parity_lines("", parity, "")
     yield _tools_line(manifest)
 
 
@@ -100,7 +102,7 @@ def _parity_lines(label: str, parity: Parity | None, absent: str) -> Lines:
 def _graph_lines(graph: GraphDetails) -> Lines:
     yield from tensor_lines(graph.tensors)
     if not graph.is_flow_model:
-        yield "", "not a flow model: that has the inputs image1 and image2 and the output flow"
+        yield "", "not a flow model: that computes flow from image1 and image2, or from frame1 and frame2"
     opsets = ", ".join(f"{name} {version}" for name, version in graph.opsets.items())
     yield "onnx", f"written by {graph.producer or 'unknown'}, IR version {graph.ir_version}, opsets {opsets}"
     if graph.objection:
