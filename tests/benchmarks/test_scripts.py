@@ -177,6 +177,18 @@ def test_engine_speed(tmp_path: Path, run_here) -> None:
     assert sum(onnxruntime["operators"].values()) <= onnxruntime["milliseconds"] + 0.1
 
 
+def test_the_limit_of_the_video_pipeline(tmp_path: Path, run_here) -> None:
+    tiny = ["--size", "64x96", "--frames", "4", "--rounds", "1"]
+    record = record_of("video_throughput", tmp_path, *tiny, "--limit-alone", run=run_here)
+    assert "engine" not in record
+    assert list(record["limit"]) == ["flow", "side-by-side"]
+    for found in record["limit"].values():
+        assert found["pairs_per_second"]["median"] > 0
+        stages = found["stage_ms_per_pair"]
+        assert min(stages[name] for name in ("decode", "engine", "render", "encode")) > 0
+        assert found["cpu_ms_per_pair"]["median"] > 0
+
+
 def test_sampling_forms(tmp_path: Path, frames, monkeypatch: pytest.MonkeyPatch, run_here) -> None:
     module = import_module("sampling_forms")
     bundles = module.export_forms("nano", tmp_path)
