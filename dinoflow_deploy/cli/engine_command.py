@@ -85,7 +85,8 @@ def _models() -> str:
 
     suffixes = [suffix for kind in all_kinds().values() for suffix in kind.suffixes[:1]]
     words = [f"{', '.join(builtin_models())} (built in)", *published_models(), "bundle", *suffixes]
-    return ", ".join([*words, *compared_by_name()])
+    addresses = [kind.address for kind in all_kinds().values() if kind.address]
+    return ", ".join([*words, *compared_by_name(), *addresses])
 
 
 def _backends() -> str:

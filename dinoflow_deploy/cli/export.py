@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from dinoflow_deploy.export.target import TargetOptions
 
 _MODEL = (
-    "nano, small, vits16, or a complete .safetensors file such as RUN/best.safetensors; with --target "
-    "tensorrt also the folder of a bundle, for which torch is not needed."
+    "nano, small, vits16, or a complete .safetensors file such as RUN/best.safetensors; with another "
+    "--target than onnx also the folder of a bundle, for which torch is not needed."
 )
+_OUTPUT = "Folder of the bundle; with --target triton the model repository."
 _SIZE = "Height and width in px, multiples of 16, fixed in the file."
 _CORNER = "HxW[,BATCH]"
 _GIVEN: Final = ("chosen", "targets", "own")
@@ -28,7 +29,8 @@ _HELP: Final = """
 Export a model to a bundle that every engine runs, and prove that it still computes the same flow.
 
 With --target tensorrt the bundle also holds a TensorRT plan, with --target inductor a package of PyTorch's
-compiler. A bundle that is there already, from the same weights and settings, is reused.
+compiler; with --target triton it becomes a version in a model repository. What is there already, from the
+same weights and settings, is reused.
 """
 
 
@@ -61,7 +63,7 @@ def _target_parameter(targets: Sequence[Target]) -> Parameter:
         "target",
         Parameter.POSITIONAL_OR_KEYWORD,
         default=kind(targets[0].name),
-        annotation=Annotated[kind, typer.Option(help=text, metavar="NAME")],
+        annotation=Annotated[kind, typer.Option(metavar="NAME", help=text)],
     )
 
 
@@ -73,7 +75,7 @@ def _export(
     model: Annotated[str, typer.Option(parser=parse_reference, metavar="MODEL", help=_MODEL)],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", parser=parse_path, metavar="DIR", help="Folder of the bundle."),
+        typer.Option("--output", "-o", parser=parse_path, metavar="DIR", help=_OUTPUT),
     ] = None,
     head: Annotated[
         str | None,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dinoflow_deploy.export.report import ExportReport
     from dinoflow_deploy.export.source import ModelSource
     from dinoflow_deploy.export.tensorrt.options import PlanOptions
+    from dinoflow_deploy.export.triton.options import TritonOptions
 
 __all__ = [
     "ExportOptions",
@@ -22,6 +23,7 @@ __all__ = [
     "ModelSource",
     "PackageOptions",
     "PlanOptions",
+    "TritonOptions",
     "build_from_bundle",
     "export_bundle",
 ]
@@ -34,6 +36,7 @@ __getattr__, __dir__ = lazy_names(
         "ModelSource": "export.source",
         "PackageOptions": "export.inductor.options",
         "PlanOptions": "export.tensorrt.options",
+        "TritonOptions": "export.triton.options",
         "build_from_bundle": "export.from_bundle",
         "export_bundle": "export.from_weights",
     },

@@ -4,7 +4,7 @@ import hashlib
 import shutil
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,6 +91,13 @@ class Draft:
             file.write(view)
         self.files[name] = FileInfo(view.nbytes, hashlib.sha256(view).hexdigest())
         return self.files[name]
+
+    def rename_file(self, old: str, new: str) -> None:
+        """Give a file, which may be an artefact, another name."""
+        (self.folder / old).rename(self.folder / new)
+        self.files[new] = self.files.pop(old)
+        if artefact := self.artefacts.pop(old, None):
+            self.artefacts[new] = replace(artefact, file=new)
 
     def put(self, info: ArtefactInfo) -> None:
         """Enter an artefact, or what is now known of it."""

@@ -7,6 +7,7 @@ from dinoflow_deploy.export.inductor.options import PackageOptions
 from dinoflow_deploy.export.options import ExportOptions
 from dinoflow_deploy.export.target import Target, TargetOptions
 from dinoflow_deploy.export.tensorrt.options import PlanOptions
+from dinoflow_deploy.export.triton.options import TritonOptions
 
 ONNX: Final = Target("onnx", "onnx", "an ONNX file", ExportOptions)
 TENSORRT: Final = Target(
@@ -28,7 +29,15 @@ INDUCTOR: Final = Target(
     batch="1",
     needs_weights=True,
 )
-TARGETS: list[Target] = [ONNX, TENSORRT, INDUCTOR]
+TRITON: Final = Target(
+    "triton",
+    "triton for a server's model repository",
+    "a version in a model repository",
+    TritonOptions,
+    panel="Triton",
+    output="dinoflow_deploy.export.triton.output:RepositoryOutput",
+)
+TARGETS: list[Target] = [ONNX, TENSORRT, INDUCTOR, TRITON]
 """In the order of ``--help``. A row more is a target more."""
 
 

@@ -179,6 +179,18 @@ def test_engine_speed(tmp_path: Path, run_here) -> None:
     assert sum(onnxruntime["operators"].values()) <= onnxruntime["milliseconds"] + 0.1
 
 
+def test_the_limit_of_the_video_pipeline(tmp_path: Path, run_here) -> None:
+    tiny = ["--size", "64x96", "--frames", "4", "--rounds", "1"]
+    record = record_of("video_throughput", tmp_path, *tiny, "--limit-alone", run=run_here)
+    assert "engine" not in record
+    assert list(record["limit"]) == ["flow", "side-by-side"]
+    for found in record["limit"].values():
+        assert found["pairs_per_second"]["median"] > 0
+        stages = found["stage_ms_per_pair"]
+        assert min(stages[name] for name in ("decode", "engine", "render", "encode")) > 0
+        assert found["cpu_ms_per_pair"]["median"] > 0
+
+
 def test_sampling_forms(tmp_path: Path, frames, monkeypatch: pytest.MonkeyPatch, run_here) -> None:
     module = import_module("sampling_forms")
     bundles = module.export_forms("nano", tmp_path)
@@ -233,6 +245,23 @@ def test_input_forms(tmp_path: Path, run_here) -> None:
     assert found.keys() == {(b, f) for b in ("onnxruntime", "openvino") for f in ("images", "frames")}
     assert all(each["stages"]["infer"]["median"] > 0 for each in found.values())
     assert found["onnxruntime", "images"]["ratio"]["median"] == 1
+
+
+def test_triton_transport(tmp_path: Path, run_here) -> None:
+    from tests.engines.triton.fake_server import FakeServer
+
+    server = FakeServer()
+    try:
+        arguments = (server.url, "--size", "64x80", "96x64", "--calls", "2")
+        record = record_of("triton_transport", tmp_path, *arguments, run=run_here)
+    finally:
+        server.stop()
+    found = {(each["size"], each["way"]): each for each in record["results"]}
+    assert found.keys() == {(s, w) for s in ("64x80", "96x64") for w in ("gRPC", "shared memory")}
+    for (_, way), each in found.items():
+        assert each["provider"].endswith(way)
+        assert each["milliseconds"]["median"] > 0
+    assert found["96x64", "gRPC"]["ratio"]["median"] == 1
 
 
 def test_loader_rate(tmp_path: Path, run_here) -> None:

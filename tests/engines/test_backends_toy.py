@@ -67,7 +67,7 @@ def test_messages_name_it(toy: Path, write_bundle: WriteBundle) -> None:
         InputError, match=r"which is a bundle: use openvino, onnxruntime, onnxruntime-tensorrt, toy$"
     ):
         load_engine(write_bundle(), "pytorch")
-    with pytest.raises(InputError, match=r"opencv, torchvision, toy$"):
+    with pytest.raises(InputError, match=r"opencv, triton, torchvision, toy$"):
         load_engine(toy, "tflite")
     with pytest.raises(InputError, match=r"'toy' has no option 'size': it takes swap, unit, speed$"):
         load_engine(toy, size=1)
@@ -107,7 +107,7 @@ def test_a_value_that_it_does_not_take_is_wrong_usage(toy: Path) -> None:
 @pytest.mark.parametrize("command", ["video", "bench"])
 def test_help_names_it_and_its_switch(command: str) -> None:
     shown = " ".join(run(command, "--help").split())
-    assert "onnxruntime-tensorrt, toy" in shown
+    assert "onnxruntime-tensorrt, triton, toy" in shown
     assert "--swap" in shown
     assert "Swap u and v." in shown
     assert "<px|cells>" in shown
