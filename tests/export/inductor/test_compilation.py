@@ -1,12 +1,13 @@
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from threading import Event, Timer
 
 import pytest
-import torch
 
 from dinoflow_deploy.errors import BuildCancelledError, ExportError
+from dinoflow_deploy.export.inductor import compilation
 from dinoflow_deploy.export.inductor.compilation import compile_model
 from dinoflow_deploy.export.inductor.program import Form
 from dinoflow_deploy.export.inductor.toolchain import find_toolchain
@@ -18,20 +19,29 @@ pytestmark = pytest.mark.slow
 FORM = Form("fp32", INPUTS, "images", "cpu")
 
 
-class _Impossible(QuickModel):
-    def forward(self, image1: torch.Tensor, image2: torch.Tensor) -> torch.Tensor:
-        raise ValueError(f"not even in a process of its own, {os.environ['TORCHINDUCTOR_CACHE_DIR']}")
+@pytest.mark.parametrize("own_cache", [None, "/where/the/user/says"])
+def test_what_compilers_say_and_keep(
+    own_cache: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A compiler's command line is long, and what it says comes behind; what it keeps goes with all else."""
+    kept: dict[str, str] = {}
 
+    def fail(cancel: Event, *words: str, environment: Mapping[str, str]) -> tuple[None, str]:
+        kept.update(os.environ | environment)
+        return None, f"C++ compile error Command: g++ {'-I/include ' * 99} Output: fatal error: no omp.h"
 
-def test_what_cannot_be_compiled_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(compilation, "call_until", fail)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    for name in ("TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    if own_cache:
+        monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", own_cache)
     with pytest.raises(ExportError) as refused:
-        compile_model(_Impossible(), FORM, find_toolchain("cpu"), Event())
+        compile_model(QuickModel(), FORM, find_toolchain("cpu"), Event())
     assert str(refused.value).startswith("PyTorch cannot compile the package for the CPU, ")
-    # What compilers keep goes with all else.
-    assert f"not even in a process of its own, {tmp_path}/dinoflow-inductor-" in str(refused.value)
+    assert str(refused.value).endswith(": fatal error: no omp.h")
+    assert kept["TORCHINDUCTOR_CACHE_DIR"].startswith(own_cache or f"{tmp_path}/dinoflow-inductor-")
+    assert kept["TRITON_CACHE_DIR"].startswith(f"{tmp_path}/dinoflow-inductor-")
     assert list(tmp_path.iterdir()) == []
 
 
