@@ -1,4 +1,7 @@
-"""The module as it is exported: BatchNorm folded into convolutions, weights in the precision asked for."""
+"""The module as it is exported, to ONNX and to packages of PyTorch's compiler alike.
+
+BatchNorm is folded into convolutions, and weights are in the precision asked for.
+"""
 
 import copy
 

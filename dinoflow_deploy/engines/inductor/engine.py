@@ -31,7 +31,7 @@ class InductorEngine(FlowEngine):
     Threads that call at once are computed for one after the other, with all of torch's threads on the CPU; on
     a GPU each has a stream and page-locked memory, so that one uploads while another computes.
 
-    On a GPU it was not run by whoever wrote it: see the README.
+    Not run on a GPU yet: see the README.
 
     Args:
         source: A bundle that holds a package, or its folder.

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from dinoflow_deploy.bundles.artefact import ArtefactInfo
-from dinoflow_deploy.bundles.model_input import IMAGES
+from dinoflow_deploy.bundles.model_input import IMAGES, MODEL_INPUTS
+from dinoflow_deploy.errors import InputError
 
 PACKAGE_NAME: Final = "model.pt2"
 
@@ -33,3 +34,11 @@ class PackageInfo(ArtefactInfo):
     processor: str
     extensions: tuple[str, ...]
     model_input: str = IMAGES.name
+
+    def __post_init__(self) -> None:
+        for what, value, known in (
+            ("device", self.device, ("cpu", "cuda")),
+            ("model_input", self.model_input, MODEL_INPUTS),
+        ):
+            if value not in known:
+                raise InputError(f"the {what} '{value}' of a package is not one of {', '.join(known)}")
