@@ -86,6 +86,11 @@ class InductorEngine(FlowEngine):
             model_input=MODEL_INPUTS[info.model_input],
         )
 
+    @property
+    def calls_at_once(self) -> int:
+        """Two on a GPU, where the frames of one pair travel while another is computed; one on the CPU."""
+        return 2 if self._device.type == "cuda" else 1
+
     def infer_device(self, image1: Any, image2: Any, out: Any = None) -> Any:
         """Inference alone on arrays that are on the engine's device already; nothing is copied to the host.
 

@@ -52,6 +52,7 @@ def test_what_it_says_of_itself(engine: InductorEngine, compiled_bundle: Path) -
     assert what.provider == f"AOTInductor of torch {torch.__version__}"
     assert what.source == str(compiled_bundle / "model.pt2")
     assert what.inputs == INPUTS
+    assert engine.calls_at_once == 1
 
 
 def test_options_reach_it(compiled_bundle: Path, frames: MakeFrames) -> None:

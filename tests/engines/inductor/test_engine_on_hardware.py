@@ -71,6 +71,7 @@ def test_the_flow_is_pytorch_s(export, precision: str, cuda_graph: bool, frames:
 def test_auto_takes_it_and_says_so(export) -> None:
     with load_engine(export("fp32", FIXED)) as engine:
         what = engine.describe()
+        assert engine.calls_at_once == 2
     assert (what.backend, what.device) == ("inductor", "cuda")
 
 
