@@ -12,6 +12,8 @@ _EXTRA_OF = {
     "onnxruntime": "cpu",
     "openvino": "openvino",
     "h5py": "flo5",
+    "pyarrow": "extract",
+    "ray": "ray",
     "torch": "export",
     "onnx": "export",
     "onnxscript": "export",

@@ -1,0 +1,63 @@
+"""Who computes: processes of this machine, or actors of Ray. One interface to both."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from threading import Event
+from typing import Protocol
+
+from dinoflow_deploy.extract.row import ClipRow
+from dinoflow_deploy.extract.task import Task
+from dinoflow_deploy.extract.worker import WorkerSettings
+
+
+class Workers(Protocol):
+    """Computes clips.
+
+    Attributes:
+        description: How many work, and where.
+    """
+
+    description: str
+
+    @property
+    def pairs(self) -> int:
+        """Pairs computed so far, as far as is known."""
+
+    def rows(self, tasks: Sequence[Task], stop: Event) -> Iterator[ClipRow | None]:
+        """Compute all clips.
+
+        Args:
+            tasks: The clips.
+            stop: Gives up what is being computed when set.
+
+        Yields:
+            A row for each clip, in the order in which they are done; ``None`` now and then.
+
+        Raises:
+            DinoFlowError: No clip can be computed.
+        """
+
+
+@contextmanager
+def open_workers(settings: WorkerSettings, workers: int | None, ray: str | None) -> Iterator[Workers]:
+    """Those of a run; none is left behind.
+
+    Args:
+        settings: What they are to do.
+        workers: How many; ``None`` for one for each GPU, or one on each machine.
+        ray: Address of a cluster of Ray, ``""`` for the one that is found; ``None`` for processes here.
+
+    Raises:
+        InputError: There are fewer cores.
+        EngineError: The cluster cannot be reached.
+        MissingPackageError: Ray is wanted and not installed.
+    """
+    if ray is None:
+        from dinoflow_deploy.extract.local_workers import LocalWorkers, worker_settings
+
+        yield LocalWorkers(worker_settings(settings, workers))
+        return
+    from dinoflow_deploy.extract.ray_workers import ray_workers
+
+    with ray_workers(settings, workers, ray) as pool:
+        yield pool
