@@ -21,7 +21,7 @@ SOME_FAILED: Final = 3
 """Exit code when there is no flow of some clips."""
 _MAX_FLOW: Final = 20.0
 _SHOWN_FAILURES: Final = 10
-_ADDRESS: Final = re.compile(r"auto|local|(ray://)?[\w.\-\[\]:]+:\d+")
+_ADDRESS: Final = re.compile(r"auto|local|[\w.\-\[\]:]+:\d+")
 """What names a cluster of Ray."""
 
 

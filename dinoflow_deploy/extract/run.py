@@ -132,7 +132,7 @@ def _to_do(tasks: Sequence[Task], manifest: Manifest, *, retry_failed: bool) -> 
 
 
 def _is_settled(task: Task, row: ClipRow | None, retry_failed: bool) -> bool:
-    """Whether nothing is to be done for a clip: its row is of the clip as it is now, and its flow is there."""
+    """Whether nothing is to be done for a clip: its row is of it as it is now, and its flow is there."""
     if row is None or (row.source_files, row.source_bytes, row.source_mtime_ns) != _state(task):
         return False
     return _is_there(task, row) if row.done else not retry_failed
