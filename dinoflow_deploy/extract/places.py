@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from dinoflow_deploy.atomic import fitting_name
+from dinoflow_deploy.atomic import MOST_BYTES, fitting_name
 from dinoflow_deploy.extract.choices import FlowChoices
 from dinoflow_deploy.extract.inputs import Clip
 from dinoflow_deploy.extract.row import ClipRow
@@ -22,7 +22,8 @@ def placed_tasks(
 
     Its flow has the clip's name, suffix included, and the format's: that of ``a/b.mp4`` is ``a/b.mp4.mkv``,
     so that ``a/b.avi`` has another. Of two clips of one name, which come from different folders, the later
-    one gets eight digits of its path's SHA-256. A clip that has a row keeps its place.
+    one gets eight digits of its path's SHA-256, and so does a name that would be too long. A clip that has a
+    row keeps its place.
 
     Args:
         clips: The clips.
@@ -38,12 +39,24 @@ def placed_tasks(
         if owners.setdefault(name, clip.path) != clip.path:
             name = _with_digits(clip)
             owners[name] = clip.path
-        file, rgb_file = f"{name}.{choices.format}", None if choices.rgb_max_flow is None else f"{name}{_RGB}"
+        rgb_file = None if choices.rgb_max_flow is None else _with_tail(clip, name, _RGB)
+        file = _with_tail(clip, name, f".{choices.format}")
         tasks.append(Task(clip.path, name, str(folder.resolve()), file, rgb_file))
     return tasks
 
 
 def _with_digits(clip: Clip) -> str:
-    digits = hashlib.sha256(os.fsencode(clip.path)).hexdigest()[:8]
     path = Path(clip.name)
-    return str(path.with_name(fitting_name(path.stem, f"~{digits}{path.suffix}")))
+    return str(path.with_name(fitting_name(path.stem, f"~{_digits(clip)}{path.suffix}")))
+
+
+def _with_tail(clip: Clip, name: str, tail: str) -> str:
+    """A name and what follows it, cut and with digits where it would be too long."""
+    path = Path(name)
+    if len(os.fsencode(path.name + tail)) <= MOST_BYTES:
+        return f"{name}{tail}"
+    return str(path.with_name(fitting_name(path.name, f"~{_digits(clip)}{tail}")))
+
+
+def _digits(clip: Clip) -> str:
+    return hashlib.sha256(os.fsencode(clip.path)).hexdigest()[:8]
