@@ -56,7 +56,7 @@ class GrowingFile:
             os.ftruncate(self._file.fileno(), size)
             raise
 
-    def replace(self, lines: Iterable[str]) -> None:
+    def rewrite(self, lines: Iterable[str]) -> None:
         """Hold these lines in place of all others: both sets are never there by half.
 
         Raises:

@@ -13,16 +13,18 @@ from dinoflow_deploy.lazy import lazy_names
 
 if TYPE_CHECKING:
     from dinoflow_deploy.extract.choices import FlowChoices
+    from dinoflow_deploy.extract.engine_choice import EngineChoice
     from dinoflow_deploy.extract.report import ExtractReport
     from dinoflow_deploy.extract.row import ClipRow
     from dinoflow_deploy.extract.run import extract
 
-__all__ = ["ClipRow", "ExtractReport", "FlowChoices", "extract"]
+__all__ = ["ClipRow", "EngineChoice", "ExtractReport", "FlowChoices", "extract"]
 
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "ClipRow": "extract.row",
+        "EngineChoice": "extract.engine_choice",
         "ExtractReport": "extract.report",
         "FlowChoices": "extract.choices",
         "extract": "extract.run",

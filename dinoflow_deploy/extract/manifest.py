@@ -54,7 +54,7 @@ class Manifest:
             InputError: The disk is full.
         """
         rows = sorted(self.rows.values(), key=lambda row: (row.name, row.path))
-        self._lines.replace(row.to_json() for row in rows)
+        self._lines.rewrite(row.to_json() for row in rows)
         write_parquet(self.folder / TABLE_NAME, rows)
 
     def _read(self, number: int, line: str) -> ClipRow:

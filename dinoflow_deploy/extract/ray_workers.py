@@ -12,6 +12,7 @@ import logging
 import os
 import re
 import socket
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -183,7 +184,7 @@ class RayWorkers:
             fn_constructor_args=(settings, dinoflow_deploy.__version__),
             num_cpus=pool.cpus,
             num_gpus=pool.gpus,
-            ray_remote_args_fn=_without_restarts,
+            max_restarts=0,
         )
         for item in answers.iter_rows():
             answer = json.loads(item["answer"])
@@ -222,11 +223,9 @@ def _connect(ray: Any, address: str) -> None:
         ) from error
     for name in ("ray", "ray.data"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    # There is no other way to say `max_restarts`.
+    warnings.filterwarnings("ignore", message="`ray_remote_args` is deprecated")
     ray.data.DataContext.get_current().enable_progress_bars = False
-
-
-def _without_restarts() -> dict[str, Any]:
-    return {"max_restarts": 0, "max_task_retries": 0}
 
 
 def _first_line(error: Exception) -> str:

@@ -31,7 +31,7 @@ def test_all_lines_are_replaced_at_once_and_more_may_follow(tmp_path) -> None:
     path = tmp_path / "a.jsonl"
     with GrowingFile(path) as file:
         file.add("one")
-        file.replace(["two", "one"])
+        file.rewrite(["two", "one"])
         file.add("three")
     assert path.read_text() == "two\none\nthree\n"
     assert [each.name for each in tmp_path.iterdir()] == ["a.jsonl"]
