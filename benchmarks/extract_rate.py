@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -181,6 +182,12 @@ def figures(results: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "a short clip", f"{results['short_clip_ms']:.0f} ms"
 
 
+def cells(way: dict[str, Any]) -> Iterator[str]:
+    yield f"{way['seconds']:.1f}"
+    yield f"{way['clips_per_second']:.3g}"
+    yield f"{way['pairs_per_second']:.3g}"
+
+
 def show(results: dict[str, Any]) -> None:
     if "one_worker" in results:
         found = results["one_worker"]
@@ -198,22 +205,7 @@ def show(results: dict[str, Any]) -> None:
             ],
         )
     header = ("all clips by", "s", "clips/s", "pairs/s")
-    print_table(
-        header,
-        [
-            row(
-                way,
-                (way["way"],),
-                header,
-                lambda way=way: (
-                    f"{way['seconds']:.1f}",
-                    f"{way['clips_per_second']:.3g}",
-                    f"{way['pairs_per_second']:.3g}",
-                ),
-            )
-            for way in results["whole"]
-        ],
-    )
+    print_table(header, [row(way, (way["way"],), header, partial(cells, way)) for way in results["whole"]])
     if "short_clip_ms" in results:
         print_table(("a clip of one tiny pair", "ms"), [("extract", f"{results['short_clip_ms']:.0f}")])
 

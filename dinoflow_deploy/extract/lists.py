@@ -1,6 +1,7 @@
 """Lists of clips: text with a path on each line, or a table with a column ``path``."""
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -69,7 +70,7 @@ def _parquet(path: Path) -> list[str]:
     return [value or "" for value in values]
 
 
-def _check_column(path: Path, names: "list[str] | tuple[str, ...]") -> None:
+def _check_column(path: Path, names: Sequence[str]) -> None:
     if COLUMN not in names:
         raise FileFormatError(
             f"{path} has no column '{COLUMN}': it has {', '.join(map(repr, names)) or 'none'}"

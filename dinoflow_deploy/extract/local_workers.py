@@ -1,7 +1,7 @@
 """Clips shared out to processes of this machine."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from queue import Empty, SimpleQueue
 from threading import Event, Lock, Thread
@@ -27,14 +27,14 @@ def worker_settings(settings: WorkerSettings, workers: int | None) -> list[Worke
         workers: How many; by default one for each GPU, or one.
 
     Raises:
-        InputError: There are not as many cores.
+        InputError: There are neither GPUs nor as many cores.
     """
     gpus = _gpus() if settings.engine.device in _ON_EACH_GPU else []
     cores = len(os.sched_getaffinity(0))
     count = workers or max(len(gpus), 1)
-    if count > cores:
+    if not gpus and count > cores:
         raise InputError(f"workers is {count}: this machine has {cores} cores, of which each needs one")
-    threads = None if count == 1 else cores // count
+    threads = None if count == 1 else max(1, cores // count)
     return [
         replace(settings, threads=threads, gpu=gpus[place % len(gpus)] if gpus else None)
         for place in range(count)
@@ -71,7 +71,7 @@ class LocalWorkers:
         """Pairs that were computed."""
         return sum(slot.pairs for slot in self.slots)
 
-    def rows(self, tasks: Sequence[Task], stop: Event) -> Iterator[ClipRow | None]:
+    def rows(self, tasks: Sequence[Task], stop: Event) -> Generator[ClipRow | None, None, None]:
         """Compute all clips.
 
         Args:

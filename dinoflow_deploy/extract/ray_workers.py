@@ -13,7 +13,7 @@ import os
 import re
 import socket
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from queue import Empty, SimpleQueue
@@ -29,7 +29,6 @@ from dinoflow_deploy.extract.row import ClipRow
 from dinoflow_deploy.extract.slot import Slot
 from dinoflow_deploy.extract.task import Task
 from dinoflow_deploy.extract.worker import WorkerSettings
-from dinoflow_deploy.system.optional import require
 
 _TICK: Final = 0.5
 """Seconds after which progress is told of without a row."""
@@ -83,10 +82,10 @@ def ray_workers(settings: WorkerSettings, workers: int | None, address: str) -> 
     Raises:
         EngineError: The cluster cannot be reached.
         InputError: It has fewer CPUs or GPUs than workers.
-        MissingPackageError: Ray is not installed.
     """
-    ray = require("ray", "sharing clips out by Ray")
-    require("ray.data", "sharing clips out by Ray")
+    import ray
+    import ray.data
+
     ours = not ray.is_initialized()
     if ours:
         _connect(ray, address)
@@ -121,7 +120,7 @@ class RayWorkers:
         self.description = f"{count} of Ray on {len(self._nodes())} machine(s)"
         self.pairs = 0
 
-    def rows(self, tasks: Sequence[Task], stop: Event) -> Iterator[ClipRow | None]:
+    def rows(self, tasks: Sequence[Task], stop: Event) -> Generator[ClipRow | None, None, None]:
         """Compute all clips.
 
         Args:

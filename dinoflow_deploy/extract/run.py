@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
@@ -19,7 +20,7 @@ from dinoflow_deploy.extract.settings_file import Settings
 from dinoflow_deploy.extract.source_state import SourceState
 from dinoflow_deploy.extract.task import Task
 from dinoflow_deploy.extract.worker import WorkerSettings
-from dinoflow_deploy.extract.workers import Workers, open_workers
+from dinoflow_deploy.extract.workers import Workers, check_workers, open_workers
 from dinoflow_deploy.progress import NoProgress, Progress
 
 
@@ -64,6 +65,7 @@ def extract(
     """
     engine, choices = engine or EngineChoice("nano"), choices or FlowChoices()
     began, stop = time.monotonic(), stop or Event()
+    check_workers(ray)
     settings = Settings.of(engine.model, engine.sha256(), choices)
     clips = find_clips(inputs, output)
     with open_manifest(output, settings) as manifest:
@@ -111,12 +113,14 @@ class _Run:
     def follow(self, pool: Workers, tasks: Sequence[Task], stop: Event) -> None:
         self.progress.start("extract", self.total, "clips")
         began = time.monotonic()
-        for row in pool.rows(tasks, stop):
-            if row is not None:
-                self._keep(row)
-            pairs = max(pool.pairs, sum(self.done.values()))
-            rate = pairs / max(time.monotonic() - began, 1e-6)
-            self.progress.advance(0 if row is None else 1, **{"pairs/s": rate, "failed": self.failed})
+        # Closed at once, however this ends: it holds what computes.
+        with closing(pool.rows(tasks, stop)) as rows:
+            for row in rows:
+                if row is not None:
+                    self._keep(row)
+                pairs = max(pool.pairs, sum(self.done.values()))
+                rate = pairs / max(time.monotonic() - began, 1e-6)
+                self.progress.advance(0 if row is None else 1, **{"pairs/s": rate, "failed": self.failed})
         self.progress.finish()
 
     def _keep(self, row: ClipRow) -> None:

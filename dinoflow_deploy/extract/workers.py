@@ -1,13 +1,16 @@
 """Who computes: processes of this machine, or actors of Ray. One interface to both."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Event
-from typing import Protocol
+from typing import Final, Protocol
 
 from dinoflow_deploy.extract.row import ClipRow
 from dinoflow_deploy.extract.task import Task
 from dinoflow_deploy.extract.worker import WorkerSettings
+from dinoflow_deploy.system.optional import require
+
+RAY_PURPOSE: Final = "sharing clips out by Ray"
 
 
 class Workers(Protocol):
@@ -23,7 +26,7 @@ class Workers(Protocol):
     def pairs(self) -> int:
         """Pairs computed so far, as far as is known."""
 
-    def rows(self, tasks: Sequence[Task], stop: Event) -> Iterator[ClipRow | None]:
+    def rows(self, tasks: Sequence[Task], stop: Event) -> Generator[ClipRow | None, None, None]:
         """Compute all clips.
 
         Args:
@@ -38,6 +41,16 @@ class Workers(Protocol):
         """
 
 
+def check_workers(ray: str | None) -> None:
+    """Ask for what they need, before there is a folder.
+
+    Raises:
+        MissingPackageError: Ray is wanted and not installed.
+    """
+    if ray is not None:
+        require("ray.data", RAY_PURPOSE)
+
+
 @contextmanager
 def open_workers(settings: WorkerSettings, workers: int | None, ray: str | None) -> Iterator[Workers]:
     """Those of a run; none is left behind.
@@ -50,7 +63,6 @@ def open_workers(settings: WorkerSettings, workers: int | None, ray: str | None)
     Raises:
         InputError: There are fewer cores.
         EngineError: The cluster cannot be reached.
-        MissingPackageError: Ray is wanted and not installed.
     """
     if ray is None:
         from dinoflow_deploy.extract.local_workers import LocalWorkers, worker_settings

@@ -90,7 +90,7 @@ def _end(code: int | None) -> str:
         return f"ended with exit code {code}"
     name = signal.Signals(-code).name
     if name == "SIGKILL":
-        return f"died of {name}, most often for want of memory: measure smaller frames or a smaller batch"
+        return f"died of {name}, most often for want of memory: take smaller frames or a smaller batch"
     return f"died of {name}, most often a defect of a library that it loaded"
 
 

@@ -1,5 +1,6 @@
 """A model that is loaded in no time, clips of it, and a pool that computes in this process."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.sharedctypes import RawValue
@@ -23,14 +24,19 @@ def engine(write_bundle) -> EngineChoice:
     return EngineChoice(str(write_bundle("model")), "onnxruntime", "cpu")
 
 
-@pytest.fixture
-def clips(tmp_path) -> Path:
-    """A folder with three clips of 4, 5 and 6 frames."""
-    folder = tmp_path / "clips"
-    (folder / "sub").mkdir(parents=True)
+@pytest.fixture(scope="session")
+def three_clips(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("three")
+    (folder / "sub").mkdir()
     for name, frames in (("a.mp4", 4), ("b.mp4", 5), ("sub/a.mp4", 6)):
         write_clip(folder / name, frames=frames)
     return folder
+
+
+@pytest.fixture
+def clips(three_clips, tmp_path) -> Path:
+    """A folder with three clips of 4, 5 and 6 frames."""
+    return Path(shutil.copytree(three_clips, tmp_path / "clips"))
 
 
 class Here:

@@ -1,6 +1,8 @@
 """Runs over a folder: what they leave, and what the next one does. Clips are computed in this process."""
 
+import errno
 import json
+import os
 import shutil
 from pathlib import Path
 from threading import Event
@@ -11,7 +13,7 @@ import pytest
 
 from dinoflow_deploy.errors import FileFormatError, InputError
 from dinoflow_deploy.extract import source_state
-from dinoflow_deploy.flow import FlowClip, read_flow
+from dinoflow_deploy.flow import FlowClip, read_flow, write_flow
 from dinoflow_deploy.system.locks import file_lock
 from tests.video.clips import cut, decode, write_clip
 
@@ -261,3 +263,23 @@ def test_names_that_are_no_text_are_kept(extract_here, clips, tmp_path) -> None:
     table = pyarrow.parquet.read_table(tmp_path / "flow/manifest.parquet").to_pylist()
     assert table[0]["name"] == "\\udcff.mp4"
     assert extract_here(inputs=[str(strange)]).skipped == 1
+
+
+def test_a_full_disk_ends_the_run_and_keeps_what_is_done(extract_here, tmp_path, monkeypatch) -> None:
+    written = []
+
+    def write(path: Path, flow: np.ndarray) -> None:
+        written.append(path)
+        # The first clip has three pairs.
+        if len(written) > 5:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        write_flow(path, flow)
+
+    monkeypatch.setattr("dinoflow_deploy.extract.sinks.write_flow", write)
+    with pytest.raises(InputError, match=r"b.mp4.flo cannot be written: No space left on device; make room"):
+        extract_here(format="flo")
+    assert set(lines(tmp_path / "flow")) == {"a.mp4"}
+    assert {path.name for path in (tmp_path / "flow").iterdir()} == ABOUT | {"a.mp4.flo"}
+    monkeypatch.setattr("dinoflow_deploy.extract.sinks.write_flow", write_flow)
+    report = extract_here(format="flo")
+    assert (report.done, report.skipped) == (2, 1)

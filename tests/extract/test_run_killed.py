@@ -3,9 +3,11 @@
 import hashlib
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow.parquet
@@ -41,16 +43,18 @@ def flow(folder: Path) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob("*.mkv")}
 
 
-def start(engine, clips: Path, output: Path) -> subprocess.Popen[str]:
+def start(engine, clips: Path, output: Path, workers: int = 1) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "dinoflow_deploy", "extract", str(clips), "--output", str(output)]
-    options = ["--model", engine.model, "--backend", engine.backend, "--device", "cpu", "--workers", "2"]
-    return subprocess.Popen([*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    options = ["--model", engine.model, "--backend", engine.backend, "--device", "cpu", "--workers"]
+    return subprocess.Popen(
+        [*command, *options, str(workers)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
 def wait_for_rows(process: subprocess.Popen[str], output: Path, count: int) -> None:
     while len(rows(output)) < count:
-        assert process.poll() is None, process.communicate()
-        os.sched_yield()
+        with suppress(subprocess.TimeoutExpired):
+            pytest.fail(f"it ended: {process.wait(0.02)}, {process.communicate()}")
 
 
 def test_kill_and_ctrl_c_lose_nothing_that_was_finished(engine, clips, tmp_path, extract_here) -> None:
@@ -61,8 +65,9 @@ def test_kill_and_ctrl_c_lose_nothing_that_was_finished(engine, clips, tmp_path,
     process.kill()
     process.communicate()
     # Processes of a run that was killed do not go on.
-    while any(Path(f"/proc/{pid}").exists() for pid in started):
-        os.sched_yield()
+    for pid in started:
+        with suppress(ProcessLookupError):
+            select.select([os.pidfd_open(pid)], [], [])
     first = {row["name"]: row for row in rows(output)}
     times = {name: (output / row["file"]).stat().st_mtime_ns for name, row in first.items()}
     assert 1 <= len(first) < CLIPS
@@ -78,7 +83,7 @@ def test_kill_and_ctrl_c_lose_nothing_that_was_finished(engine, clips, tmp_path,
     assert pyarrow.parquet.read_table(output / "manifest.parquet").to_pylist() == second
     assert len(second) < CLIPS
 
-    process = start(engine, clips, output)
+    process = start(engine, clips, output, 2)
     out, err = process.communicate()
     assert process.returncode == 0, err
     assert f"flow of {CLIPS - len(second)} clips of {CLIPS}, {len(second)} done before" in out

@@ -20,8 +20,8 @@ def kill_when_computing(slot: Slot, times: int, done: Event) -> None:
     """Kill the process so many times, each after it has computed some pairs more."""
     for _ in range(times):
         before = slot.pairs
-        while slot.pairs < before + 3 and not done.is_set():
-            os.sched_yield()
+        while slot.pairs < before + 3 and not done.wait(0.005):
+            pass
         if slot.pid is not None and not done.is_set():
             os.kill(slot.pid, signal.SIGKILL)
 

@@ -84,7 +84,8 @@ class FlowClip:
     def _open(self) -> None:
         self._file = self._closing.enter_context(self.path.open("rb"))
         self._clusters = self._checked_parts()
-        container = self._closing.enter_context(av.open(str(self.path)))
+        # Absolute, since FFmpeg takes what stands before a colon for a protocol.
+        container = self._closing.enter_context(av.open(str(self.path.absolute())))
         streams = container.streams
         if len(streams) != 1 or len(streams.video) != 1:
             raise FileFormatError(f"it has {len(streams)} streams, not one of video")
