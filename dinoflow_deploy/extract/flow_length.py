@@ -24,7 +24,7 @@ class FlowLength:
         length = np.sqrt(np.square(flow[..., 0]) + np.square(flow[..., 1]))
         self._sum += float(length.sum(dtype=np.float64))
         length *= np.float32(_PER_PIXEL)
-        bins = np.minimum(length, np.float32(_BINS)).astype(np.int32)
+        bins = np.minimum(length, np.float32(_BINS)).astype(np.intp)
         self._counts += np.bincount(bins.ravel(), minlength=_BINS + 1)
 
     @property

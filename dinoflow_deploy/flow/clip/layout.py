@@ -80,7 +80,7 @@ def to_picture(flow: Flow, valid: Mask | None) -> Picture:
     if not known.all():
         flow = np.where(known[..., None], flow, np.float32(np.nan))
     levels = to_levels(flow, lowest=_FIRST_KNOWN, holder="a flow video")
-    return np.concatenate([levels[..., 0], levels[..., 1]])
+    return levels.reshape(-1, levels.shape[2])
 
 
 def from_picture(picture: npt.NDArray[Any]) -> tuple[Flow, Mask]:

@@ -89,8 +89,8 @@ def encode(flow: Flow) -> bytes:
         InputError: A known component lies outside [-512, 511.984] px; the message names the worst.
     """
     levels = to_levels(flow, lowest=0, holder="a KITTI PNG")
-    known = ~np.isnan(flow[..., :1])
-    image = np.concatenate([known.astype(np.uint16), levels[..., ::-1]], axis=-1)
+    known = ~np.isnan(flow[..., 0])
+    image = np.dstack([known.astype(np.uint16), levels[1], levels[0]])
     done, data = cv2.imencode(".png", image)
     if not done:
         raise InputError(f"OpenCV cannot write flow of shape {flow.shape} as PNG")

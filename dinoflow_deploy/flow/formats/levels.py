@@ -24,7 +24,7 @@ def to_levels(flow: Flow, *, lowest: int, holder: str) -> npt.NDArray[np.uint16]
         holder: What holds them, for the message: ``"a KITTI PNG"``.
 
     Returns:
-        ``uint16 [H, W, 2]``, 0 where unknown.
+        ``uint16 [2, H, W]``, u and v; 0 where unknown.
 
     Raises:
         InputError: A known component is out of range; the message names the worst.
@@ -33,9 +33,14 @@ def to_levels(flow: Flow, *, lowest: int, holder: str) -> npt.NDArray[np.uint16]
     # Comparisons with NaN, which is all that is left of a field without known pixels, are false.
     if np.fmin.reduce(flow, axis=None) < least or np.fmax.reduce(flow, axis=None) > most:
         raise _out_of_range(flow, least, most, holder)
-    # NaN becomes -32768 here, and 0 with the level of no motion.
-    steps = np.nan_to_num(np.rint(flow * np.float32(PER_PIXEL)), copy=False, nan=-ZERO)
-    levels: npt.NDArray[np.uint16] = (steps + np.float32(ZERO)).astype(np.uint16)
+    unknown = np.isnan(flow[..., 0])
+    levels = np.empty((2, *flow.shape[:2]), np.uint16)
+    for component, plane in enumerate(levels):
+        steps = flow[..., component] * np.float32(PER_PIXEL)
+        np.rint(steps, out=steps)
+        steps += np.float32(ZERO)
+        steps[unknown] = 0
+        plane[:] = steps
     return levels
 
 
