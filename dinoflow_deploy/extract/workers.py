@@ -1,5 +1,6 @@
 """Who computes: processes of this machine, or actors of Ray. One interface to both."""
 
+import os
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Event
@@ -10,7 +11,7 @@ from dinoflow_deploy.extract.task import Task
 from dinoflow_deploy.extract.worker import WorkerSettings
 from dinoflow_deploy.system.optional import require
 
-RAY_PURPOSE: Final = "sharing clips out by Ray"
+_RAY_PURPOSE: Final = "sharing clips out by Ray"
 
 
 class Workers(Protocol):
@@ -48,7 +49,9 @@ def check_workers(ray: str | None) -> None:
         MissingPackageError: Ray is wanted and not installed.
     """
     if ray is not None:
-        require("ray.data", RAY_PURPOSE)
+        # Else a thread that asks Ray something after its end starts another cluster. The import reads it.
+        os.environ.setdefault("RAY_ENABLE_AUTO_CONNECT", "0")
+        require("ray.data", _RAY_PURPOSE)
 
 
 @contextmanager

@@ -19,14 +19,14 @@ from tests.video.clips import write_clip
 
 pytestmark = pytest.mark.slow
 
-CLIPS = 8
+CLIPS = 6
 
 
 @pytest.fixture
 def clips(tmp_path) -> Path:
     folder = tmp_path / "clips"
     folder.mkdir()
-    first = write_clip(folder / "0.mp4", frames=250, size=(32, 32))
+    first = write_clip(folder / "0.mp4", frames=150, size=(32, 32))
     for number in range(1, CLIPS):
         (folder / f"{number}.mp4").write_bytes(first.read_bytes())
     return folder
