@@ -44,6 +44,26 @@ def difference_model(
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
 
 
+def byte_model(shape: tuple[str | int, ...] = ("batch", "height", "width", 3)) -> onnx.ModelProto:
+    """What ``difference_model`` computes, from frames of bytes."""
+    batch, height, width, _ = shape
+    names = ("frame1", "frame2")
+    constants = {"start": [0], "end": [2], "axis": [1]}
+    graph = helper.make_graph(
+        [
+            *(helper.make_node("Cast", [name], [f"{name}/f"], to=TensorProto.FLOAT) for name in names),
+            helper.make_node("Sub", ["frame2/f", "frame1/f"], ["difference"]),
+            helper.make_node("Transpose", ["difference"], ["planes"], perm=[0, 3, 1, 2]),
+            helper.make_node("Slice", ["planes", "start", "end", "axis"], ["flow"]),
+        ],
+        "difference",
+        [helper.make_tensor_value_info(name, TensorProto.UINT8, shape) for name in names],
+        [helper.make_tensor_value_info("flow", TensorProto.FLOAT, (batch, 2, height, width))],
+        [helper.make_tensor(name, TensorProto.INT64, [1], value) for name, value in constants.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+
+
 def difference(frames1: np.ndarray, frames2: np.ndarray) -> np.ndarray:
     """What ``difference_model`` computes, from its definition."""
     return frames2[..., :2].astype(np.float32) - frames1[..., :2].astype(np.float32)

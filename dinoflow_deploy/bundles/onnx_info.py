@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from dinoflow_deploy.bundles.artefact import ArtefactInfo
+from dinoflow_deploy.bundles.model_input import IMAGES
 
 ONNX_NAME: Final = "model.onnx"
 
@@ -36,9 +37,11 @@ class OnnxInfo(ArtefactInfo):
     Attributes:
         opset: ONNX opset.
         operator: The local correlation in its graph.
+        model_input: ``"images"`` or ``"frames"``: how it takes pictures, see ``bundles.model_input``.
     """
 
     kind: ClassVar[str] = "onnx"
 
     opset: int
     operator: OperatorInfo
+    model_input: str = IMAGES.name

@@ -12,7 +12,16 @@ import numpy as np
 import numpy.typing as npt
 
 from dinoflow_deploy.bundles.input_range import AxisRange, InputRange
-from dinoflow_deploy.engines.frames import Frames, Tensor, as_rgb, to_flow, to_tensor
+from dinoflow_deploy.bundles.model_input import FRAMES, IMAGES, ModelInput
+from dinoflow_deploy.engines.frames import (
+    Frames,
+    Pictures,
+    Tensor,
+    as_rgb,
+    to_flow,
+    to_padded_frames,
+    to_tensor,
+)
 from dinoflow_deploy.errors import EngineError, InputError
 from dinoflow_deploy.flow.padding import Padding
 
@@ -60,14 +69,15 @@ class PreparedBatch:
     """Pairs of frames as the model takes them.
 
     Attributes:
-        images1: First frames, ``float32 [B, 3, H, W]`` in [0, 1], padded, C-contiguous.
+        images1: First frames, padded, C-contiguous: ``float32 [B, 3, H, W]`` in [0, 1], or where the model
+            takes bytes ``uint8 [B, H, W, 3]``.
         images2: Second frames, likewise.
         padding: How the frames were padded.
         count: Number of real pairs; the rest of ``B`` fills a static batch.
     """
 
-    images1: Tensor
-    images2: Tensor
+    images1: Pictures
+    images2: Pictures
     padding: Padding
     count: int
 
@@ -77,11 +87,11 @@ class PreparedFrame:
     """A frame as the model takes it.
 
     Attributes:
-        image: ``float32 [1, 3, H, W]`` in [0, 1], padded, C-contiguous.
+        image: As ``PreparedBatch`` holds it, of a batch of 1.
         padding: How it was padded.
     """
 
-    image: Tensor
+    image: Pictures
     padding: Padding
 
 
@@ -104,10 +114,18 @@ class FlowEngine(ABC):
     Args:
         description: What :meth:`describe` returns.
         convert_colors: Take grey ``[H, W]`` or ``[H, W, 1]`` and RGBA ``[H, W, 4]`` frames too.
+        model_input: How the model takes them.
     """
 
-    def __init__(self, description: EngineDescription, *, convert_colors: bool = False) -> None:
+    def __init__(
+        self,
+        description: EngineDescription,
+        *,
+        convert_colors: bool = False,
+        model_input: ModelInput = IMAGES,
+    ) -> None:
         self._description = description
+        self._model_input = model_input
         self._convert_colors = convert_colors
         self._idle = Condition()
         self._running = 0
@@ -234,14 +252,14 @@ class FlowEngine(ABC):
         """
         return self._infer(prepared, self._run)
 
-    def _infer(self, prepared: PreparedBatch, run: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    def _infer(self, prepared: PreparedBatch, run: Callable[[Pictures, Pictures], Tensor]) -> Tensor:
         with self._in_use():
             flow = run(prepared.images1, prepared.images2)
-        batch, _, height, width = prepared.images1.shape
-        if flow.shape != (batch, 2, height, width) or flow.dtype != np.float32:
+        due = self._model_input.flow_shape(prepared.images1.shape)
+        if flow.shape != due or flow.dtype != np.float32:
             raise EngineError(
-                f"the model returned {flow.dtype} {list(flow.shape)} where a flow of float32 "
-                f"{[batch, 2, height, width]} was due: it is not a DinoFlow model, or was exported wrongly"
+                f"the model returned {flow.dtype} {list(flow.shape)} where a flow of float32 {list(due)} was "
+                "due: it is not a DinoFlow model, or was exported wrongly"
             )
         if not np.isfinite(flow).all():
             what = self._description
@@ -294,11 +312,11 @@ class FlowEngine(ABC):
         self.close()
 
     @abstractmethod
-    def _run(self, images1: Tensor, images2: Tensor) -> Tensor:
+    def _run(self, images1: Pictures, images2: Pictures) -> Tensor:
         """Run the model.
 
         Args:
-            images1: ``float32 [B, 3, H, W]`` in [0, 1], C-contiguous, of a shape within the engine's range.
+            images1: As ``PreparedBatch`` holds them, of a shape within the engine's range.
             images2: The same shape.
 
         Returns:
@@ -319,9 +337,10 @@ class FlowEngine(ABC):
             raise InputError(f"{count} pairs at once are outside the engine's batch of {inputs.batch}")
         return inputs.padding(height, width), max(count, inputs.batch.min)
 
-    def _images(self, frames: Frames, padding: Padding, batch: int) -> Tensor:
+    def _images(self, frames: Frames, padding: Padding, batch: int) -> Pictures:
         """Frames ``uint8 [B, H, W, 3]`` as the model takes them; surplus images of the batch are 0."""
-        return to_tensor(frames, padding, batch)
+        convert = to_padded_frames if self._model_input is FRAMES else to_tensor
+        return convert(frames, padding, batch)
 
     def _compute(self, frames1: Frames, frames2: Frames) -> Tensor:
         prepared = self._prepared(frames1, frames2)
@@ -403,11 +422,12 @@ def _differ(first: list[int], second: list[int]) -> str:
     return f"the frames of a pair differ in size: {first} and {second}: resize one of them"
 
 
-def _stacked(frames: Sequence[PreparedFrame], batch: int) -> Tensor:
+def _stacked(frames: Sequence[PreparedFrame], batch: int) -> Pictures:
     """Frames as one batch, filled up with images of 0."""
     if batch == 1:
         return frames[0].image
-    images = np.zeros((batch, *frames[0].image.shape[1:]), np.float32)
+    first = frames[0].image
+    images = np.zeros((batch, *first.shape[1:]), first.dtype)
     for image, frame in zip(images, frames, strict=False):
         image[:] = frame.image[0]
     return images

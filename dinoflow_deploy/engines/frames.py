@@ -10,6 +10,8 @@ from dinoflow_deploy.flow.padding import Padding
 
 Frames = npt.NDArray[np.uint8]
 Tensor = npt.NDArray[np.float32]
+Pictures = npt.NDArray[Any]
+"""Frames as a model takes them: float images, or bytes, see ``bundles.model_input``."""
 
 _CONVERSION: Final = (
     "dinoflow_deploy.to_frame converts paths, PIL images, torch tensors and values from 0 to 1"
@@ -69,19 +71,41 @@ def to_tensor(frames: Frames, padding: Padding, batch: int) -> Tensor:
     np.divide(
         frames.transpose(0, 3, 1, 2), np.float32(255), out=padding.crop(tensor[:count]), dtype=np.float32
     )
-    _repeat_edges(tensor[:count], padding)
+    _repeat_edges(tensor[:count], padding, 2)
     tensor[count:] = 0
     return tensor
 
 
-def _repeat_edges(tensor: Tensor, padding: Padding) -> None:
+def to_padded_frames(frames: Frames, padding: Padding, batch: int) -> Frames:
+    """Copy frames for a model that takes bytes, padded, in one pass over one buffer.
+
+    Args:
+        frames: ``uint8 [B, H, W, 3]``, any strides.
+        padding: Padding for frames of this size; the border repeats the edge pixels.
+        batch: Batch size of the result, at least ``B``; surplus frames are black.
+
+    Returns:
+        ``uint8 [batch, padded_height, padded_width, 3]``, C-contiguous.
+    """
+    padded = np.empty((batch, padding.padded_height, padding.padded_width, 3), np.uint8)
+    count = len(frames)
+    top, left = padding.top, padding.left
+    padded[:count, top : top + padding.height, left : left + padding.width] = frames
+    _repeat_edges(padded[:count], padding, 1)
+    padded[count:] = 0
+    return padded
+
+
+def _repeat_edges(pictures: npt.NDArray[Any], padding: Padding, row_axis: int) -> None:
+    """Fill the border; columns follow the axis of rows."""
+    rows_first = np.moveaxis(pictures, (row_axis, row_axis + 1), (0, 1))
     top, left = padding.top, padding.left
     bottom, right = top + padding.height, left + padding.width
-    tensor[..., top:bottom, :left] = tensor[..., top:bottom, left : left + 1]
-    tensor[..., top:bottom, right:] = tensor[..., top:bottom, right - 1 : right]
+    rows_first[top:bottom, :left] = rows_first[top:bottom, left : left + 1]
+    rows_first[top:bottom, right:] = rows_first[top:bottom, right - 1 : right]
     # Whole rows afterwards, so that the corners are filled too.
-    tensor[..., :top, :] = tensor[..., top : top + 1, :]
-    tensor[..., bottom:, :] = tensor[..., bottom - 1 : bottom, :]
+    rows_first[:top] = rows_first[top : top + 1]
+    rows_first[bottom:] = rows_first[bottom - 1 : bottom]
 
 
 def to_flow(tensor: Tensor, padding: Padding, count: int) -> Tensor:

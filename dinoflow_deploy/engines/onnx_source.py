@@ -3,40 +3,44 @@
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import numpy as np
 
 from dinoflow_deploy.bundles.bundle import Bundle
 from dinoflow_deploy.bundles.input_range import MINIMUM_SIDE, AxisRange, InputRange
+from dinoflow_deploy.bundles.model_input import FRAMES, MODEL_INPUTS, ModelInput, model_input_of
 from dinoflow_deploy.engines.base import FlowEngine
-from dinoflow_deploy.engines.frames import Tensor
+from dinoflow_deploy.engines.frames import Pictures, Tensor
 from dinoflow_deploy.errors import EngineError, FileFormatError, InputError
+
+_BYTES: Final = ("tensor(uint8)", "u8")
+"""What the runtimes call bytes."""
 
 
 class OnnxFileEngine(FlowEngine):
-    """An engine of ONNX files: images go in by name, in the file's own type; flow comes out as float32."""
+    """An engine of ONNX files: pictures go in by name, in the file's own type; flow comes out as float32."""
 
     runtime: ClassVar[str]
     """What runs the file, in messages."""
     _type: Any
-    """NumPy's type of the images, set by the constructor."""
+    """NumPy's type of the inputs, set by the constructor."""
 
     @abstractmethod
-    def _run_file(self, feeds: Mapping[str, Tensor]) -> Tensor:
-        """The flow of images by their names; whatever it raises becomes an ``EngineError``."""
+    def _run_file(self, feeds: Mapping[str, Pictures]) -> Tensor:
+        """The flow of pictures by their names; whatever it raises becomes an ``EngineError``."""
 
-    def _run(self, images1: Tensor, images2: Tensor) -> Tensor:
+    def _run(self, images1: Pictures, images2: Pictures) -> Tensor:
         feeds = {
-            "image1": images1.astype(self._type, copy=False),
-            "image2": images2.astype(self._type, copy=False),
+            name: images.astype(self._type, copy=False)
+            for name, images in zip(self._model_input.tensors, (images1, images2), strict=True)
         }
         try:
             flow = self._run_file(feeds)
         except Exception as error:
+            given = f"{self._model_input.name} {list(images1.shape)}"
             raise EngineError(
-                f"{self.runtime} failed on {self.describe().device} with images {list(images1.shape)}: "
-                f"{one_line(error)}"
+                f"{self.runtime} failed on {self.describe().device} with {given}: {one_line(error)}"
             ) from error
         return flow.astype(np.float32, copy=False)
 
@@ -58,37 +62,63 @@ def opened(source: Path | Bundle) -> tuple[Bundle | None, Path]:
     return Bundle.open(source) if source.is_dir() else None, source
 
 
-def check_names(inputs: Iterable[str], outputs: Sequence[str], path: Path) -> None:
-    """Refuse a model that does not compute ``flow`` from ``image1`` and ``image2``.
+def model_input(inputs: Iterable[str], outputs: Sequence[str], path: Path) -> ModelInput:
+    """How a file takes a pair of pictures, by the names of its inputs.
 
     Raises:
-        FileFormatError: It computes something else.
+        FileFormatError: It computes something else than ``flow`` from one of the forms of a pair.
     """
-    found = sorted(inputs)
-    if found != ["image1", "image2"] or list(outputs) != ["flow"]:
+    names = sorted(inputs)
+    found = model_input_of(names)
+    if found is None or list(outputs) != ["flow"]:
+        forms = " or ".join(", ".join(each.tensors) for each in MODEL_INPUTS.values())
         raise FileFormatError(
-            f"{path} is not an optical-flow model, which computes flow from image1, image2: "
-            f"it computes {', '.join(outputs)} from {', '.join(found)}"
+            f"{path} is not an optical-flow model, which computes flow from {forms}: "
+            f"it computes {', '.join(outputs)} from {', '.join(names)}"
         )
+    return found
 
 
-def input_range(shape: Sequence[int | str | None], path: Path) -> InputRange:
-    """The shapes that a file without a manifest takes.
+def stored_as(
+    types: Mapping[str, tuple[str, Any]], found: str, taken: ModelInput, path: Path
+) -> tuple[str, Any]:
+    """The precision that the type of a file's inputs tells, and NumPy's type of them.
 
     Args:
-        shape: Of its images; a dynamic axis has a name in place of a number.
+        types: Both for each type of float images, by the runtime's name; bytes tell no precision.
+        found: The runtime's name for that of the file.
+        taken: How it takes pictures.
         path: The file.
 
     Raises:
-        FileFormatError: They are not images of a model of optical flow.
+        FileFormatError: It is none that these pictures have.
     """
-    if len(shape) != 4 or shape[1] != 3:
-        raise FileFormatError(f"{path} takes images of shape {shape}: it must be [batch, 3, height, width]")
-    batch, _, height, width = shape
+    if taken is FRAMES and found in _BYTES:
+        return "unknown", np.uint8
+    if taken is FRAMES or found not in types:
+        wanted = "uint8" if taken is FRAMES else "float32 or float16"
+        raise FileFormatError(f"{path} takes {taken.name} of {found}: they must be {wanted}")
+    return types[found]
+
+
+def input_range(shape: Sequence[int | str | None], taken: ModelInput, path: Path) -> InputRange:
+    """The shapes that a file without a manifest takes.
+
+    Args:
+        shape: Of its inputs; a dynamic axis has a name in place of a number.
+        taken: How it takes pictures.
+        path: The file.
+
+    Raises:
+        FileFormatError: They are not those of a model of optical flow.
+    """
+    if not taken.holds(shape):
+        raise FileFormatError(f"{path} takes {taken.name} of shape {shape}: it must be {taken}")
+    batch, height, width = (shape[axis] for axis in taken.axes)
     try:
         return InputRange(_axis(batch, 1), _axis(height, MINIMUM_SIDE), _axis(width, MINIMUM_SIDE))
     except InputError as error:
-        raise FileFormatError(f"{path} takes images of shape {shape}: {error}") from error
+        raise FileFormatError(f"{path} takes {taken.name} of shape {shape}: {error}") from error
 
 
 def _axis(length: int | str | None, least: int) -> AxisRange:

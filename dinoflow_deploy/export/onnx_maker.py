@@ -115,4 +115,5 @@ class OnnxMaker(Maker):
             parity=None,
             opset=self.options.opset,
             operator=OperatorInfo(radius=self.model.config.head_config.radius, inline=self.options.plain),
+            model_input=self.options.model_input,
         )

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from dinoflow_deploy.bundles.input_range import MINIMUM_SIDE, AxisRange, InputRange
 from dinoflow_deploy.bundles.manifest import PRECISIONS
+from dinoflow_deploy.bundles.model_input import IMAGES, MODEL_INPUTS
 from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.export.option import Option, option, setting
 from dinoflow_deploy.export.target import SharedOptions
@@ -28,10 +29,11 @@ class ExportOptions:
     """What to export a model as.
 
     Attributes:
-        precision: ``"fp32"``, ``"fp16"`` or ``"bf16"``: type of the weights and of the computation. Images
-            and flow are float32 either way, and some parts stay float32, see
+        precision: ``"fp32"``, ``"fp16"`` or ``"bf16"``: type of the weights and of the computation. Float
+            images and flow are float32 either way, and some parts stay float32, see
             ``export.graph.module_preparation``.
         inputs: Shapes that the exported model takes; an axis whose limits are equal is static in the graph.
+        model_input: ``"images"``, float images in [0, 1]; or ``"frames"``, bytes, which the graph converts.
         opset: ONNX opset, 20 to 22; 0 is the oldest that does: 20, or 22 for bf16.
         plain: Write the local correlation's body into the graph itself, for runtimes that read no ONNX
             functions. A TensorRT plugin cannot take its place then.
@@ -43,6 +45,14 @@ class ExportOptions:
         "fp32", Option("--precision", "Type of weights and computation.", choices=PRECISIONS)
     )
     inputs: InputRange = setting(DYNAMIC_INPUTS)
+    model_input: str = option(
+        IMAGES.name,
+        Option(
+            "--input",
+            "What the model takes: float images, or frames of bytes, which it converts itself.",
+            choices=tuple(MODEL_INPUTS),
+        ),
+    )
     opset: int = option(
         0, Option("--opset", "ONNX opset, 20 to 22.", metavar="N", shown_default="20; bf16: 22")
     )
@@ -60,6 +70,8 @@ class ExportOptions:
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
             raise InputError(f"the precision '{self.precision}' is not one of {', '.join(PRECISIONS)}")
+        if self.model_input not in MODEL_INPUTS:
+            raise InputError(f"the input '{self.model_input}' is not one of {', '.join(MODEL_INPUTS)}")
         if self.opset == 0:
             object.__setattr__(self, "opset", _BF16_OPSET if self.precision == "bf16" else DEFAULT_OPSET)
         if self.opset not in OPSETS:

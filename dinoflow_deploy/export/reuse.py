@@ -77,4 +77,5 @@ _SHOWN: Final[dict[str, Callable[[Any], str]]] = {
     "inputs": str,
     "operator": lambda operator: f"radius {operator.radius}{', inline' if operator.inline else ''}",
     "opset": str,
+    "model_input": str,
 }

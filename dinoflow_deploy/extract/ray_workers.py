@@ -109,13 +109,13 @@ class RayWorkers:
         pairs: Not known before rows come.
 
     Raises:
-        InputError: There are fewer CPUs or GPUs.
+        InputError: There are fewer CPUs or GPUs, or the device is one of several GPUs.
     """
 
     def __init__(self, ray: Any, settings: WorkerSettings, workers: int | None) -> None:
         self._ray, self._settings, self._workers = ray, settings, workers
         self._answers: SimpleQueue[ClipRow | BaseException | None] = SimpleQueue()
-        pool = self._pool()
+        pool = self._pool(workers)
         count = "1 actor" if pool.size == 1 else f"{pool.size} actors"
         self.description = f"{count} of Ray on {len(self._nodes())} machine(s)"
         self.pairs = 0
@@ -161,8 +161,8 @@ class RayWorkers:
             before, problem = len(left), "clips were left out"
             try:
                 for row in self._round([*left.values()]):
-                    del left[row.path]
-                    self._answers.put(row)
+                    if left.pop(row.path, None) is not None:
+                        self._answers.put(row)
             except self._ray.exceptions.RayError as error:
                 problem = _first_line(error)
             fruitless = 0 if len(left) < before else fruitless + 1
@@ -172,14 +172,14 @@ class RayWorkers:
     def _round(self, tasks: Sequence[Task]) -> Iterator[ClipRow]:
         from ray.data import ActorPoolStrategy, from_items
 
-        pool = self._pool()
+        pool = self._pool_left()
         settings = replace(self._settings, threads=None if pool.gpus else pool.cpus)
         answers = from_items(
             [{"task": task.to_json()} for task in tasks], override_num_blocks=len(tasks)
         ).map_batches(
             ClipActor,
             batch_size=1,
-            compute=ActorPoolStrategy(size=pool.size, max_tasks_in_flight_per_actor=2),
+            compute=ActorPoolStrategy(size=pool.size, max_tasks_in_flight_per_actor=1),
             fn_constructor_args=(settings, dinoflow_deploy.__version__),
             num_cpus=pool.cpus,
             num_gpus=pool.gpus,
@@ -191,10 +191,19 @@ class RayWorkers:
                 raise EngineError(answer["fatal"])
             yield ClipRow.from_text(answer["row"])
 
-    def _pool(self) -> Pool:
-        nodes = self._nodes()
-        on_gpu = self._settings.engine.device in ("auto", "cuda") and any(node.gpus for node in nodes)
-        return gpu_pool(nodes, self._workers) if on_gpu else cpu_pool(nodes, self._workers)
+    def _pool_left(self) -> Pool:
+        """As many as were wanted, or what the machines that are left can have."""
+        try:
+            return self._pool(self._workers)
+        except InputError:
+            return self._pool(None)
+
+    def _pool(self, workers: int | None) -> Pool:
+        nodes, device = self._nodes(), self._settings.engine.device
+        if device.startswith("cuda:"):
+            raise InputError(f"device is {device}: Ray gives each worker a GPU of its own, so name 'cuda'")
+        on_gpu = device in ("auto", "cuda") and any(node.gpus for node in nodes)
+        return gpu_pool(nodes, workers) if on_gpu else cpu_pool(nodes, workers)
 
     def _nodes(self) -> list[Node]:
         return [

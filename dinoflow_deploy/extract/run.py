@@ -81,18 +81,20 @@ def extract(
                 run.follow(pool, to_do, stop)
             _sweep(to_do)
         failures = [manifest.rows[task.path] for task in tasks if _failed(manifest, task)]
+        given = {task.path for task in to_do}
+        skipped = sum(_done(manifest, task) for task in tasks if task.path not in given)
     return ExtractReport(
         output=str(output),
         clips=len(tasks),
         done=len(run.done),
-        skipped=sum(1 for task in tasks if _done(manifest, task)) - len(run.done),
+        skipped=skipped,
         failures=tuple(failures),
         pairs=sum(run.done.values()),
         seconds=time.monotonic() - began,
         model=engine.model,
         model_sha256=settings.model_sha256,
         workers=where,
-        interrupted=stop.is_set(),
+        interrupted=stop.is_set() and len(run.done) + run.failed < len(to_do),
     )
 
 

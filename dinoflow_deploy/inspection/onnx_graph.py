@@ -1,7 +1,7 @@
 """What stands in an ONNX file. This module needs ``onnx``."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,6 +9,7 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, ValueInfoProto, helper
 
+from dinoflow_deploy.bundles.model_input import model_input_of
 from dinoflow_deploy.errors import FileFormatError
 from dinoflow_deploy.inspection.element_types import UNKNOWN
 from dinoflow_deploy.inspection.onnx_external import external_files, without_external
@@ -25,7 +26,6 @@ from dinoflow_deploy.inspection.report import Counts, GraphDetails, OperatorDeta
 _OPERATOR: Final = ("dinoflow", "LocalCorrelation")
 _LARGEST: Final = 2**31 - 1
 """Protobuf's limit."""
-_SIGNATURE: Final = {("image1", "input"), ("image2", "input"), ("flow", "output")}
 
 
 def read_graph(path: Path) -> GraphDetails:
@@ -45,7 +45,7 @@ def read_graph(path: Path) -> GraphDetails:
         ir_version=model.ir_version,
         opsets={text(entry.domain) or STANDARD_DOMAIN: entry.version for entry in model.opset_import},
         tensors=tensors,
-        is_flow_model={(tensor.name, tensor.mode) for tensor in tensors} == _SIGNATURE,
+        is_flow_model=_is_flow_model(tensors),
         nodes=len(nodes),
         precision=_precision(graphs),
         weights=weights,
@@ -53,6 +53,11 @@ def read_graph(path: Path) -> GraphDetails:
         objection=objection,
         operators=tuple(_operators(model, nodes)),
     )
+
+
+def _is_flow_model(tensors: Sequence[TensorDetails]) -> bool:
+    names = {mode: [tensor.name for tensor in tensors if tensor.mode == mode] for mode in ("input", "output")}
+    return model_input_of(names["input"]) is not None and names["output"] == ["flow"]
 
 
 def _load(path: Path) -> ModelProto:

@@ -93,7 +93,8 @@ class GraphDetails:
         ir_version: Version of the ONNX format.
         opsets: Version of each domain's operators; the standard domain is ``"ai.onnx"``.
         tensors: Inputs and outputs.
-        is_flow_model: Whether they are those of a flow model: ``image1``, ``image2`` and ``flow``.
+        is_flow_model: Whether they are those of a flow model: ``flow`` of a pair in one of the
+            forms of ``bundles.model_input``.
         nodes: Number of nodes, those in branches and loops included, those of functions not.
         precision: Nodes by the element type of their first output, then by operator.
         weights: Constant values by element type.

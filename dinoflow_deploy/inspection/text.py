@@ -100,7 +100,7 @@ def _parity_lines(label: str, parity: Parity | None, absent: str) -> Lines:
 def _graph_lines(graph: GraphDetails) -> Lines:
     yield from tensor_lines(graph.tensors)
     if not graph.is_flow_model:
-        yield "", "not a flow model: that has the inputs image1 and image2 and the output flow"
+        yield "", "not a flow model: that computes flow from image1 and image2, or from frame1 and frame2"
     opsets = ", ".join(f"{name} {version}" for name, version in graph.opsets.items())
     yield "onnx", f"written by {graph.producer or 'unknown'}, IR version {graph.ir_version}, opsets {opsets}"
     if graph.objection:

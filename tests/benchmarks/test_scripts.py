@@ -183,6 +183,14 @@ def test_scene_rate(tmp_path: Path, run_here) -> None:
     assert by_torch["operations"] > 100
 
 
+def test_input_forms(tmp_path: Path, run_here) -> None:
+    record = record_of("input_forms", tmp_path, "--size", "64x80", "--calls", "1", run=run_here)
+    found = {(each["backend"], each["input"]): each for each in record["results"]}
+    assert found.keys() == {(b, f) for b in ("onnxruntime", "openvino") for f in ("images", "frames")}
+    assert all(each["stages"]["infer"]["median"] > 0 for each in found.values())
+    assert found["onnxruntime", "images"]["ratio"]["median"] == 1
+
+
 def test_loader_rate(tmp_path: Path, run_here) -> None:
     record = record_of("loader_rate", tmp_path, "--pairs", "2", "--repeats", "1", run=run_here)
     chairs, things = record["results"].values()

@@ -3,7 +3,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from dinoflow_deploy.engines.frames import to_flow, to_tensor
+from dinoflow_deploy.engines.frames import to_flow, to_padded_frames, to_tensor
 from dinoflow_deploy.flow.padding import Padding
 
 MakeFrames = Callable[..., np.ndarray]
@@ -23,6 +23,22 @@ def test_the_tensor_is_the_padded_frame_over_255(padding: Padding, frames: MakeF
     assert tensor.flags.c_contiguous
     np.testing.assert_allclose(tensor, expected, atol=1e-7, rtol=0)
     assert tensor.max() <= 1
+
+
+@pytest.mark.parametrize(
+    "padding", [Padding(33, 47, 48, 64), Padding(33, 47, 33, 47), Padding(33, 47, 112, 47)]
+)
+def test_bytes_are_padded_and_the_callers_are_not_kept(padding: Padding, frames: MakeFrames) -> None:
+    pixels = frames(2, 33, 47)[..., ::-1]
+    rows = (padding.top, padding.padded_height - 33 - padding.top)
+    columns = (padding.left, padding.padded_width - 47 - padding.left)
+    expected = np.pad(pixels, [(0, 0), rows, columns, (0, 0)], mode="edge")
+    padded = to_padded_frames(pixels, padding, batch=3)
+    assert padded.dtype == np.uint8
+    assert padded.flags.c_contiguous
+    np.testing.assert_array_equal(padded[:2], expected)
+    assert not padded[2].any()
+    assert not np.shares_memory(padded, pixels)
 
 
 def test_surplus_images_are_black(frames: MakeFrames) -> None:

@@ -19,6 +19,7 @@ def test_default_is_dynamic_and_verified() -> None:
     ("arguments", "message"),
     [
         ({"precision": "int8"}, "'int8' is not one of fp32, fp16"),
+        ({"model_input": "pixels"}, "the input 'pixels' is not one of images, frames"),
         ({"precision": "bf16", "opset": 20}, "opset 20 has no bfloat16 convolution: bf16 needs opset 22"),
         ({"opset": 19}, "opset 19 is outside 20 to 22"),
         ({"opset": 23}, "opset 23 is outside 20 to 22"),

@@ -10,7 +10,9 @@ import onnx
 import pytest
 from onnx import TensorProto
 
-from dinoflow_deploy.export.options import DYNAMIC_INPUTS
+from dinoflow_deploy.export import ExportOptions
+from dinoflow_deploy.export.graph.onnx_model import export_onnx
+from dinoflow_deploy.export.options import DYNAMIC_INPUTS, parse_inputs
 from tests.export.conftest import Exported, GetExport
 from tests.export.graph.test_operator import operator_model
 from tests.export.old_operator import with_old_operator
@@ -132,6 +134,17 @@ def test_the_plan_shrinks_with_the_precision(
     assert 0.8 < (whole_bytes - low_bytes) / saved < 1.3
     # The share falls towards a half as the weights outgrow what else a plan holds, some 4 to 12 MB.
     assert low_bytes / whole_bytes < {"nano": 0.8, "vits16": 0.56}[exported.name]
+
+
+@pytest.mark.parametrize("profile", [None, tuple((1, side, side, 3) for side in (64, 96, 128))])
+def test_an_export_that_takes_bytes_builds(
+    nano: Exported, profile: tuple[tuple[int, ...], ...] | None
+) -> None:
+    inputs = parse_inputs(None, "dynamic") if profile else parse_inputs("64x64", "1")
+    options = ExportOptions(inputs=inputs, model_input="frames")
+    network, plan = build(export_onnx(nano.model, options), profile)
+    assert plan is not None
+    assert {network.get_input(index).dtype.name for index in range(2)} == {"UINT8"}
 
 
 @pytest.mark.parametrize("element_type", [TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16])

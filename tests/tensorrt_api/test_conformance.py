@@ -133,7 +133,8 @@ def test_a_name_of_one_version_alone_is_found(apis: dict[str, Api], source: str,
 
 def test_what_is_named_by_a_string_is_there(apis: dict[str, Api]) -> None:
     for api in apis.values():
-        assert {mode for mode, _ in plan._TENSORS.values()} <= api.enums["TensorIOMode"].keys()
+        assert {"INPUT", "OUTPUT"} <= api.enums["TensorIOMode"].keys()
+        assert {*plan._TYPES.values()} <= api.enums["DataType"].keys()
         assert set(toolchain._LEVELS.values()) == api.enums["HardwareCompatibilityLevel"].keys()
         assert network._PRECISION_OF.keys() <= api.enums["DataType"].keys()
         assert "PLUGIN_V3" in api.enums["LayerType"]

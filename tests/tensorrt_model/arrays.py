@@ -15,7 +15,8 @@ class DeviceTensor:
     Its values come by work on ``stream`` that may not have been done yet: who does not wait for it reads NaN.
     """
 
-    dtype = "<f4"
+    dtype: str | None = None
+    """What is said of the type, where it is not that of the values."""
     strides: tuple[int, ...] | None = None
     read_only = False
 
@@ -31,11 +32,15 @@ class DeviceTensor:
     def random(cls, machine: Machine, shape: tuple[int, ...], seed: int, stream: int = 1) -> Self:
         return cls(machine, np.random.default_rng(seed).random(shape, np.float32), stream)
 
+    @property
+    def _held(self) -> np.ndarray:
+        return self.memory.array(self.values.nbytes // 4).view(self.values.dtype).reshape(self.values.shape)
+
     def _write(self) -> None:
-        self.memory.array(self.values.size)[:] = self.values.ravel()
+        self._held[:] = self.values
 
     def read(self) -> np.ndarray:
-        return self.memory.array(self.values.size).reshape(self.values.shape).copy()
+        return self._held.copy()
 
     def free(self) -> None:
         self.machine.release("device", self.memory.address)
@@ -44,7 +49,7 @@ class DeviceTensor:
     def __cuda_array_interface__(self) -> dict[str, Any]:
         return {
             "shape": self.values.shape,
-            "typestr": self.dtype,
+            "typestr": self.dtype or self.values.dtype.str,
             "data": (self.memory.address, self.read_only),
             "version": 3,
             "strides": self.strides,
@@ -62,7 +67,9 @@ class DeviceTensor:
         runtime.cudaEventRecord(event, self.stream)
         runtime.cudaStreamWaitEvent(stream, event, 0)
         runtime.cudaEventDestroy(event)
-        return make_capsule(self.memory.address, self.values.shape, self.__dlpack_device__(), self)
+        return make_capsule(
+            self.memory.address, self.values.shape, self.__dlpack_device__(), self, self.values.dtype.str
+        )
 
 
 class CudaArray(DeviceTensor):

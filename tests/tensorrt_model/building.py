@@ -10,7 +10,7 @@ from tests.tensorrt_model.module import TensorRT
 from tests.tensorrt_model.plan import Plan
 
 Profile = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
-"""Least, optimal and greatest ``[batch, height, width]`` of images of three channels."""
+"""Least, optimal and greatest ``[batch, height, width]`` of pictures of three channels."""
 
 
 def build_bytes(
@@ -55,7 +55,10 @@ def _built(
     for corners in profiles:
         profile = builder.create_optimization_profile()
         for index in range(network.num_inputs):
-            shapes = [(batch, 3, height, width) for batch, height, width in corners]
-            profile.set_shape(network.get_input(index).name, *shapes)
+            tensor = network.get_input(index)
+            # Channels are the axis of a fixed length.
+            place = tuple(tensor.shape).index(3)
+            shapes = [(*corner[:place], 3, *corner[place:]) for corner in corners]
+            profile.set_shape(tensor.name, *shapes)
         config.add_optimization_profile(profile)
     return bytes(builder.build_serialized_network(network, config))

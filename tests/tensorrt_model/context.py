@@ -12,6 +12,7 @@ from tests.tensorrt_model.machine import ALIGNMENT, DEFAULT_STREAMS, CudaError
 from tests.tensorrt_model.schedule import Stream
 
 Shape = tuple[int, ...]
+_TYPES = {"FLOAT": np.float32, "UINT8": np.uint8}
 
 
 class IExecutionContext(Lived):
@@ -121,8 +122,12 @@ class IExecutionContext(Lived):
 
     def _compute(self, addresses: dict[str, int], shapes: dict[str, Shape]) -> None:
         machine = self._state.machine
-        arrays = {name: machine.device_floats(addresses[name], shape) for name, shape in shapes.items()}
-        modes = {name: mode for name, (mode, _, _) in self._plan.tensors.items()}
+        tensors = self._plan.tensors
+        arrays = {
+            name: machine.device_values(addresses[name], shape, _TYPES[tensors[name][1]])
+            for name, shape in shapes.items()
+        }
+        modes = {name: mode for name, (mode, _, _) in tensors.items()}
         inputs = {name: array for name, array in arrays.items() if modes[name] == "INPUT"}
         for name, result in self._evaluation.run(inputs).items():
             arrays[name][:] = result + np.float32(self._state.shift_px)

@@ -24,7 +24,7 @@ class Modelled:
 
 _COMMON: Final[dict[str, dict[str, int]]] = {
     "BuilderFlag": {"TF32": 6},
-    "DataType": {"FLOAT": 0, "HALF": 1, "INT32": 3, "BOOL": 4, "BF16": 7, "INT64": 8},
+    "DataType": {"FLOAT": 0, "HALF": 1, "INT32": 3, "BOOL": 4, "UINT8": 5, "BF16": 7, "INT64": 8},
     "EngineStat": {"TOTAL_WEIGHTS_SIZE": 0, "STRIPPED_WEIGHTS_SIZE": 1},
     "HardwareCompatibilityLevel": {"NONE": 0, "AMPERE_PLUS": 1, "SAME_COMPUTE_CAPABILITY": 2},
     "LayerInformationFormat": {"ONELINE": 0, "JSON": 1},

@@ -177,12 +177,12 @@ class Machine:
         first = (address - memory.address) // 4
         return memory.array(memory.size // 4)[first : first + size // 4]
 
-    def device_floats(self, address: int, shape: tuple[int, ...]) -> np.ndarray:
-        size = 4 * int(np.prod(shape))
+    def device_values(self, address: int, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+        size = np.dtype(dtype).itemsize * int(np.prod(shape))
         memory = self.find(address, size)
         if memory is None or memory.kind != "device":
             raise CudaError("cudaErrorIllegalAddress")
-        return self.floats(address, size).reshape(shape)
+        return self.floats(address, size).view(dtype).reshape(shape)
 
     def check_not_capturing(self) -> None:
         """In the thread-local mode, what a capturing thread may not do."""

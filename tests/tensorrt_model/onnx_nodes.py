@@ -13,6 +13,7 @@ TYPES = {
     TensorProto.INT32: "INT32",
     TensorProto.INT64: "INT64",
     TensorProto.BOOL: "BOOL",
+    TensorProto.UINT8: "UINT8",
 }
 """TensorRT's types by ONNX's."""
 SPOKEN = {
@@ -22,6 +23,7 @@ SPOKEN = {
     "INT32": "Int32",
     "INT64": "Int64",
     "BOOL": "Bool",
+    "UINT8": "UInt8",
 }
 """What TensorRT calls them in sentences."""
 

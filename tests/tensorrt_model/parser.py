@@ -82,6 +82,8 @@ class OnnxParser(Strict):
         version = next(each.version for each in model.opset_import if not each.domain)
         kinds = {name: TYPES[value.type.tensor_type.elem_type] for name, value in values.items()}
         for each in nodes:
+            if each.node.op_type != "Cast" and "UINT8" in [kinds.get(name) for name in each.node.input]:
+                return self._fail([ParserError(_bytes(each.node), each)])
             mixed = None if self._creator(each.node) else mixed_types(each.node, kinds, version)
             if mixed:
                 return self._fail([ParserError(_mixed(each.node, *mixed), each)])
@@ -142,6 +144,14 @@ class OnnxParser(Strict):
         for error in errors:
             self._tell(error.desc())
         return False
+
+
+def _bytes(node: NodeProto) -> str:
+    return (
+        f"Invalid Node - {node.name}\nITensor::getDimensions: Error Code 4: API Usage Error ({node.name}: "
+        "first input has type UInt8 but must have type Float, Half, BFloat16, FP8, E8M0, FP4, Int4, Int8, "
+        "Int64, Int32, or Bool.)"
+    )
 
 
 def _mixed(node: NodeProto, first: str, second: str) -> str:

@@ -11,14 +11,15 @@ from dinoflow_deploy.bundles.bundle import Bundle
 from dinoflow_deploy.engines.backend import Backend
 from dinoflow_deploy.engines.base import EngineDescription
 from dinoflow_deploy.engines.devices import Device
-from dinoflow_deploy.engines.frames import Tensor
+from dinoflow_deploy.engines.frames import Pictures, Tensor
 from dinoflow_deploy.engines.onnx_source import (
     OnnxFileEngine,
-    check_names,
     check_threads,
     input_range,
+    model_input,
     one_line,
     opened,
+    stored_as,
 )
 from dinoflow_deploy.engines.onnxruntime.backend import BACKEND
 from dinoflow_deploy.engines.onnxruntime.data_files import data_file_problem
@@ -46,7 +47,7 @@ class OnnxRuntimeEngine(OnnxFileEngine):
 
     Args:
         source: A bundle or its folder, or an ``.onnx`` file that computes ``flow`` from ``image1`` and
-            ``image2``.
+            ``image2``, or from ``frame1`` and ``frame2``.
         device: ``"auto"`` (CUDA where its provider works, else the CPU), ``"cpu"``, ``"cuda"``, ``"cuda:1"``.
         convert_colors: Take grey and RGBA frames too.
         intra_op_threads: Threads within one operator on the CPU; by default one per core.
@@ -73,8 +74,8 @@ class OnnxRuntimeEngine(OnnxFileEngine):
         chosen, provider = self._choose(Device.parse(device))
         self._session = _open_session(onnx_path, chosen, provider, intra_op_threads)
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
-        check_names((each.name for each in inputs), [each.name for each in outputs], onnx_path)
-        precision, self._type = _input_type(self._session, onnx_path)
+        taken = model_input((each.name for each in inputs), [each.name for each in outputs], onnx_path)
+        precision, self._type = stored_as(_TYPES, inputs[0].type, taken, onnx_path)
         super().__init__(
             EngineDescription(
                 model=bundle.manifest.model.name if bundle else path.stem,
@@ -83,9 +84,12 @@ class OnnxRuntimeEngine(OnnxFileEngine):
                 provider=provider,
                 precision=bundle.manifest.precision if bundle else precision,
                 source=str(path),
-                inputs=bundle.manifest.onnx.inputs if bundle else input_range(inputs[0].shape, onnx_path),
+                inputs=bundle.manifest.onnx.inputs
+                if bundle
+                else input_range(inputs[0].shape, taken, onnx_path),
             ),
             convert_colors=convert_colors,
+            model_input=taken,
         )
 
     def _choose(self, device: Device) -> tuple[Device, str]:
@@ -93,7 +97,7 @@ class OnnxRuntimeEngine(OnnxFileEngine):
         chosen = _choose_device(device)
         return chosen, _PROVIDERS[chosen.kind]
 
-    def _run_file(self, feeds: Mapping[str, Tensor]) -> Tensor:
+    def _run_file(self, feeds: Mapping[str, Pictures]) -> Tensor:
         (flow,) = self._session.run(["flow"], feeds)
         result: Tensor = flow
         return result
@@ -169,10 +173,3 @@ def _check_all_on_provider(session: Any, path: Path, provider: str) -> None:
             f"them: {shown}. Export the model as fp32, or use the backend '{BACKEND.name}' on the device "
             "'cpu'"
         )
-
-
-def _input_type(session: Any, path: Path) -> tuple[str, Any]:
-    found = session.get_inputs()[0].type
-    if found not in _TYPES:
-        raise FileFormatError(f"{path} takes images of {found}: they must be float32 or float16")
-    return _TYPES[found]

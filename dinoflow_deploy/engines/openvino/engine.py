@@ -12,20 +12,21 @@ from dinoflow_deploy.bundles.bundle import Bundle
 from dinoflow_deploy.engines.backend import Backend
 from dinoflow_deploy.engines.base import EngineDescription
 from dinoflow_deploy.engines.devices import Device
-from dinoflow_deploy.engines.frames import Tensor
+from dinoflow_deploy.engines.frames import Pictures, Tensor
 from dinoflow_deploy.engines.onnx_source import (
     OnnxFileEngine,
-    check_names,
     check_threads,
     input_range,
+    model_input,
     one_line,
     opened,
+    stored_as,
 )
 from dinoflow_deploy.engines.openvino.backend import BACKEND
 from dinoflow_deploy.engines.openvino.cache import compile_model
 from dinoflow_deploy.engines.openvino.devices import RELEASE, capabilities, choose_device
 from dinoflow_deploy.engines.openvino.reading import read_model
-from dinoflow_deploy.errors import DeviceError, EngineError, FileFormatError, InputError
+from dinoflow_deploy.errors import DeviceError, EngineError, InputError
 
 # Float32 images do not say what is computed in: exported fp16 and bf16 files take them too.
 _TYPES: Final = {"f32": ("unknown", np.float32), "f16": ("fp16", np.float16)}
@@ -39,7 +40,7 @@ class OpenVinoEngine(OnnxFileEngine):
 
     Args:
         source: A bundle or its folder, or an ``.onnx`` file that computes ``flow`` from ``image1`` and
-            ``image2``, in fp32 or fp16.
+            ``image2``, or from ``frame1`` and ``frame2``, in fp32 or fp16.
         device: ``"auto"`` (the CPU), ``"cpu"``, ``"intel-gpu"``, ``"intel-gpu:1"``, ``"intel-npu"``.
         convert_colors: Take grey and RGBA frames too.
         intra_op_threads: Threads that compute on the CPU; by default one per core.
@@ -73,9 +74,9 @@ class OpenVinoEngine(OnnxFileEngine):
         self._compiled = _compile(onnx_path, name, _settings(computed, intra_op_threads, chosen), chosen)
         self._requests: deque[Any] = deque()
         inputs, outputs = self._compiled.inputs, self._compiled.outputs
-        check_names(map(_name, inputs), [*map(_name, outputs)], onnx_path)
-        of_images, self._type = _input_type(inputs[0], onnx_path)
-        stored = stored or of_images
+        taken = model_input(map(_name, inputs), [*map(_name, outputs)], onnx_path)
+        of_type, self._type = stored_as(_TYPES, _type_name(inputs[0]), taken, onnx_path)
+        stored = stored or of_type
         super().__init__(
             EngineDescription(
                 model=bundle.manifest.model.name if bundle else path.stem,
@@ -84,12 +85,15 @@ class OpenVinoEngine(OnnxFileEngine):
                 provider=f"{name} in {computed}",
                 precision=stored if computed == "fp32" else computed,
                 source=str(path),
-                inputs=bundle.manifest.onnx.inputs if bundle else input_range(_shape(inputs[0]), onnx_path),
+                inputs=bundle.manifest.onnx.inputs
+                if bundle
+                else input_range(_shape(inputs[0]), taken, onnx_path),
             ),
             convert_colors=convert_colors,
+            model_input=taken,
         )
 
-    def _run_file(self, feeds: Mapping[str, Tensor]) -> Tensor:
+    def _run_file(self, feeds: Mapping[str, Pictures]) -> Tensor:
         # One for each call that runs at the same time.
         try:
             request = self._requests.pop()
@@ -143,11 +147,8 @@ def _name(port: Any) -> str:
     return str(min(port.get_names(), default="?"))
 
 
-def _input_type(port: Any, path: Path) -> tuple[str, Any]:
-    found = port.get_element_type().get_type_name()
-    if found not in _TYPES:
-        raise FileFormatError(f"{path} takes images of {found}: they must be float32 or float16")
-    return _TYPES[found]
+def _type_name(port: Any) -> str:
+    return str(port.get_element_type().get_type_name())
 
 
 def _shape(port: Any) -> list[int | str | None]:

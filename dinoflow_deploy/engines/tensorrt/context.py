@@ -5,9 +5,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from dinoflow_deploy.engines.frames import Tensor
+from dinoflow_deploy.bundles.model_input import FLOW_TYPE
+from dinoflow_deploy.engines.frames import Pictures, Tensor
 from dinoflow_deploy.engines.tensorrt.cuda import Cuda
-from dinoflow_deploy.engines.tensorrt.cuda_memory import FLOAT_BYTES, Buffers
+from dinoflow_deploy.engines.tensorrt.cuda_memory import Buffers, nbytes
 from dinoflow_deploy.engines.tensorrt.cuda_stream import Graph, Stream
 from dinoflow_deploy.engines.tensorrt.loaded_plan import LoadedPlan
 from dinoflow_deploy.engines.tensorrt.profiles import Profiles
@@ -15,7 +16,6 @@ from dinoflow_deploy.errors import DeviceError, EngineError
 from dinoflow_deploy.tensorrt.log import log_of
 
 Shape = tuple[int, ...]
-_IMAGES: Final = ("image1", "image2")
 _FLOW: Final = "flow"
 
 
@@ -50,19 +50,21 @@ class ExecutionContext:
                 "with a smaller range, or fewer threads"
             )
         self._profiles = profiles
+        self._taken = profiles.taken
         self._cuda_graph = cuda_graph
         self._graph: Graph | None = None
         self._profile = 0
         self._shape: Shape | None = None
         self._addresses: dict[str, int] = {}
-        self._buffers = {name: Buffers(cuda) for name in (*_IMAGES, _FLOW)}
+        self._buffers = {name: Buffers(cuda, self._taken.dtype) for name in self._taken.tensors}
+        self._buffers[_FLOW] = Buffers(cuda, FLOW_TYPE)
         self.stream = Stream(cuda)
 
-    def infer(self, images1: Tensor, images2: Tensor) -> Tensor:
+    def infer(self, images1: Pictures, images2: Pictures) -> Tensor:
         """Run on arrays of the host.
 
         Args:
-            images1: ``float32 [B, 3, H, W]``, C-contiguous.
+            images1: As the plan takes them, C-contiguous.
             images2: The same shape.
 
         Returns:
@@ -73,15 +75,15 @@ class ExecutionContext:
             EngineError: TensorRT or CUDA failed.
         """
         shape = images1.shape
-        profile = self._profiles.choose(shape[0], *shape[2:])
+        profile = self._profiles.choose(*self._taken.lengths(shape))
         addresses = self._own_memory(shape)
         # The device copies the first images while the second are being put into pinned memory.
-        for name, images in zip(_IMAGES, (images1, images2), strict=True):
+        for name, images in zip(self._taken.tensors, (images1, images2), strict=True):
             pinned = self._buffers[name].pinned(shape)
             np.copyto(pinned, images)
             self.stream.copy(addresses[name], pinned.ctypes.data, pinned.nbytes)
         self._compute(profile, shape, addresses)
-        flow = self._buffers[_FLOW].pinned(_flow_shape(shape))
+        flow = self._buffers[_FLOW].pinned(self._taken.flow_shape(shape))
         self.stream.copy(flow.ctypes.data, addresses[_FLOW], flow.nbytes)
         self.stream.synchronize()
         return flow.copy()
@@ -90,7 +92,7 @@ class ExecutionContext:
         """Run on arrays of the device, in place; returns when the flow is complete.
 
         Args:
-            shape: ``[B, 3, H, W]`` of the images.
+            shape: Of the images.
             image1: Address of the first ones.
             image2: Address of the second ones.
             flow: Address of room for ``[B, 2, H, W]``.
@@ -99,16 +101,16 @@ class ExecutionContext:
             InputError: The shape is in no profile.
             EngineError: TensorRT or CUDA failed.
         """
-        profile = self._profiles.choose(shape[0], *shape[2:])
-        given = {"image1": image1, "image2": image2, _FLOW: flow}
+        profile = self._profiles.choose(*self._taken.lengths(shape))
+        given = dict(zip(self._taken.tensors, (image1, image2), strict=True)) | {_FLOW: flow}
         # A graph works on the addresses that it was recorded with.
         used = self._own_memory(shape) if self._cuda_graph else given
         if used is not given:
-            for name in _IMAGES:
-                self.stream.copy(used[name], given[name], _bytes(shape))
+            for name in self._taken.tensors:
+                self.stream.copy(used[name], given[name], nbytes(shape, self._taken.dtype))
         self._compute(profile, shape, used)
         if used is not given:
-            self.stream.copy(flow, used[_FLOW], _bytes(_flow_shape(shape)))
+            self.stream.copy(flow, used[_FLOW], nbytes(self._taken.flow_shape(shape), FLOW_TYPE))
         self.stream.synchronize()
 
     def close(self) -> None:
@@ -122,7 +124,8 @@ class ExecutionContext:
         self.stream.close()
 
     def _own_memory(self, shape: Shape) -> dict[str, int]:
-        shapes = dict.fromkeys(_IMAGES, shape) | {_FLOW: _flow_shape(shape)}
+        shapes: dict[str, Shape] = dict.fromkeys(self._taken.tensors, shape)
+        shapes[_FLOW] = self._taken.flow_shape(shape)
         return {name: buffers.device(shapes[name]) for name, buffers in self._buffers.items()}
 
     def _compute(self, profile: int, shape: Shape, addresses: dict[str, int]) -> None:
@@ -152,13 +155,14 @@ class ExecutionContext:
         self._addresses = addresses
 
     def _set_shape(self, shape: Shape) -> None:
-        for name in _IMAGES:
+        for name in self._taken.tensors:
             self._check(self._context.set_input_shape(name, shape), f"does not take {name} of {list(shape)}")
         found = tuple(self._context.get_tensor_shape(_FLOW))
-        if found != _flow_shape(shape):
+        due = self._taken.flow_shape(shape)
+        if found != due:
             raise EngineError(
-                f"the plan makes flow of {list(found)} from images of {list(shape)}, where "
-                f"{list(_flow_shape(shape))} is due: it is not a DinoFlow model, or was exported wrongly"
+                f"the plan makes flow of {list(found)} from {self._taken.name} of {list(shape)}, where "
+                f"{list(due)} is due: it is not a DinoFlow model, or was exported wrongly"
             )
         self._shape = shape
 
@@ -166,7 +170,7 @@ class ExecutionContext:
         with self._log.listen() as messages:
             done = self._context.execute_async_v3(self.stream.handle)
         if not done:
-            raise EngineError(f"TensorRT failed with images of {self._shape}: {messages.why()}")
+            raise EngineError(f"TensorRT failed with {self._taken.name} of {self._shape}: {messages.why()}")
 
     def _record(self) -> Graph:
         # TensorRT-RTX alone can say so; TensorRT fails on the way.
@@ -181,11 +185,3 @@ class ExecutionContext:
     def _check(self, done: bool, problem: str) -> None:
         if not done:
             raise EngineError(f"TensorRT {problem}")
-
-
-def _flow_shape(shape: Shape) -> Shape:
-    return shape[0], 2, *shape[2:]
-
-
-def _bytes(shape: Shape) -> int:
-    return int(np.prod(shape)) * FLOAT_BYTES

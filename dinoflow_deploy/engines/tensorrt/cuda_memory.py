@@ -4,27 +4,29 @@ import ctypes
 import weakref
 from collections.abc import Sequence
 from math import prod
-from typing import Final
 
 import numpy as np
 
-from dinoflow_deploy.engines.frames import Tensor
+from dinoflow_deploy.engines.frames import Pictures
 from dinoflow_deploy.engines.tensorrt.cuda import Cuda
 
-FLOAT_BYTES: Final = 4
+
+def nbytes(shape: Sequence[int], dtype: str) -> int:
+    """Bytes of an array."""
+    return prod(shape) * np.dtype(dtype).itemsize
 
 
 class DeviceMemory:
-    """Float32 values on the device that is current when it is made; freed when closed or forgotten.
+    """Memory of the device that is current when it is made; freed when closed or forgotten.
 
     Attributes:
-        address: Where they begin.
-        capacity: How many there are.
+        address: Where it begins.
+        capacity: Its bytes.
     """
 
     def __init__(self, cuda: Cuda, capacity: int) -> None:
         self.capacity = capacity
-        self.address = cuda.allocate("cudaMalloc", capacity * FLOAT_BYTES)
+        self.address = cuda.allocate("cudaMalloc", capacity)
         self._free = weakref.finalize(self, cuda.attempt, "cudaFree", self.address)
 
     def close(self) -> None:
@@ -33,22 +35,22 @@ class DeviceMemory:
 
 
 class PinnedMemory:
-    """Page-locked float32 values on the host; freed when closed or forgotten.
+    """Page-locked memory of the host; freed when closed or forgotten.
 
     Attributes:
-        address: Where they begin.
-        capacity: How many there are.
+        address: Where it begins.
+        capacity: Its bytes.
     """
 
     def __init__(self, cuda: Cuda, capacity: int) -> None:
         self.capacity = capacity
-        self.address = cuda.allocate("cudaHostAlloc", capacity * FLOAT_BYTES, 0)
+        self.address = cuda.allocate("cudaHostAlloc", capacity, 0)
         self._free = weakref.finalize(self, cuda.attempt, "cudaFreeHost", self.address)
 
-    def view(self, shape: Sequence[int]) -> Tensor:
-        """Its beginning as an array, ``float32`` of ``shape``, which must not outlive it."""
-        values = (ctypes.c_float * prod(shape)).from_address(self.address)
-        return np.ctypeslib.as_array(values).reshape(shape)
+    def view(self, shape: Sequence[int], dtype: str) -> Pictures:
+        """Its beginning as an array, which must not outlive it."""
+        values = (ctypes.c_ubyte * nbytes(shape, dtype)).from_address(self.address)
+        return np.ctypeslib.as_array(values).view(dtype).reshape(shape)
 
     def close(self) -> None:
         """Give it back; may be called again."""
@@ -60,28 +62,32 @@ class Buffers:
 
     Args:
         cuda: The runtime.
+        dtype: Type of the tensor's values.
     """
 
-    def __init__(self, cuda: Cuda) -> None:
+    def __init__(self, cuda: Cuda, dtype: str) -> None:
         self._cuda = cuda
+        self._dtype = dtype
         self._device: DeviceMemory | None = None
         self._pinned: PinnedMemory | None = None
 
     def device(self, shape: Sequence[int]) -> int:
         """Address on the device of room for ``shape``; nothing may be using the buffer if it has to grow."""
-        if self._device is None or self._device.capacity < prod(shape):
+        needed = nbytes(shape, self._dtype)
+        if self._device is None or self._device.capacity < needed:
             if self._device:
                 self._device.close()
-            self._device = DeviceMemory(self._cuda, prod(shape))
+            self._device = DeviceMemory(self._cuda, needed)
         return self._device.address
 
-    def pinned(self, shape: Sequence[int]) -> Tensor:
+    def pinned(self, shape: Sequence[int]) -> Pictures:
         """Room for ``shape`` on the host."""
-        if self._pinned is None or self._pinned.capacity < prod(shape):
+        needed = nbytes(shape, self._dtype)
+        if self._pinned is None or self._pinned.capacity < needed:
             if self._pinned:
                 self._pinned.close()
-            self._pinned = PinnedMemory(self._cuda, prod(shape))
-        return self._pinned.view(shape)
+            self._pinned = PinnedMemory(self._cuda, needed)
+        return self._pinned.view(shape, self._dtype)
 
     def close(self) -> None:
         """Give everything back."""

@@ -6,11 +6,11 @@ They are passed by DLPack (https://dmlc.github.io/dlpack) or by ``__cuda_array_i
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import prod
 from typing import Any, Final
 
+from dinoflow_deploy.bundles.model_input import FLOW_TYPE
 from dinoflow_deploy.engines.tensorrt.cuda import Cuda
-from dinoflow_deploy.engines.tensorrt.cuda_memory import DeviceMemory
+from dinoflow_deploy.engines.tensorrt.cuda_memory import DeviceMemory, nbytes
 from dinoflow_deploy.engines.tensorrt.cuda_stream import Stream
 from dinoflow_deploy.engines.tensorrt.dlpack import (
     CUDA,
@@ -22,6 +22,7 @@ from dinoflow_deploy.engines.tensorrt.dlpack import (
 )
 from dinoflow_deploy.errors import InputError
 
+_TYPESTRS: Final = {"<f4": "float32", "|u1": "uint8"}
 ALIGNMENT: Final = 256
 """Bytes that TensorRT wants addresses to be a multiple of."""
 
@@ -41,7 +42,7 @@ class DeviceArray:
     def __init__(self, cuda: Cuda, shape: Sequence[int], device_index: int) -> None:
         self.shape = tuple(shape)
         self.device_index = device_index
-        self._memory = DeviceMemory(cuda, prod(shape))
+        self._memory = DeviceMemory(cuda, nbytes(shape, FLOW_TYPE))
 
     @property
     def address(self) -> int:
@@ -79,7 +80,7 @@ class DeviceArray:
 
 @dataclass(frozen=True, slots=True)
 class DeviceView:
-    """Somebody else's float32 array in C order on the device.
+    """Somebody else's array in C order on the device.
 
     Attributes:
         address: Of the first value.
@@ -93,7 +94,14 @@ class DeviceView:
 
 
 def view_of(
-    array: Any, name: str, cuda: Cuda, stream: Stream, device_index: int, *, write: bool
+    array: Any,
+    name: str,
+    cuda: Cuda,
+    stream: Stream,
+    device_index: int,
+    *,
+    dtype: str = FLOW_TYPE,
+    write: bool = False,
 ) -> DeviceView:
     """Share an array, and let a stream wait for what is being done to it.
 
@@ -105,6 +113,7 @@ def view_of(
         cuda: The runtime.
         stream: Where it will be used.
         device_index: The device where it has to be.
+        dtype: Type that its values have to be of.
         write: Whether it will be written to.
 
     Raises:
@@ -120,8 +129,8 @@ def view_of(
             f"{name}: an array on cuda:{device_index} with __dlpack__ or __cuda_array_interface__ is needed, "
             f"not {type(array).__name__}"
         )
-    if kind != "float32":
-        raise InputError(f"{name}: float32 values are needed, not {kind}")
+    if kind != dtype:
+        raise InputError(f"{name}: {dtype} values are needed, not {kind}")
     found = cuda.device_of(view.address)
     if found != device_index:
         raise _elsewhere(name, found, device_index)
@@ -162,7 +171,7 @@ def _from_cuda_array(array: Any, name: str, *, write: bool) -> tuple[DeviceView,
     if write and read_only:
         raise InputError(f"{name}: it is read-only")
     _check_order(name, shape, said.get("strides"), int(kind[2:]))
-    return DeviceView(address, shape, array), "float32" if kind == "<f4" else kind, said.get("stream")
+    return DeviceView(address, shape, array), _TYPESTRS.get(kind, kind), said.get("stream")
 
 
 def _elsewhere(name: str, found: int | None, device_index: int) -> InputError:

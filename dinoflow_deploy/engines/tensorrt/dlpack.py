@@ -82,18 +82,21 @@ def read_capsule(capsule: Any) -> Description:
     )
 
 
-def make_capsule(address: int, shape: Sequence[int], device: tuple[int, int], owner: Any) -> Any:
+def make_capsule(
+    address: int, shape: Sequence[int], device: tuple[int, int], owner: Any, typestr: str = "<f4"
+) -> Any:
     """Lend memory out.
 
     Args:
-        address: Of float32 values in C order.
+        address: Of values in C order.
         shape: Lengths of the axes.
         device: Kind and number of the device.
         owner: What keeps the memory; it is kept until the borrower is done.
+        typestr: Type of the values, as NumPy writes it.
     """
     # NumPy makes it, with a destructor in C: one in Python may not run while an exception is on its way. It
     # takes the memory for the host's, at which it never looks.
-    capsule = np.asarray(_Lent(address, shape, owner)).__dlpack__()
+    capsule = np.asarray(_Lent(address, shape, owner, typestr)).__dlpack__()
     tensor = _tensor_in(capsule)
     tensor.device_type, tensor.device_id = device
     return capsule
@@ -102,12 +105,12 @@ def make_capsule(address: int, shape: Sequence[int], device: tuple[int, int], ow
 class _Lent:
     """What NumPy takes for an array, and keeps."""
 
-    def __init__(self, address: int, shape: Sequence[int], owner: Any) -> None:
+    def __init__(self, address: int, shape: Sequence[int], owner: Any, typestr: str) -> None:
         self._owner = owner
         self.__array_interface__ = {
             "data": (address, False),
             "shape": tuple(shape),
-            "typestr": "<f4",
+            "typestr": typestr,
             "version": 3,
         }
 

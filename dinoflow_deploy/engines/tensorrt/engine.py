@@ -1,12 +1,14 @@
 """The TensorRT engine: a plan, on an NVIDIA GPU."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar, overload
 
 from dinoflow_deploy.bundles.bundle import Bundle
+from dinoflow_deploy.bundles.model_input import ModelInput
 from dinoflow_deploy.engines.base import EngineDescription, FlowEngine
 from dinoflow_deploy.engines.devices import Device
-from dinoflow_deploy.engines.frames import Tensor
+from dinoflow_deploy.engines.frames import Pictures, Tensor
 from dinoflow_deploy.engines.tensorrt.backend import BACKEND
 from dinoflow_deploy.engines.tensorrt.cuda import Cuda
 from dinoflow_deploy.engines.tensorrt.device_arrays import DeviceArray, DeviceView, view_of
@@ -68,8 +70,8 @@ class TensorRTEngine(FlowEngine):
         with self._cuda.current_device(self._index):
             capability = self._cuda.compute_capability(self._index)
             loaded = deserialize(plan, trt, capability, allow_host_code=allow_host_code)
-        check_tensors(plan, trt, loaded.engine)
-        self._profiles = Profiles.read(loaded.engine, plan.rebuild)
+        taken = check_tensors(plan, trt, loaded.engine)
+        self._profiles = Profiles.read(loaded.engine, plan.rebuild, taken)
         if cuda_graph:
             _check_static(plan, self._profiles)
         self._pool = ContextPool(trt, self._cuda, loaded, self._profiles, cuda_graph=cuda_graph)
@@ -84,6 +86,7 @@ class TensorRTEngine(FlowEngine):
                 inputs=self._profiles.hull,
             ),
             convert_colors=convert_colors,
+            model_input=taken,
         )
 
     @overload
@@ -101,8 +104,9 @@ class TensorRTEngine(FlowEngine):
         be overwritten and the flow be read from any stream. Whether the flow is finite is not checked.
 
         Args:
-            image1: ``float32 [B, 3, H, W]`` in [0, 1], RGB, C-contiguous, at a multiple of 256 bytes on the
-                engine's device; B, H and W are within its range, H and W multiples of 16.
+            image1: ``float32 [B, 3, H, W]`` in [0, 1], or of a plan that takes frames
+                ``uint8 [B, H, W, 3]``; RGB, C-contiguous, at a multiple of 256 bytes on the engine's device;
+                B, H and W are within its range, H and W multiples of 16.
             image2: The same shape.
             out: Where the flow goes: ``float32 [B, 2, H, W]``, C-contiguous, on the same device, and
                 overlapping neither image. Reusing one saves an allocation in every call.
@@ -116,21 +120,22 @@ class TensorRTEngine(FlowEngine):
             EngineError: The engine is closed, or failed.
         """
         with self._in_use(), self._cuda.current_device(self._index), self._pool.use() as context:
-
-            def view(array: Any, name: str, *, write: bool = False) -> DeviceView:
-                return view_of(array, name, self._cuda, context.stream, self._index, write=write)
-
-            first, second = view(image1, "image1"), view(image2, "image2")
-            _check_images(first, second)
-            batch, _, *sides = first.shape
-            self._profiles.choose(batch, *sides)
-            result = DeviceArray(self._cuda, (batch, 2, *sides), self._index) if out is None else out
+            taken = self._model_input
+            view = partial(view_of, cuda=self._cuda, stream=context.stream, device_index=self._index)
+            first, second = (
+                view(array, name, dtype=taken.dtype)
+                for array, name in zip((image1, image2), taken.tensors, strict=True)
+            )
+            _check_pictures(first, second, taken)
+            self._profiles.choose(*taken.lengths(first.shape))
+            due = taken.flow_shape(first.shape)
+            result = DeviceArray(self._cuda, due, self._index) if out is None else out
             flow = view(result, "out", write=True)
-            _check_shape("out", flow, (batch, 2, *sides))
+            _check_shape("out", flow, due)
             context.infer_device(first.shape, first.address, second.address, flow.address)
         return result
 
-    def _run(self, images1: Tensor, images2: Tensor) -> Tensor:
+    def _run(self, images1: Pictures, images2: Pictures) -> Tensor:
         with self._cuda.current_device(self._index), self._pool.use() as context:
             return context.infer(images1, images2)
 
@@ -165,10 +170,11 @@ def _check_static(plan: Plan, profiles: Profiles) -> None:
         )
 
 
-def _check_images(first: DeviceView, second: DeviceView) -> None:
-    if len(first.shape) != 4 or first.shape[1] != 3:
-        raise InputError(f"image1: [batch, 3, height, width] is needed, not {list(first.shape)}")
-    _check_shape("image2", second, first.shape)
+def _check_pictures(first: DeviceView, second: DeviceView, taken: ModelInput) -> None:
+    names = taken.tensors
+    if not taken.holds(first.shape):
+        raise InputError(f"{names[0]}: {taken} is needed, not {list(first.shape)}")
+    _check_shape(names[1], second, first.shape)
 
 
 def _check_shape(name: str, view: DeviceView, due: tuple[int, ...]) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from dinoflow_deploy.bundles.bundle import Bundle
 from dinoflow_deploy.bundles.manifest import Manifest
+from dinoflow_deploy.bundles.model_input import FRAMES, IMAGES, ModelInput, model_input_of
 from dinoflow_deploy.engines.tensorrt.loaded_plan import LoadedPlan, load_plan
 from dinoflow_deploy.engines.tensorrt.mismatch import Machine, causes
 from dinoflow_deploy.errors import EngineError, FileFormatError, InputError
@@ -15,8 +16,9 @@ from dinoflow_deploy.tensorrt.flavours import FLAVOURS, Flavour, find_flavour
 from dinoflow_deploy.tensorrt.plan_header import read_header
 from dinoflow_deploy.tensorrt.plan_info import PlanInfo
 
-_TENSORS: Final = {"image1": ("INPUT", 3), "image2": ("INPUT", 3), "flow": ("OUTPUT", 2)}
-"""Mode and channels of each tensor of an optical-flow model."""
+_FLOW: Final = "flow"
+_TYPES: Final = {IMAGES: "FLOAT", FRAMES: "UINT8"}
+"""TensorRT's name of each form's type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,31 +111,35 @@ def deserialize(plan: Plan, trt: ModuleType, compute_capability: str, *, allow_h
     return loaded
 
 
-def check_tensors(plan: Plan, trt: ModuleType, cuda_engine: Any) -> None:
-    """Hold a plan to being an optical-flow model with float32 images and flow.
+def check_tensors(plan: Plan, trt: ModuleType, cuda_engine: Any) -> ModelInput:
+    """Hold a plan to being an optical-flow model, and find how it takes pictures.
 
     Raises:
         FileFormatError: It is not.
     """
     names = [cuda_engine.get_tensor_name(index) for index in range(cuda_engine.num_io_tensors)]
-    if sorted(names) != sorted(_TENSORS):
+    taken = model_input_of(name for name in names if name != _FLOW)
+    if taken is None or _FLOW not in names:
         raise FileFormatError(
-            f"{plan.path} is not an optical-flow model, which computes flow from image1, image2: its tensors "
-            f"are {', '.join(names)}"
+            f"{plan.path} is not an optical-flow model, which computes flow from image1, image2 or frame1, "
+            f"frame2: its tensors are {', '.join(names)}"
         )
-    for name, (mode, channels) in _TENSORS.items():
-        shape = tuple(cuda_engine.get_tensor_shape(name))
+    due = dict.fromkeys(taken.tensors, ("INPUT", _TYPES[taken])) | {_FLOW: ("OUTPUT", "FLOAT")}
+    for name, (mode, kind) in due.items():
         found = cuda_engine.get_tensor_mode(name), cuda_engine.get_tensor_dtype(name)
-        if found != (getattr(trt.TensorIOMode, mode), trt.DataType.FLOAT):
+        if found != (getattr(trt.TensorIOMode, mode), getattr(trt.DataType, kind)):
             raise FileFormatError(
                 f"{plan.path} has {name} as {found[0].name.lower()} of type {found[1].name}: it must be "
-                f"{mode.lower()} of type FLOAT (float32), as export --target tensorrt builds it"
+                f"{mode.lower()} of type {kind}, as export --target tensorrt builds it"
             )
-        if len(shape) != 4 or shape[1] != channels:
+        shape = tuple(cuda_engine.get_tensor_shape(name))
+        is_flow = len(shape) == 4 and shape[1] == 2
+        if not (is_flow if name == _FLOW else taken.holds(shape)):
             raise FileFormatError(
-                f"{plan.path} has {name} of shape {list(shape)}: it must be [batch, {channels}, height, "
-                "width]"
+                f"{plan.path} has {name} of shape {list(shape)}: it must be "
+                f"{'[batch, 2, height, width]' if name == _FLOW else taken}"
             )
+    return taken
 
 
 def _refused(plan: Plan, machine: Machine, said: str) -> str:

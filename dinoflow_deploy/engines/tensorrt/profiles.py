@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dinoflow_deploy.bundles.input_range import STRIDE, AxisRange, InputRange
+from dinoflow_deploy.bundles.model_input import ModelInput
 from dinoflow_deploy.errors import FileFormatError, InputError
 
 
@@ -15,25 +16,27 @@ class Profiles:
     Attributes:
         ranges: Shapes of each.
         rebuild: Command that builds a plan for other shapes, without the shapes.
+        taken: How the plan takes pictures.
     """
 
     ranges: tuple[InputRange, ...]
     rebuild: str
+    taken: ModelInput
 
     @classmethod
-    def read(cls, cuda_engine: Any, rebuild: str) -> "Profiles":
+    def read(cls, cuda_engine: Any, rebuild: str, taken: ModelInput) -> "Profiles":
         """Of a TensorRT engine whose tensors were checked.
 
         Raises:
-            FileFormatError: Its two images take different shapes, or shapes that are no multiples of 16.
+            FileFormatError: Its two inputs take different shapes, or shapes that are no multiples of 16.
         """
-        first, second = (tuple(_ranges(cuda_engine, name)) for name in ("image1", "image2"))
+        first, second = (tuple(_ranges(cuda_engine, name, taken)) for name in taken.tensors)
         if first != second:
             raise FileFormatError(
-                f"the plan takes other shapes for image2 ({_listed(second)}) than for image1 "
-                f"({_listed(first)}): give both the same profiles"
+                f"the plan takes other shapes for {taken.tensors[1]} ({_listed(second)}) than for "
+                f"{taken.tensors[0]} ({_listed(first)}): give both the same profiles"
             )
-        return cls(first, rebuild)
+        return cls(first, rebuild, taken)
 
     @property
     def hull(self) -> InputRange:
@@ -107,21 +110,23 @@ class Profiles:
         return f"{resize}, or run: {self.rebuild} {options}"
 
 
-def _ranges(cuda_engine: Any, name: str) -> Iterator[InputRange]:
+def _ranges(cuda_engine: Any, name: str, taken: ModelInput) -> Iterator[InputRange]:
     fixed = tuple(cuda_engine.get_tensor_shape(name))
     if -1 not in fixed:
-        yield _range([fixed] * 3)
+        yield _range([fixed] * 3, taken)
         return
     for index in range(cuda_engine.num_optimization_profiles):
-        yield _range([tuple(corner) for corner in cuda_engine.get_tensor_profile_shape(name, index)])
+        yield _range([tuple(corner) for corner in cuda_engine.get_tensor_profile_shape(name, index)], taken)
 
 
-def _range(corners: list[tuple[int, ...]]) -> InputRange:
-    """From the least, the optimal and the greatest ``[batch, 3, height, width]``."""
+def _range(corners: list[tuple[int, ...]], taken: ModelInput) -> InputRange:
+    """From the least, the optimal and the greatest shape of an input."""
     try:
-        return InputRange(*(AxisRange(*(corner[axis] for corner in corners)) for axis in (0, 2, 3)))
+        return InputRange(*(AxisRange(*(corner[axis] for corner in corners)) for axis in taken.axes))
     except (InputError, IndexError) as error:
-        raise FileFormatError(f"the plan takes images of {corners}, which no model does: {error}") from error
+        raise FileFormatError(
+            f"the plan takes {taken.name} of {corners}, which no model does: {error}"
+        ) from error
 
 
 def _axes(shapes: InputRange) -> tuple[AxisRange, AxisRange, AxisRange]:

@@ -1,7 +1,6 @@
-"""What a file says about itself: names of axes and nodes, and nothing of the machine that made it."""
+"""What a file says about itself: names of nodes, and nothing of the machine that made it."""
 
 from collections import Counter
-from collections.abc import Mapping
 from typing import Final
 
 from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
@@ -9,12 +8,11 @@ from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
 import dinoflow_deploy
 from dinoflow_deploy.export.graph.graph_builder import MODULE_KEY
 
-_AXES: Final = {0: "batch", 2: "height", 3: "width"}
 _SCORES: Final = {0: "images", 2: "tokens", 3: "tokens"}
 
 
 def clean(model: ModelProto) -> None:
-    """Name axes and nodes, and remove doc strings, stack traces and other metadata, in place.
+    """Name nodes, and remove doc strings, stack traces and other metadata, in place.
 
     A node is named by the module it comes from, its operator and a number:
     ``backbone.blocks.0.attention.MatMul_2``. The same graph gets the same names.
@@ -25,7 +23,6 @@ def clean(model: ModelProto) -> None:
     model.doc_string = ""
     del model.metadata_props[:]
     _name_nodes(model.graph)
-    _name_axes(model.graph)
     _keep_scores(model.graph)
     _strip(model.graph)
 
@@ -43,11 +40,6 @@ def _module_path(node: NodeProto) -> str:
     return next((entry.value for entry in node.metadata_props if entry.key == MODULE_KEY), "") or "model"
 
 
-def _name_axes(graph: GraphProto) -> None:
-    for value in (*graph.input, *graph.output):
-        _name(value, _AXES)
-
-
 def _keep_scores(graph: GraphProto) -> None:
     """Keep the shapes of attention's scores, before and after the softmax, alone.
 
@@ -58,13 +50,13 @@ def _keep_scores(graph: GraphProto) -> None:
     names = {name for node in graph.node if node.op_type == "Softmax" for name in (*node.input, *node.output)}
     scores = [value for value in graph.value_info if value.name in names]
     for value in scores:
-        _name(value, _SCORES)
+        _name(value)
     del graph.value_info[:]
     graph.value_info.extend(scores)
 
 
-def _name(value: ValueInfoProto, axes: Mapping[int, str]) -> None:
-    for index, name in axes.items():
+def _name(value: ValueInfoProto) -> None:
+    for index, name in _SCORES.items():
         dimension = value.type.tensor_type.shape.dim[index]
         if not dimension.HasField("dim_value"):
             dimension.dim_param = name

@@ -52,15 +52,15 @@ class GraphBuilder:
         self._scalars: dict[tuple[Any, ...], Symbol] = {}
         self._read: dict[int, tuple[Tensor, onnx_ir.Value]] = {}
 
-    def input(self, name: str, shape: Shape, axes: dict[int, str]) -> Symbol:
-        """An input of the graph, float32; ``axes`` names those that are open.
+    def input(self, name: str, shape: Shape, dtype: torch.dtype, axes: dict[int, str]) -> Symbol:
+        """An input of the graph; ``axes`` names those that are open.
 
         The first one is where open lengths are read from.
         """
         dims = [axes.get(index, int(length)) for index, length in enumerate(shape)]
-        value = onnx_ir.val(name, onnx_ir.DataType.FLOAT, dims)
+        value = onnx_ir.val(name, onnx_ir.tensor_adapters.from_torch_dtype(dtype), dims)
         self._inputs.append(value)
-        symbol = Symbol(shape, torch.float32, value)
+        symbol = Symbol(shape, dtype, value)
         for index, length in enumerate(shape):
             if isinstance(length, Length) and length.key not in self._lengths:
                 self._lengths[length.key] = self.node(

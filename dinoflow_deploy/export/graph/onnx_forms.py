@@ -159,6 +159,10 @@ def _unsqueeze(graph: GraphBuilder, symbol: Symbol, axis: int) -> Symbol:
 def _transpose(graph: GraphBuilder, symbol: Symbol, dim0: int, dim1: int) -> Symbol:
     order = list(range(len(symbol.shape)))
     order[dim0], order[dim1] = order[dim1], order[dim0]
+    return _permute(graph, symbol, *order)
+
+
+def _permute(graph: GraphBuilder, symbol: Symbol, *order: int) -> Symbol:
     shape = tuple(symbol.shape[index] for index in order)
     return graph.node("Transpose", [symbol], shape, symbol.dtype, perm=order)
 
@@ -293,6 +297,7 @@ FORMS: Final[dict[Callable[..., Any], Form]] = {
     torch.cat: _cat,
     torch.stack: _stack,
     Tensor.transpose: _transpose,
+    Tensor.permute: _permute,
     Tensor.reshape: _reshape,
     Tensor.flatten: _flatten,
     Tensor.expand: _expand,

@@ -7,6 +7,7 @@ import onnx_ir
 import torch
 from onnx import ModelProto, inliner
 
+from dinoflow_deploy.bundles.model_input import MODEL_INPUTS
 from dinoflow_deploy.errors import ExportError
 from dinoflow_deploy.export.graph.cleanup import clean
 from dinoflow_deploy.export.graph.half_weights import store_halves
@@ -30,15 +31,17 @@ def export_onnx(model: FlowModel, options: ExportOptions, progress: Progress | N
         progress: Told of each stage.
 
     Returns:
-        A model with inputs ``image1`` and ``image2``, ``[batch, 3, height, width]`` in [0, 1], and output
-        ``flow``, ``[batch, 2, height, width]`` in px, all float32.
+        A model with inputs ``image1`` and ``image2``, ``float32 [batch, 3, height, width]`` in [0, 1], or
+        ``frame1`` and ``frame2``, ``uint8 [batch, height, width, 3]``, and output ``flow``,
+        ``float32 [batch, 2, height, width]`` in px.
 
     Raises:
         ExportError: The model cannot be traced.
     """
     progress = progress or NoProgress()
     progress.start("tracing the model", None, "")
-    graph = trace(prepare_module(model, _TYPES[options.precision]), options.inputs, options.opset)
+    prepared = prepare_module(model, _TYPES[options.precision])
+    graph = trace(prepared, options.inputs, options.opset, MODEL_INPUTS[options.model_input])
     progress.start("simplifying the graph", None, "")
     simplify(graph)
     exported = onnx_ir.to_proto(graph)

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode, resolve_name
 
 from dinoflow_deploy.bundles.input_range import STRIDE, AxisRange, InputRange
+from dinoflow_deploy.bundles.model_input import FRAMES, IMAGES, ModelInput
 from dinoflow_deploy.errors import ExportError
 from dinoflow_deploy.export.graph.attention import attention
 from dinoflow_deploy.export.graph.graph_builder import MODULE_KEY, GraphBuilder, Symbol
@@ -21,14 +22,15 @@ from dinoflow_deploy.export.graph.onnx_forms import FORMS
 from dinoflow_deploy.train.model import FlowModel
 from dinoflow_deploy.train.model.correlation import OPERATOR_DOMAIN
 
-_AXES: Final = {0: "batch", 2: "height", 3: "width"}
+_AXES: Final = ("batch", "height", "width")
+_TYPES: Final = {IMAGES: torch.float32, FRAMES: torch.uint8}
 _EXAMPLES: Final = ({"batch": 3, "rows": 7, "columns": 11}, {"batch": 2, "rows": 5, "columns": 13})
 """Open lengths in the examples that are traced: what the graph must not depend on."""
 _COMPARED: Final = 4096
 """Most elements of a constant whose content is compared between the examples: weights are larger."""
 
 
-def trace(model: FlowModel, inputs: InputRange, opset: int) -> onnx_ir.Model:
+def trace(model: FlowModel, inputs: InputRange, opset: int, taken: ModelInput = IMAGES) -> onnx_ir.Model:
     """Trace a flow model for shapes in a range.
 
     The model runs on tensors without content, and every function of torch that it calls is written as
@@ -39,15 +41,16 @@ def trace(model: FlowModel, inputs: InputRange, opset: int) -> onnx_ir.Model:
         model: As ``prepare_module`` gives it.
         inputs: Shapes to take; axes of one length become constants.
         opset: ONNX opset.
+        taken: How the graph takes a pair of pictures; it turns frames into images itself.
 
     Returns:
-        A graph with inputs ``image1`` and ``image2`` and output ``flow``.
+        A graph with the inputs of that form and the output ``flow``.
 
     Raises:
         ExportError: The model calls a function that has no form in ONNX, or the graph would hold for some
             of the shapes alone.
     """
-    graph, *others = (_traced(model, inputs, opset, example) for example in _examples(inputs))
+    graph, *others = (_traced(model, inputs, opset, taken, example) for example in _examples(inputs))
     for other in others:
         _compare(graph, other)
     return graph
@@ -69,21 +72,46 @@ def _compare(graph: onnx_ir.Model, other: onnx_ir.Model) -> None:
             )
 
 
-def _traced(model: FlowModel, inputs: InputRange, opset: int, example: Mapping[str, int]) -> onnx_ir.Model:
+def _traced(
+    model: FlowModel, inputs: InputRange, opset: int, taken: ModelInput, example: Mapping[str, int]
+) -> onnx_ir.Model:
     graph = GraphBuilder()
     batch = _length("batch", inputs.batch, 1, example)
     rows = _length("rows", inputs.height, STRIDE, example)
     columns = _length("columns", inputs.width, STRIDE, example)
-    shape = (batch, 3, rows * STRIDE, columns * STRIDE)
-    axes = {axis: name for axis, name in _AXES.items() if isinstance(shape[axis], Length)}
-    images = [graph.input(name, shape, axes) for name in ("image1", "image2")]
-    for cells, side in ((rows, shape[2]), (columns, shape[3])):
+    lengths = (batch, rows * STRIDE, columns * STRIDE)
+    pictures = [
+        graph.input(name, taken.shape(*lengths), _TYPES[taken], _open_axes(taken, lengths))
+        for name in taken.tensors
+    ]
+    for cells, side in zip((rows, columns), lengths[1:], strict=True):
         graph.define(cells, side, STRIDE)
     recorder = _Recorder(graph, {id(tensor): name for name, tensor in _tensors(model)})
-    tensors = [recorder.tensor(image) for image in images]
+    tensors = [recorder.tensor(picture) for picture in pictures]
     with torch.no_grad(), _followed(model, graph), recorder:
-        flow = model(*tensors)
-    return graph.model(recorder.symbol(flow), "flow", axes, {"": opset, OPERATOR_DOMAIN: 1})
+        flow = model(*(map(as_images, tensors) if taken is FRAMES else tensors))
+    opsets = {"": opset, OPERATOR_DOMAIN: 1}
+    return graph.model(recorder.symbol(flow), "flow", _open_axes(IMAGES, lengths), opsets)
+
+
+def as_images(frames: Tensor) -> Tensor:
+    """Frames as the model takes images, with the same values as the engines give it.
+
+    The type is changed first: TensorRT does nothing else with bytes.
+
+    Args:
+        frames: ``uint8 [B, H, W, 3]``.
+
+    Returns:
+        ``float32 [B, 3, H, W]`` in [0, 1].
+    """
+    return frames.to(torch.float32).permute(0, 3, 1, 2).div(255.0)
+
+
+def _open_axes(taken: ModelInput, lengths: Sequence[int]) -> dict[int, str]:
+    """Names of the axes that the graph leaves open."""
+    named = zip(taken.axes, _AXES, lengths, strict=True)
+    return {axis: name for axis, name, length in named if isinstance(length, Length)}
 
 
 def _content(node: onnx_ir.Node) -> tuple[Any, ...]:

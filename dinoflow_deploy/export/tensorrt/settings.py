@@ -3,6 +3,7 @@
 from typing import Any
 
 from dinoflow_deploy.bundles.input_range import InputRange
+from dinoflow_deploy.bundles.model_input import IMAGES, model_input_of
 from dinoflow_deploy.errors import ExportError
 from dinoflow_deploy.export.tensorrt.network import is_dynamic
 from dinoflow_deploy.export.tensorrt.options import PlanOptions
@@ -65,11 +66,13 @@ def add_profile(builder: Any, network: Any, config: Any, inputs: InputRange) -> 
     if not is_dynamic(network):
         return
     profile = builder.create_optimization_profile()
+    names = [network.get_input(index).name for index in range(network.num_inputs)]
+    taken = model_input_of(names) or IMAGES
     corners = [
-        (getattr(inputs.batch, bound), 3, getattr(inputs.height, bound), getattr(inputs.width, bound))
+        taken.shape(*(getattr(axis, bound) for axis in (inputs.batch, inputs.height, inputs.width)))
         for bound in ("min", "opt", "max")
     ]
-    for index in range(network.num_inputs):
-        profile.set_shape(network.get_input(index).name, *corners)
+    for name in names:
+        profile.set_shape(name, *corners)
     if config.add_optimization_profile(profile) < 0:
         raise ExportError(f"TensorRT refuses the shapes {inputs} for this network")

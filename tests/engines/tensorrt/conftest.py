@@ -28,7 +28,14 @@ def plan_bytes(*profiles: Profile, model: ModelProto | None = None, **changes: A
         onnx = difference_model(shape=(batch, 3, height, width)).SerializeToString()
         return build_bytes(onnx, **changes)
     onnx = (model or difference_model()).SerializeToString()
+    if model is not None and not profiles and _is_static(model):
+        return build_bytes(onnx, **changes)
     return build_bytes(onnx, *(profiles or (DYNAMIC,)), **changes)
+
+
+def _is_static(model: ModelProto) -> bool:
+    shapes = (value.type.tensor_type.shape for value in model.graph.input)
+    return all(axis.HasField("dim_value") for shape in shapes for axis in shape.dim)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from dinoflow_deploy.engines.tensorrt.dlpack import CUDA, CUDA_MANAGED, _tensor_
 from dinoflow_deploy.engines.tensorrt.engine import TensorRTEngine
 from dinoflow_deploy.errors import EngineError, InputError
 from tests.engines.tensorrt.conftest import WritePlan
+from tests.small_bundles import byte_model, difference
 from tests.tensorrt_model.arrays import CudaArray, DeviceTensor, DlpackTensor
 from tests.tensorrt_model.cuda import CudaRuntime
 from tests.tensorrt_model.fixtures import every_order
@@ -191,6 +192,24 @@ def test_another_type_or_layout_is_refused(
 ) -> None:
     with pytest.raises(InputError, match=message):
         engine.infer_device(tensor(kind=kind), tensor())
+
+
+@pytest.mark.parametrize("kind", [DeviceTensor, CudaArray, DlpackTensor])
+@pytest.mark.parametrize("cuda_graph", [False, True])
+def test_frames_of_bytes_that_are_on_the_device(
+    trt: TensorRT, machine: Machine, write_plan: WritePlan, kind: type[DeviceTensor], cuda_graph: bool
+) -> None:
+    shape = (2, 96, 128, 3)
+    values = np.random.default_rng(0).integers(0, 256, (2, *shape), np.uint8)
+    first, second = (kind(machine, each) for each in values)
+    floats = DeviceTensor.random(machine, (2, 3, 96, 128), 1)
+    with TensorRTEngine(write_plan(model=byte_model(shape)), cuda_graph=cuda_graph) as engine:
+        flow = engine.infer_device(first, second)
+        np.testing.assert_array_equal(read(machine, flow), difference(*values).transpose(0, 3, 1, 2))
+        with pytest.raises(InputError, match="frame2: uint8 values are needed, not float32"):
+            engine.infer_device(first, floats)
+    for each in (first, second, floats):
+        each.free()
 
 
 class Half(DlpackTensor):

@@ -13,8 +13,8 @@ from dinoflow_deploy.engines.tensorrt.cuda import Cuda
 from dinoflow_deploy.engines.tensorrt.cuda_memory import Buffers
 from dinoflow_deploy.engines.tensorrt.engine import TensorRTEngine
 from dinoflow_deploy.errors import DeviceError, EngineError, FileFormatError, InputError
-from tests.engines.tensorrt.conftest import DYNAMIC, STATIC, WritePlan, expected
-from tests.small_bundles import difference_model
+from tests.engines.tensorrt.conftest import DYNAMIC, PLAN_INPUTS, STATIC, WritePlan, expected
+from tests.small_bundles import byte_model, difference, difference_model
 from tests.tensorrt_model.building import Profile
 from tests.tensorrt_model.context import IExecutionContext
 from tests.tensorrt_model.cuda import CudaRuntime
@@ -291,11 +291,33 @@ def test_memory_that_is_out_is_said_and_nothing_kept(
         engine(*frames(2, 64, 64))
 
 
+@every_order
+@pytest.mark.parametrize("cuda_graph", [False, True])
+def test_a_plan_that_takes_bytes(
+    trt: TensorRT, machine: Machine, write_plan: WritePlan, frames: MakeFrames, cuda_graph: bool
+) -> None:
+    path = write_plan(model=byte_model((2, 64, 96, 3)))
+    with TensorRTEngine(path, cuda_graph=cuda_graph) as engine:
+        for seed in (0, 2, 4):
+            pair = frames(2, 50, 90, seed=seed), frames(2, 50, 90, seed=seed + 1)
+            np.testing.assert_array_equal(engine.batch(*pair), difference(*pair))
+    uploads = [each.size for each in machine.memory if each.kind == "device"]
+    assert sorted(uploads) == [2 * 64 * 96 * 3] * 2 + [2 * 2 * 64 * 96 * 4]
+
+
+def test_a_plan_with_a_range_takes_bytes(trt: TensorRT, write_plan: WritePlan, frames: MakeFrames) -> None:
+    with TensorRTEngine(write_plan(model=byte_model())) as engine:
+        assert engine.describe().inputs == PLAN_INPUTS
+        for count, height, width in ((1, 64, 64), (3, 100, 250)):
+            pair = frames(count, height, width), frames(count, height, width, seed=1)
+            np.testing.assert_array_equal(engine.batch(*pair), difference(*pair))
+
+
 @pytest.mark.parametrize("kind", ["device", "pinned"])
 def test_memory_that_is_too_small_is_given_back_before_more_is_taken(
     trt: TensorRT, machine: Machine, kind: str
 ) -> None:
-    buffers = Buffers(Cuda("this test"))
+    buffers = Buffers(Cuda("this test"), "float32")
     getattr(buffers, kind)((64,))
     machine.free_bytes = 4 * (65 - 64)
     getattr(buffers, kind)((65,))
