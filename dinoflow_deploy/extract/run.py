@@ -77,8 +77,8 @@ def extract(
         where = "none"
         if to_do:
             with open_workers(shared, workers, ray) as pool:
-                where = pool.description
                 run.follow(pool, to_do, stop)
+                where = pool.description
             _sweep(to_do)
         failures = [manifest.rows[task.path] for task in tasks if _failed(manifest, task)]
         given = {task.path for task in to_do}

@@ -1,6 +1,5 @@
 """Who computes: processes of this machine, or actors of Ray. One interface to both."""
 
-import os
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Event
@@ -49,8 +48,6 @@ def check_workers(ray: str | None) -> None:
         MissingPackageError: Ray is wanted and not installed.
     """
     if ray is not None:
-        # Else a thread that asks Ray something after its end starts another cluster. The import reads it.
-        os.environ.setdefault("RAY_ENABLE_AUTO_CONNECT", "0")
         require("ray.data", _RAY_PURPOSE)
 
 
@@ -72,7 +69,6 @@ def open_workers(settings: WorkerSettings, workers: int | None, ray: str | None)
 
         yield LocalWorkers(worker_settings(settings, workers))
         return
-    from dinoflow_deploy.extract.ray_workers import ray_workers
+    from dinoflow_deploy.extract.ray_workers import RayWorkers
 
-    with ray_workers(settings, workers, ray) as pool:
-        yield pool
+    yield RayWorkers(settings, workers, ray)

@@ -100,7 +100,7 @@ def _serve(
     make: Callable[..., AbstractContextManager[object]],
     arguments: tuple[object, ...],
 ) -> None:
-    Thread(target=_end_with_parent, daemon=True).start()
+    Thread(target=end_with_parent, daemon=True).start()
     try:
         with make(*arguments) as served:
             while (asked := pipe.recv()) is not None:
@@ -116,8 +116,8 @@ def _serve(
         raise
 
 
-def _end_with_parent() -> None:
-    """However who asked has died, and whatever is computed for it."""
+def end_with_parent() -> None:
+    """Wait until the process that made this one ends, however it does, and end whatever is done for it."""
     parent = parent_process()
     assert parent is not None, "it was made by multiprocessing"
     parent.join()

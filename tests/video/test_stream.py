@@ -1,5 +1,6 @@
 import gc
 import threading
+from dataclasses import replace
 from fractions import Fraction
 from threading import Event
 
@@ -11,6 +12,7 @@ from dinoflow_deploy.errors import EngineError, InputError, VideoError
 from dinoflow_deploy.flow import read_flow
 from dinoflow_deploy.video import Selection, VideoOptions, flow_stream, flow_video, open_source, stream
 from dinoflow_deploy.video.read_ahead import QUEUE_LENGTH
+from tests.small_bundles import DYNAMIC
 from tests.video.clips import NTSC, ConstantEngine, FailingSource, NumberedSource, cut, write_clip
 
 pytestmark = pytest.mark.usefixtures("no_thread_is_left")
@@ -76,8 +78,10 @@ def test_a_batch_with_an_error_behind_it_is_given_first(loaded):
 def test_a_batch_that_the_model_does_not_take_is_refused(clip):
     with pytest.raises(InputError, match=r"batch is 0: constant takes 1 or more pairs at once"):
         next(flow_stream(clip, ConstantEngine(), batch=0))
-    with pytest.raises(InputError, match=r"batch is 99: nano takes 1 to \d+ pairs at once"):
-        next(flow_stream(clip, "nano", batch=99))
+    engine = ConstantEngine()
+    engine._description = replace(engine.describe(), inputs=DYNAMIC)
+    with pytest.raises(InputError, match=r"batch is 17: constant takes 1 to 16 pairs at once"):
+        next(flow_stream(clip, engine, batch=17))
 
 
 class Watched(NumberedSource):
