@@ -22,7 +22,7 @@ class FlowChoices:
         max_side: Shrink larger frames to so many pixels on the longer side first.
         start: First frame used, from 0.
         frames: Most frames used; ``None`` for all that follow.
-        stride: Use every so-manieth frame.
+        stride: Distance between frames used.
         rgb_max_flow: Draw flow in colours too, an mp4 for each clip; motion of so many pixels is drawn in
             full colour. ``None`` for no pictures.
     """

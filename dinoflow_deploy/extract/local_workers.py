@@ -50,7 +50,7 @@ def _gpus() -> list[str]:
 
 
 class LocalWorkers:
-    """Processes of this machine; a context that leaves none behind.
+    """Processes of this machine.
 
     Args:
         settings: For each.

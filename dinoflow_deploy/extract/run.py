@@ -20,7 +20,7 @@ from dinoflow_deploy.extract.settings_file import Settings
 from dinoflow_deploy.extract.source_state import SourceState
 from dinoflow_deploy.extract.task import Task
 from dinoflow_deploy.extract.worker import WorkerSettings
-from dinoflow_deploy.extract.workers import Workers, check_workers, open_workers
+from dinoflow_deploy.extract.workers import Workers, check_workers, make_workers
 from dinoflow_deploy.progress import NoProgress, Progress
 
 
@@ -76,9 +76,9 @@ def extract(
         shared = WorkerSettings(engine, choices, settings.model_sha256)
         where = "none"
         if to_do:
-            with open_workers(shared, workers, ray) as pool:
-                run.follow(pool, to_do, stop)
-                where = pool.description
+            pool = make_workers(shared, workers, ray)
+            run.follow(pool, to_do, stop)
+            where = pool.description
             _sweep(to_do)
         failures = [manifest.rows[task.path] for task in tasks if _failed(manifest, task)]
         given = {task.path for task in to_do}

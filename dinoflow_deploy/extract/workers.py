@@ -1,16 +1,13 @@
 """Who computes: processes of this machine, or actors of Ray. One interface to both."""
 
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Sequence
 from threading import Event
-from typing import Final, Protocol
+from typing import Protocol
 
 from dinoflow_deploy.extract.row import ClipRow
 from dinoflow_deploy.extract.task import Task
 from dinoflow_deploy.extract.worker import WorkerSettings
 from dinoflow_deploy.system.optional import require
-
-_RAY_PURPOSE: Final = "sharing clips out by Ray"
 
 
 class Workers(Protocol):
@@ -27,7 +24,7 @@ class Workers(Protocol):
         """Pairs computed so far, as far as is known."""
 
     def rows(self, tasks: Sequence[Task], stop: Event) -> Generator[ClipRow | None, None, None]:
-        """Compute all clips.
+        """Compute all clips. Whoever computes them has ended when the generator has, or was closed.
 
         Args:
             tasks: The clips.
@@ -48,12 +45,11 @@ def check_workers(ray: str | None) -> None:
         MissingPackageError: Ray is wanted and not installed.
     """
     if ray is not None:
-        require("ray.data", _RAY_PURPOSE)
+        require("ray.data", "sharing clips out by Ray")
 
 
-@contextmanager
-def open_workers(settings: WorkerSettings, workers: int | None, ray: str | None) -> Iterator[Workers]:
-    """Those of a run; none is left behind.
+def make_workers(settings: WorkerSettings, workers: int | None, ray: str | None) -> Workers:
+    """Those of a run, which begin when they are given clips.
 
     Args:
         settings: What they are to do.
@@ -62,13 +58,11 @@ def open_workers(settings: WorkerSettings, workers: int | None, ray: str | None)
 
     Raises:
         InputError: There are fewer cores.
-        EngineError: The cluster cannot be reached.
     """
     if ray is None:
         from dinoflow_deploy.extract.local_workers import LocalWorkers, worker_settings
 
-        yield LocalWorkers(worker_settings(settings, workers))
-        return
+        return LocalWorkers(worker_settings(settings, workers))
     from dinoflow_deploy.extract.ray_workers import RayWorkers
 
-    yield RayWorkers(settings, workers, ray)
+    return RayWorkers(settings, workers, ray)

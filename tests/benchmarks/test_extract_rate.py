@@ -1,7 +1,6 @@
 import json
 import signal
 import sys
-from contextlib import contextmanager
 
 import pytest
 
@@ -17,11 +16,7 @@ def test_its_record_is_what_was_measured(tmp_path, monkeypatch, capsys, write_on
 
     heard = signal.getsignal(signal.SIGTERM)
 
-    @contextmanager
-    def open_here(settings, workers, ray):
-        yield Here(settings)
-
-    monkeypatch.setattr(run, "open_workers", open_here)
+    monkeypatch.setattr(run, "make_workers", lambda settings, workers, ray: Here(settings))
     tiny = ["--size", "64x80", "--frames", "3", "--clips", "2", "--short-clips", "3", "--rounds", "2"]
     model = ["--model", str(write_onnx()), "--backend", "onnxruntime", "--device", "cpu", "--workers", "1"]
     output = tmp_path / "record.json"

@@ -1,8 +1,7 @@
 """A model that is loaded in no time, clips of it, and a pool that computes in this process."""
 
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from multiprocessing.sharedctypes import RawValue
 from pathlib import Path
 
@@ -67,12 +66,11 @@ def here(monkeypatch) -> list[Here]:
     """Clips are computed in this process; gives the pools that did it."""
     pools: list[Here] = []
 
-    @contextmanager
-    def open_here(settings: WorkerSettings, workers: int | None, ray: str | None) -> Iterator[Here]:
+    def make_here(settings: WorkerSettings, workers: int | None, ray: str | None) -> Here:
         pools.append(Here(settings))
-        yield pools[-1]
+        return pools[-1]
 
-    monkeypatch.setattr(run, "open_workers", open_here)
+    monkeypatch.setattr(run, "make_workers", make_here)
     return pools
 
 
