@@ -20,7 +20,7 @@ Run: python benchmarks/correlation_kernel.py
 """
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache, partial
 from itertools import product
 from typing import Any, Final
@@ -29,11 +29,12 @@ import torch
 from torch import Tensor
 
 from aside import Aside
-from ceilings import TYPES, copy_bandwidth, describe_device, seconds_of
+from ceilings import TYPES, copy_bandwidth, describe_device
 from dinoflow_deploy.errors import EngineError
 from dinoflow_deploy.export.plugin.kernel import CorrelationKernel, Features
 from dinoflow_deploy.train.model.correlation import correlate_bands
-from recording import Found, Record, argument_parser, missing, print_table, row, spread
+from recording import Found, Record, argument_parser, missing, print_table, row
+from turns import Run, microseconds_in_turns, repeated
 
 DEVICE: Final = torch.device("cuda", 0)
 GRIDS: Final = {"Sintel 448x1024": (28, 64), "KITTI 384x1248": (24, 78), "1080p 1088x1920": (68, 120)}
@@ -109,35 +110,19 @@ def measure(kind: str, grid: str, rounds: int) -> Found:
     def run_body() -> None:
         correlate_bands(first, second, RADIUS)
 
-    graphs = {"kernel": captured(run_kernel), "body": captured(run_body)}
-
     def run_eager() -> None:
         for _ in range(REPEATS["eager"]):
             run_body()
 
-    work: dict[str, Callable[[], object]] = {name: graph.replay for name, graph in graphs.items()}
-    work["eager"] = run_eager
-    for run in work.values():
-        run()
-    turns = [
-        {name: 1e6 * seconds_of(run, DEVICE) / REPEATS[name] for name, run in work.items()}
-        for _ in range(rounds)
-    ]
+    work: dict[str, Run] = {
+        "kernel": repeated(run_kernel, REPEATS["kernel"], DEVICE),
+        "body": repeated(run_body, REPEATS["body"], DEVICE),
+        "eager": run_eager,
+    }
     return {
-        "microseconds": {name: spread([turn[name] for turn in turns]) for name in work},
+        "microseconds": microseconds_in_turns(work, REPEATS, rounds, DEVICE),
         "bytes": sum(tensor.nbytes for tensor in (first, second, volume)),
     }
-
-
-def captured(run: Callable[[], None]) -> torch.cuda.CUDAGraph:
-    """The work, as often as it is repeated, as one CUDA graph; run once before, so that all is loaded."""
-    run()
-    torch.cuda.synchronize()
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        for _ in range(REPEATS["kernel"]):
-            run()
-    return graph
 
 
 def make_features(shape: tuple[int, ...], kind: str) -> tuple[Tensor, Tensor]:

@@ -8,7 +8,8 @@ After two calls that do not count, the engines take turns for a number of rounds
 the other for a few seconds each, so that whatever else the machine does meets all of them alike; "ratio" is
 the median over the rounds of one round's speed over PyTorch's in the same round. A call is what a user
 calls: from two uint8 frames to flow, padding and conversion included. Memory is the most that the process
-ever held (resident set), the runtime itself included.
+ever held (resident set), the runtime itself included. "first flow" is the time from the first import of a
+process to its first flow, and "again" that of the next process: OpenVINO keeps what it has compiled.
 
 With --profile also where the time goes on the CPU: by operator (ONNX Runtime's own profiler, torch.profiler)
 and by part of the model, in calls of their own.
@@ -57,6 +58,7 @@ def main() -> None:
         Record(arguments, show, figures, results=[], profiles=[]) as record,
         tempfile.TemporaryDirectory() as folder,
     ):
+        use_empty_cache(folder)
         for name in arguments.models:
             model: Found = {"model": name, "size": None, "backend": "loading"}
             with record.attempt(name, model):
@@ -72,7 +74,6 @@ def main() -> None:
 
 def parse_arguments() -> argparse.Namespace:
     parser = argument_parser(__file__, __doc__)
-    cores = len(os.sched_getaffinity(0))
     parser.add_argument("--models", nargs="+", default=["nano", "vits16"])
     parser.add_argument(
         "--sizes", nargs="+", type=size_argument, default=[(256, 256), (448, 1024)], metavar="HxW"
@@ -80,10 +81,20 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="turns of each engine (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=5.0, help="length of a turn (default: %(default)s)")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--threads", type=int, default=cores, help="of each engine on the CPU (default: all)")
+    threads_argument(parser)
     parser.add_argument("--profile", action="store_true", help="also measure where the time goes")
     parser.add_argument("--profile-calls", type=int, default=3, help="(default: %(default)s)")
     return parser.parse_args()
+
+
+def use_empty_cache(folder: str) -> None:
+    """Have the processes that are started keep what they compile there, where nothing is yet."""
+    os.environ["XDG_CACHE_HOME"] = str(Path(folder) / "cache")
+
+
+def threads_argument(parser: argparse.ArgumentParser) -> None:
+    cores = len(os.sched_getaffinity(0))
+    parser.add_argument("--threads", type=int, default=cores, help="of each engine on the CPU (default: all)")
 
 
 def measure(model: ModelFiles, size: tuple[int, int], arguments: argparse.Namespace, record: Record) -> None:
@@ -96,16 +107,31 @@ def measure(model: ModelFiles, size: tuple[int, int], arguments: argparse.Namesp
                 threads = {"intra_op_threads": arguments.threads}
                 options = threads if backend != FIRST and arguments.device == "cpu" else {}
                 source = EngineSource(str(model.source(backend)), backend, arguments.device, options)
-                engine = EngineProcess(source, size, batch=1)
-                stack.callback(engine.kill)
-                engines[backend] = engine, found
-                found["not_run"] = "no round was finished"
+                engines[backend] = open_engine(source, found, stack), found
         take_turns(engines, arguments, record)
 
 
+def open_engine(source: EngineSource, found: Found, stack: ExitStack) -> EngineProcess:
+    """An engine, ready to compute; how long two processes took until their first flow is noted."""
+    seconds = []
+    for again in (False, True):
+        engine = EngineProcess(source, found["size"], batch=1)
+        seconds.append(engine.load_seconds + engine.first_call_seconds)
+        if not again:
+            engine.kill()
+    stack.callback(engine.kill)
+    found["first_flow_seconds"] = seconds
+    found["not_run"] = "no round was finished"
+    return engine
+
+
 def take_turns(
-    engines: dict[str, tuple[EngineProcess, Found]], arguments: argparse.Namespace, record: Record
+    engines: dict[str, tuple[EngineProcess, Found]],
+    arguments: argparse.Namespace,
+    record: Record,
+    first: str = FIRST,
 ) -> None:
+    """Fill in what is found of engines that compute in turns; ratios are to the first."""
     rounds: list[dict[str, list[float]]] = []
     for _ in range(arguments.rounds):
         turn: dict[str, list[float]] = {}
@@ -119,16 +145,17 @@ def take_turns(
         for backend in turn:
             found = engines[backend][1]
             found.pop("not_run", None)
-            found |= summary(backend, rounds)
+            found |= summary(backend, rounds, first)
         record.save()
 
 
-def summary(backend: str, rounds: list[dict[str, list[float]]]) -> Found:
+def summary(backend: str, rounds: list[dict[str, list[float]]], first: str) -> Found:
     seconds = [taken for turn in rounds for taken in turn.get(backend, [])]
-    both = [turn for turn in rounds if backend in turn and FIRST in turn]
-    ratios = [rate(turn[backend]) / rate(turn[FIRST]) for turn in both]
+    both = [turn for turn in rounds if backend in turn and first in turn]
+    ratios = [rate(turn[backend]) / rate(turn[first]) for turn in both]
     return {
         "calls": len(seconds),
+        "ratio_to": first,
         "pairs_per_second": rate(seconds),
         "latency_ms": spread([1000 * taken for taken in seconds]),
         "ratio": spread(ratios) if ratios else None,
@@ -153,7 +180,10 @@ def profile(model: ModelFiles, size: tuple[int, int], arguments: argparse.Namesp
 
 
 def show(results: dict[str, Any]) -> None:
-    header = ("model", "size", "engine", "pairs/s", "p50 ms", "ratio", "least to most", "peak MiB", "calls")
+    header = (
+        *("model", "size", "engine", "pairs/s", "p50 ms", "ratio", "least to most"),
+        *("first flow s", "again s", "peak MiB", "calls"),
+    )
     print_table(
         header,
         [row(found, place(found), header, partial(cells, found)) for found in results["results"]],
@@ -175,6 +205,8 @@ def cells(found: Found) -> list[str]:
         f"{found['latency_ms']['median']:.{0 if found['latency_ms']['median'] >= 100 else 1}f}",
         f"{ratio['median']:.2f}" if ratio else "-",
         f"{ratio['min']:.2f} to {ratio['max']:.2f}" if ratio else "-",
+        # Records of before it was measured have none.
+        *(f"{seconds:.2f}" if seconds else "-" for seconds in found.get("first_flow_seconds", (None, None))),
         f"{found['peak_memory_bytes'] / 2**20:.0f}",
         str(found["calls"]),
     ]
@@ -187,7 +219,7 @@ def figures(results: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 def figure(found: Found) -> str:
     rate_text, latency, ratio, *_ = cells(found)
-    return f"{rate_text} pairs/s, {latency} ms, {ratio} of {FIRST}"
+    return f"{rate_text} pairs/s, {latency} ms, {ratio} of {found['ratio_to']}"
 
 
 def print_profile(found: dict[str, Any]) -> None:

@@ -73,6 +73,15 @@ PARTS: Final = (
         on_device=False,
     ),
     Part(
+        "triton",
+        "the Triton kernels' numbers and times",
+        "kernels_in_triton",
+        (),
+        150,
+        ("Triton",),
+        tiny=("--sizes", "16x16", "--types", "bf16", "--channels", "4", "--rounds", "1"),
+    ),
+    Part(
         "speed",
         f"forward pass of vits16 at {_SIZE}, PyTorch",
         "gpu_speed",
@@ -203,5 +212,6 @@ NEEDS: Final[dict[str, Callable[[str], str | None]]] = {
     "cuda-python": _package("cuda.bindings.driver", "cuda-python"),
     "pytest": _package("pytest", "pytest"),
     "tensorboard": _package("tensorboard", "tensorboard"),
+    "Triton": _package("triton", "triton"),
 }
 """By name, what tells why it is not there."""

@@ -3,7 +3,8 @@
 Each figure comes from a new process, which loads the engine and computes one pair of 64x64, so that all that
 is loaded late is there. From then on its peak is counted anew: "growth" is the most that it held during
 two calls, beyond what it held before them (resident set; Linux). The built-in model is measured as it is; the
-weights of others are random, since memory does not depend on them. "rule" is what
+weights of others are random, since memory does not depend on them. "peak" is all that the process held then,
+the runtime and the model included. "rule" is what
 `engines/memory_estimate.py` says of the same frames, whose sides are to be multiples of 16.
 
 Run: python benchmarks/pair_memory.py
@@ -27,7 +28,7 @@ from recording import Found, Record, argument_parser, print_table, row, size_arg
 BACKENDS: Final = ("onnxruntime", "openvino", "pytorch")
 SIZES: Final = [(256, 256), (448, 1024), (544, 960), (720, 1280), (1088, 1920)]
 CALLS: Final = 2
-_HEADER: Final = ("model", "engine", "size", "batch", "growth MiB", "rule MiB", "growth of rule")
+_HEADER: Final = ("model", "engine", "size", "batch", "growth MiB", "rule MiB", "growth of rule", "peak MiB")
 
 
 def main() -> None:
@@ -57,6 +58,7 @@ def measure(model: ModelFiles, backend: str, size: tuple[int, int], batch: int, 
         process = WorkerProcess("the engine", _Measured, source)
         try:
             found["growth_bytes"] = process.call("growth", size, batch)
+            found["peak_bytes"] = process.call("peak")
         finally:
             process.kill()
 
@@ -84,6 +86,10 @@ class _Measured:
             self._engine.batch(*frames)
         return peak_memory() - before
 
+    def peak(self) -> int:
+        """The most bytes that the process held during these calls."""
+        return peak_memory()
+
 
 def held_memory() -> int:
     """Bytes of memory that this process holds (resident set)."""
@@ -104,11 +110,13 @@ def place(found: Found) -> tuple[str, ...]:
 
 def cells(found: Found) -> list[str]:
     growth, rule = found["growth_bytes"], memory_rule(found["model"], found["backend"])
+    # Records of before it was measured have none.
+    peak = f"{found['peak_bytes'] / 2**20:.0f}" if "peak_bytes" in found else "-"
     if rule is None:
-        return [f"{growth / 2**20:.0f}", "-", "-"]
+        return [f"{growth / 2**20:.0f}", "-", "-", peak]
     height, width = found["size"]
     estimate = rule.bytes_for(height, width, found["batch"])
-    return [f"{growth / 2**20:.0f}", f"{estimate / 2**20:.0f}", f"{growth / estimate:.2f}"]
+    return [f"{growth / 2**20:.0f}", f"{estimate / 2**20:.0f}", f"{growth / estimate:.2f}", peak]
 
 
 if __name__ == "__main__":

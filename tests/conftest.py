@@ -4,15 +4,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.one_core import stay_on_one_core
+
 # What rich and typer take from the environment when they are imported: width, colour, whether they write to a
 # terminal. GitHub's runners, for one, have typer colour errors that nobody sees.
 _OF_A_TERMINAL = ("COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR", "PY_COLORS", "GITHUB_ACTIONS")
 for _name in (*_OF_A_TERMINAL, "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
     os.environ.pop(_name, None)
 os.environ["TERM"] = "xterm-256color"
-# Of test processes side by side (pytest-xdist) each has one core, where several threads would only wait.
 if "PYTEST_XDIST_WORKER" in os.environ:
-    os.environ["OMP_NUM_THREADS"] = "1"
+    stay_on_one_core()
 # Some tests start servers on this machine, which no proxy knows.
 for _name in ("no_proxy", "NO_PROXY"):
     os.environ[_name] = ",".join(filter(None, (os.environ.get(_name), "127.0.0.1", "localhost")))

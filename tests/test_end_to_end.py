@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from dinoflow_deploy.cli.app import app
+from tests.forked import forked_workers
 
 pytestmark = pytest.mark.slow
 
@@ -45,7 +46,8 @@ def test_the_pages_commands(tmp_path, monkeypatch, smaller) -> None:
     found = [command[0] for command in commands()]
     assert found == ["data"] * 4 + ["train", "export", "bench"]
     for command in commands():
-        result = CliRunner().invoke(app, smaller(command))
+        with forked_workers():
+            result = CliRunner().invoke(app, smaller(command))
         assert result.exit_code == 0, f"{command}: {result.output}"
         if command[0] == "train":
             assert "px at the start, " in result.stdout

@@ -24,6 +24,7 @@ ELSEWHERE = {
     "datasets/scenes/synthetic_tree.py _write_encoded": "into the folder of synthetic_folder",
     "export/cpu_engine.py _emulated": "into a temporary folder",
     "export/draft.py finish": "into the folder of bundle_folder",
+    "export/draft.py rename_file": "into the folder of bundle_folder",
     "export/draft.py write": "into the folder of bundle_folder",
     "export/draft.py copy_of": "into the folder of bundle_folder",
     "export/plugin/library.py write_record": "into the folder of atomic_folder",

@@ -5,6 +5,7 @@ from typing import ClassVar, Final
 
 from dinoflow_deploy.bundles.artefact import ArtefactInfo
 from dinoflow_deploy.bundles.model_input import IMAGES
+from dinoflow_deploy.bundles.parity import Parity
 
 ONNX_NAME: Final = "model.onnx"
 
@@ -37,6 +38,7 @@ class OnnxInfo(ArtefactInfo):
     Attributes:
         opset: ONNX opset.
         operator: The local correlation in its graph.
+        further_parity: Difference to the reference through other engines than that of ``parity``.
         model_input: ``"images"`` or ``"frames"``: how it takes pictures, see ``bundles.model_input``.
     """
 
@@ -44,4 +46,5 @@ class OnnxInfo(ArtefactInfo):
 
     opset: int
     operator: OperatorInfo
+    further_parity: tuple[Parity, ...] = ()
     model_input: str = IMAGES.name

@@ -1,11 +1,13 @@
 """What commands that run an engine have in common: options that are read from the rows of the backends."""
 
 from functools import cache
+from inspect import Parameter, Signature
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from dinoflow_deploy.cli.commands import Command, without_types
+from dinoflow_deploy.cli.values import choices
 
 if TYPE_CHECKING:
     from dinoflow_deploy.engines.backend import Option
@@ -20,16 +22,16 @@ _GIVEN: Final = "options of the engine"
 
 
 class EngineCommand(Command):
-    """A command with ``--backend``, and behind ``--device`` a switch for each option that a row describes."""
+    """A command with ``--backend``, and behind ``--device`` each option that a row describes."""
 
     def get_params(self, ctx: Any) -> list[Any]:
-        """As ``Command``'s, with these switches, and names in place of ``{models}`` and so on."""
+        """As ``Command``'s, with these options, and names in place of ``{models}`` and so on."""
         params: list[Any] = []
         for param in super().get_params(ctx):
             for words, names in _NAMES.items():
                 if words in (getattr(param, "help", None) or ""):
                     param.help = param.help.replace(words, names())
-            params += [param, *switches()] if param.name == "device" else [param]
+            params += [param, *own_options()] if param.name == "device" else [param]
         return params
 
 
@@ -39,34 +41,41 @@ def engine_options(context: typer.Context) -> dict[str, Any]:
     return given
 
 
-def switches() -> list[Any]:
-    """The switches, one for each name."""
+def own_options() -> list[Any]:
+    """The options of the rows, one for each name."""
     from dinoflow_deploy.engines.backends import all_backends
 
     described = {
         option.name: option for backend in all_backends() for option in backend.options if option.help
     }
-    return [_switch(option) for option in described.values()]
+    return [_parameter(option) for option in described.values()]
 
 
 @cache
-def _switch(option: "Option") -> Any:
+def _parameter(option: "Option") -> Any:
     flag = f"--{option.name.replace('_', '-')}"
+    kind: Any = choices(flag, option.choices) | None if option.choices else bool
+    annotation = Annotated[kind, typer.Option(flag, help=option.help)]
 
-    def command(given: Annotated[bool, typer.Option(flag, help=option.help)] = False) -> None:
+    def command(**given: Any) -> None:
         pass
 
+    # Typer reads the parameters from here.
+    given = Parameter(
+        "given", Parameter.KEYWORD_ONLY, default=None if option.choices else False, annotation=annotation
+    )
+    vars(command)["__signature__"] = Signature([given])
     # Made by Typer, whose own class of options takes other arguments in each release.
     holder = typer.Typer(add_completion=False)
     holder.command(cls=Command)(command)
-    (switch,) = without_types(typer.main.get_command(holder).params)
-    switch.name, switch.expose_value, switch.callback = option.name, False, _keep
-    return switch
+    (made,) = without_types(typer.main.get_command(holder).params)
+    made.name, made.expose_value, made.callback = option.name, False, _keep
+    return made
 
 
-def _keep(context: Any, switch: Any, given: bool) -> None:
+def _keep(context: Any, option: Any, given: Any) -> None:
     if given:
-        context.meta.setdefault(_GIVEN, {})[switch.name] = given
+        context.meta.setdefault(_GIVEN, {})[option.name] = given if given is True else str(given)
 
 
 def _models() -> str:
@@ -76,7 +85,8 @@ def _models() -> str:
 
     suffixes = [suffix for kind in all_kinds().values() for suffix in kind.suffixes[:1]]
     words = [f"{', '.join(builtin_models())} (built in)", *published_models(), "bundle", *suffixes]
-    return ", ".join([*words, *compared_by_name()])
+    addresses = [kind.address for kind in all_kinds().values() if kind.address]
+    return ", ".join([*words, *compared_by_name(), *addresses])
 
 
 def _backends() -> str:

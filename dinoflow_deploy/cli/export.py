@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from dinoflow_deploy.cli.target_options import choices, own_values, parameter_names, parameters
-from dinoflow_deploy.cli.values import parse_path, parse_reference
+from dinoflow_deploy.cli.target_options import own_values, parameter_names, parameters
+from dinoflow_deploy.cli.values import choices, parse_path, parse_reference
 from dinoflow_deploy.export.target import Target
 from dinoflow_deploy.export.targets import TARGETS
 
@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from dinoflow_deploy.export.target import TargetOptions
 
 _MODEL = (
-    "nano, small, vits16, or a complete .safetensors file such as RUN/best.safetensors; with --target "
-    "tensorrt also the folder of a bundle, for which torch is not needed."
+    "nano, small, vits16, or a complete .safetensors file such as RUN/best.safetensors; with another "
+    "--target than onnx also the folder of a bundle, for which torch is not needed."
 )
+_OUTPUT = "Folder of the bundle; with --target triton the model repository."
 _SIZE = "Height and width in px, multiples of 16, fixed in the file."
 _CORNER = "HxW[,BATCH]"
 _GIVEN: Final = ("chosen", "targets", "own")
@@ -27,8 +28,8 @@ _GIVEN: Final = ("chosen", "targets", "own")
 _HELP: Final = """
 Export a model to a bundle that every engine runs, and prove that it still computes the same flow.
 
-With --target tensorrt the bundle also holds a TensorRT plan. A bundle that is there already, from the same
-weights and settings, is reused.
+With --target tensorrt the bundle also holds a TensorRT plan; with --target triton it becomes a version in a
+model repository. What is there already, from the same weights and settings, is reused.
 """
 
 
@@ -61,7 +62,7 @@ def _target_parameter(targets: Sequence[Target]) -> Parameter:
         "target",
         Parameter.POSITIONAL_OR_KEYWORD,
         default=kind(targets[0].name),
-        annotation=Annotated[kind, typer.Option(help=text)],
+        annotation=Annotated[kind, typer.Option(metavar="NAME", help=text)],
     )
 
 
@@ -73,7 +74,7 @@ def _export(
     model: Annotated[str, typer.Option(parser=parse_reference, metavar="MODEL", help=_MODEL)],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", parser=parse_path, metavar="DIR", help="Folder of the bundle."),
+        typer.Option("--output", "-o", parser=parse_path, metavar="DIR", help=_OUTPUT),
     ] = None,
     head: Annotated[
         str | None,

@@ -35,10 +35,9 @@ def check_given(
     """
     onnx, *others = targets
     if is_bundle and chosen is onnx:
-        names = ", ".join(f"--target {target.name}" for target in others)
+        made = ", or ".join(f"{target.title} by --target {target.name}" for target in others)
         raise InputError(
-            f"{context.params['model']} is a folder, and a bundle is exported already: {names} builds "
-            f"{' or '.join(target.title for target in others)} from it"
+            f"{context.params['model']} is a folder, and a bundle is exported already: make of it {made}"
         )
     for target in others:
         if target is not chosen:

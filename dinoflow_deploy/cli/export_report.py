@@ -1,6 +1,5 @@
 """What ``dinoflow-deploy export`` prints."""
 
-import shlex
 from typing import Final
 
 import typer
@@ -14,16 +13,14 @@ _LABEL_WIDTH: Final = 9
 
 def print_report(report: ExportReport) -> None:
     """Print what was exported, artefact by artefact, and the command to go on with."""
-    state = ", reused: it was there already" if report.reused else ""
-    lines = [("bundle", f"{report.folder}{state}")]
+    lines = [*report.output.lines(reused=report.reused)]
     for artefact in report.artefacts:
         lines += artefact.lines()
         print_labelled(lines, plain_width=_LABEL_WIDTH)
         _print_warnings(artefact)
         lines = []
-    following = report.artefacts[-1].next_command(shlex.quote(str(report.folder)))
     label = "next"
-    for line in following.splitlines():
+    for line in report.output.next_command(report.artefacts).splitlines():
         typer.echo(f"{label:<{_LABEL_WIDTH}}{line}")
         label = ""
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, get_args
 
 import typer
 
-from dinoflow_deploy.cli.values import parse_path
+from dinoflow_deploy.cli.values import choices, parse_path
 from dinoflow_deploy.export.option import Option, defaults_of, options_of, types_of
 from dinoflow_deploy.export.target import Target
 
@@ -42,11 +42,6 @@ def own_values(target: Target, values: Mapping[str, Any]) -> dict[str, Any]:
         name: _value(given, values[given.parameter], defaults[name])
         for name, given in options_of(target.options).items()
     }
-
-
-def choices(flag: str, values: Iterable[str]) -> type[StrEnum]:
-    """The type of an option that takes one of some values."""
-    return StrEnum(flag, [(value, value) for value in values])  # type: ignore[return-value]
 
 
 def _value(given: Option, value: Any, default: Any) -> Any:

@@ -1,6 +1,7 @@
 """What several commands do with the values of their options."""
 
 from collections.abc import Iterable
+from enum import StrEnum
 from pathlib import Path
 
 import typer
@@ -8,6 +9,11 @@ import typer
 from dinoflow_deploy.system.user_folders import expand_home
 
 STDOUT = Path("/dev/stdout")
+
+
+def choices(flag: str, values: Iterable[str]) -> type[StrEnum]:
+    """The type of an option that takes one of some values."""
+    return StrEnum(flag, [(value, value) for value in values])  # type: ignore[return-value]
 
 
 def parse_path(text: str | Path) -> Path:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dinoflow_deploy.cli.engine_command import BACKENDS, MODELS, engine_options, switches
+from dinoflow_deploy.cli.engine_command import BACKENDS, MODELS, engine_options, own_options
 from dinoflow_deploy.cli.interrupt import INTERRUPTED, stop_on_interrupt
 from dinoflow_deploy.cli.text_output import open_texts, reserve, write_texts
 from dinoflow_deploy.cli.values import parse_path, parse_reference, parse_text_path, refuse_options
@@ -31,10 +31,10 @@ _OUTPUT_SUFFIXES = (".mp4", ".webm", ".gif", ".png")
 
 _COMPUTING = {
     *("model", "backend", "device"),
-    *("max_flow", "max_side", "full_size", "start", "frames", "stride", "fps", "deinterlace"),
+    *("max_flow", "max_side", "full_size", "start", "frames", "stride", "fps", "deinterlace", "decoder"),
     *("backward", "occlusion"),
 }
-_DRAWING = ("output", "render", "max_flow", "legend", "show")
+_DRAWING = ("output", "render", "max_flow", "legend", "show", "encoder")
 
 
 class Render(StrEnum):
@@ -52,6 +52,22 @@ class Deinterlace(StrEnum):
     AUTO = "auto"
     ON = "on"
     OFF = "off"
+
+
+class Decoder(StrEnum):
+    """What decodes a video."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+class Encoder(StrEnum):
+    """What encodes an mp4."""
+
+    AUTO = "auto"
+    X264 = "x264"
+    NVENC = "nvenc"
 
 
 class FlowFormat(StrEnum):
@@ -157,6 +173,14 @@ def video(
     deinterlace: Annotated[
         Deinterlace, typer.Option(help="Make full frames of interlaced ones: where marked, of all, of none.")
     ] = Deinterlace.AUTO,
+    decoder: Annotated[
+        Decoder,
+        typer.Option(help="What decodes a video: cuda is an NVIDIA GPU (NVDEC); auto is the CPU."),
+    ] = Decoder.AUTO,
+    encoder: Annotated[
+        Encoder,
+        typer.Option(help="What encodes an mp4: nvenc is an NVIDIA GPU that has it; auto is x264."),
+    ] = Encoder.AUTO,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")] = False,
     json_file: Annotated[
         Path | None,
@@ -193,6 +217,7 @@ def video(
         render=render.value,
         max_flow=max_flow,
         legend=legend,
+        encoder=encoder.value,
         show=show,
         compute_side=max_side if full_size else None,
         selection=Selection(start, frames, stride),
@@ -205,7 +230,11 @@ def video(
     rate = None if fps is None else image_rate(fps)
     _say_if_it_waits(named)
     with open_source(
-        named, rate=rate, max_side=None if full_size else max_side, deinterlace=deinterlace.value
+        named,
+        rate=rate,
+        max_side=None if full_size else max_side,
+        deinterlace=deinterlace.value,
+        decoder=decoder.value,
     ) as source:
         output = None if no_video else output or default_output(named)
         # Everything that can be refused is refused before a model is loaded.
@@ -281,7 +310,8 @@ def _as_given(context: typer.Context) -> list[str]:
     params = context.command.params
     given = [each for each in params if each.name in _COMPUTING and context.params[each.name] != each.default]
     words = [(each.opts[0], context.params[each.name]) for each in given]
-    words += [(switch.opts[0], True) for switch in switches() if switch.name in engine_options(context)]
+    own = engine_options(context)
+    words += [(option.opts[0], own[option.name]) for option in own_options() if option.name in own]
     return [word for name, value in words for word in ([name] if value is True else [name, str(value)])]
 
 

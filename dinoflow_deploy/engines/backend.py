@@ -27,12 +27,14 @@ class Option:
 
     Attributes:
         name: Its name.
-        help: What command lines say of it: then it is a switch of ``video`` and ``bench``, ``--cuda-graph``
+        help: What command lines say of it: then it is an option of ``video`` and ``bench``, ``--cuda-graph``
             for ``cuda_graph``. Without, it is for Python alone.
+        choices: The values that it may have there; without, it is a switch.
     """
 
     name: str
     help: str = ""
+    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ _MODULES: Final = (
     "dinoflow_deploy.engines.pytorch.backend",
     "dinoflow_deploy.engines.onnxruntime.tensorrt_backend",
     "dinoflow_deploy.engines.opencv.backend",
+    "dinoflow_deploy.engines.triton.backend",
     "dinoflow_deploy.engines.pytorch.torchvision_backend",
 )
 """Each holds its row as ``BACKEND``; by name, since those of PyTorch lie in a room above this one."""

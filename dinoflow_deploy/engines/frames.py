@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -68,9 +69,10 @@ def to_tensor(frames: Frames, padding: Padding, batch: int) -> Tensor:
     """
     tensor = np.empty((batch, 3, padding.padded_height, padding.padded_width), np.float32)
     count = len(frames)
-    np.divide(
-        frames.transpose(0, 3, 1, 2), np.float32(255), out=padding.crop(tensor[:count]), dtype=np.float32
-    )
+    # Channel by channel: twice as fast as dividing a transposed view.
+    for frame, image in zip(frames, padding.crop(tensor[:count]), strict=True):
+        for channel, plane in zip(cv2.split(frame), image, strict=True):
+            np.divide(channel, np.float32(255), out=plane, dtype=np.float32)
     _repeat_edges(tensor[:count], padding, 2)
     tensor[count:] = 0
     return tensor
@@ -121,7 +123,7 @@ def to_flow(tensor: Tensor, padding: Padding, count: int) -> Tensor:
     """
     cropped = padding.crop(tensor[:count])
     flow = np.empty((count, padding.height, padding.width, 2), np.float32)
-    # Channel by channel: eight times as fast as copying a transposed view.
-    for channel in range(2):
-        flow[..., channel] = cropped[:, channel]
+    # By planes: many times as fast as copying a transposed view.
+    for planes, merged in zip(cropped, flow, strict=True):
+        cv2.merge(list(planes), merged)
     return flow

@@ -47,7 +47,8 @@ def load_engine(
         source: Folder of a bundle, an ``.onnx``, ``.plan`` or ``.safetensors`` file, or the name of a
             built-in model. A built-in name wins over a file of that name: write ``./nano`` for the file.
             Or, where there is no such file, a published model, ``vits16``, or one to compare with:
-            ``opencv-dis``, OpenCV's DIS; ``torchvision-raft-large`` and ``torchvision-raft-small``.
+            ``opencv-dis``, OpenCV's DIS; ``torchvision-raft-large`` and ``torchvision-raft-small``. Or a
+            model of a Triton server, ``grpc://HOST:8001/MODEL``.
         backend: Name of a backend, as :func:`~dinoflow_deploy.engines.backends.all_backends` lists them; or
             ``"auto"``: the first of these that runs the source and may be chosen. Of a bundle that is
             TensorRT if it holds a plan whose TensorRT is installed and there is a GPU; else OpenVINO on the
@@ -57,13 +58,14 @@ def load_engine(
         convert_colors: Take grey ``[H, W]`` or ``[H, W, 1]`` and RGBA ``[H, W, 4]`` frames too.
         options: What one backend takes beyond this: ``intra_op_threads`` for onnxruntime and openvino,
             ``inference_precision`` for openvino, ``precision`` for pytorch; ``flavour``, ``cuda_graph`` and
-            ``allow_host_code`` for tensorrt.
+            ``allow_host_code`` for tensorrt; ``shared_memory``, ``timeout`` and ``retry_for`` for triton.
 
     Returns:
         The engine; its ``describe()`` says what "auto" chose. Close it, or use it in a ``with`` statement.
 
     Raises:
         InputError: The source, backend, device or option is not known, or they do not go together.
+        EngineError: A server does not answer, or has no such model.
         FileFormatError: A file is damaged, or not what its name says.
         DeviceError: The device was asked for and cannot be had.
         ModelError: Weights do not fit, or those of a published model cannot be had.
@@ -128,6 +130,8 @@ def _find(source: str | Path) -> _Found:
         bundle = _bundle(models[source].bundle)
         title = f"{bundle.title} or {SAFETENSORS.title}"
         return _Found(title, {**bundle.artefacts, SAFETENSORS.name: models[source].weights}, is_bundle=True)
+    if "://" in str(source):
+        return _elsewhere(str(source))
     published = find_published(source)
     if published is not None:
         return _Found(PUBLISHED.title, {PUBLISHED.name: published})
@@ -145,6 +149,15 @@ def _find(source: str | Path) -> _Found:
         }
         raise InputError(unknown_model(str(source), known))
     return _file(path)
+
+
+def _elsewhere(address: str) -> _Found:
+    kinds = {kind.scheme: kind for kind in all_kinds().values() if kind.scheme}
+    kind = kinds.get(address.partition("://")[0])
+    if kind is None:
+        known = ", or ".join(f"{each.address} for {each.title}" for each in kinds.values())
+        raise InputError(f"{address} is the address of nothing that runs a model: write {known}")
+    return _Found(kind.title, {kind.name: address})
 
 
 def _file(path: Path) -> _Found:

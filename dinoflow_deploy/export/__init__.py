@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from dinoflow_deploy.export.report import ExportReport
     from dinoflow_deploy.export.source import ModelSource
     from dinoflow_deploy.export.tensorrt.options import PlanOptions
+    from dinoflow_deploy.export.triton.options import TritonOptions
 
 __all__ = [
     "ExportOptions",
     "ExportReport",
     "ModelSource",
     "PlanOptions",
+    "TritonOptions",
     "build_from_bundle",
     "export_bundle",
 ]
@@ -31,6 +33,7 @@ __getattr__, __dir__ = lazy_names(
         "ExportReport": "export.report",
         "ModelSource": "export.source",
         "PlanOptions": "export.tensorrt.options",
+        "TritonOptions": "export.triton.options",
         "build_from_bundle": "export.from_bundle",
         "export_bundle": "export.from_weights",
     },

@@ -4,9 +4,12 @@ import hashlib
 import shutil
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from dinoflow_deploy.bundles.artefact import Artefact, ArtefactInfo
 from dinoflow_deploy.bundles.bundle import Bundle
@@ -15,6 +18,21 @@ from dinoflow_deploy.engines.base import FlowEngine
 
 Reference = Callable[[], AbstractContextManager[FlowEngine]]
 """Gives the engine that artefacts are compared with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """Frame pairs of one shape, and what the reference computes of them.
+
+    Attributes:
+        frames1: ``uint8 [B, H, W, 3]``.
+        frames2: Likewise.
+        flow: ``float64 [B, H, W, 2]``, px.
+    """
+
+    frames1: NDArray[np.uint8]
+    frames2: NDArray[np.uint8]
+    flow: NDArray[np.float64]
 
 
 @dataclass(slots=True)
@@ -28,6 +46,7 @@ class Draft:
         reference: What its artefacts are compared with; ``None``: its own ONNX file on the CPU.
         artefacts: Those that are there, by the name of their file.
         files: Length and SHA-256 of each file.
+        expected: By batch, height and width, what its artefacts were compared with until now.
     """
 
     folder: Path
@@ -36,6 +55,7 @@ class Draft:
     reference: Reference | None = None
     artefacts: dict[str, Artefact] = field(default_factory=dict)
     files: dict[str, FileInfo] = field(default_factory=dict)
+    expected: dict[tuple[int, int, int], Expected] = field(default_factory=dict)
 
     @classmethod
     def copy_of(cls, bundle: Bundle, folder: Path, *, without: Iterable[str]) -> "Draft":
@@ -66,6 +86,13 @@ class Draft:
             file.write(view)
         self.files[name] = FileInfo(view.nbytes, hashlib.sha256(view).hexdigest())
         return self.files[name]
+
+    def rename_file(self, old: str, new: str) -> None:
+        """Give a file, which may be an artefact, another name."""
+        (self.folder / old).rename(self.folder / new)
+        self.files[new] = self.files.pop(old)
+        if artefact := self.artefacts.pop(old, None):
+            self.artefacts[new] = replace(artefact, file=new)
 
     def put(self, info: ArtefactInfo) -> None:
         """Enter an artefact, or what is now known of it."""

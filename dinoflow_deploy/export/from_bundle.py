@@ -6,11 +6,10 @@ from threading import Event
 
 from dinoflow_deploy.bundles.bundle import Bundle
 from dinoflow_deploy.bundles.manifest import Manifest
-from dinoflow_deploy.export.bundle_folder import bundle_folder
 from dinoflow_deploy.export.draft import Draft
 from dinoflow_deploy.export.onnx_report import OnnxReport
 from dinoflow_deploy.export.report import ExportReport
-from dinoflow_deploy.export.reuse import info_differences, may_be_reused, model_differences, reuse
+from dinoflow_deploy.export.reuse import info_differences, model_differences
 from dinoflow_deploy.export.target import OnnxFacts, TargetOptions
 from dinoflow_deploy.export.targets import target_of
 from dinoflow_deploy.progress import NoProgress, Progress
@@ -50,18 +49,27 @@ def build_from_bundle(
     """
     bundle = Bundle.open(source)
     onnx = bundle.manifest.onnx
-    reusable = may_be_reused(output, overwrite=overwrite)
-    facts = OnnxFacts(onnx.inputs, bundle.manifest.precision, inline=onnx.operator.inline, is_reference=True)
-    maker = target_of(options).maker(options, facts)
-    if reusable:
-        found = reuse(output, [maker], lambda found: _differences(found, bundle.manifest))
-        artefacts = (OnnxReport.of(found.manifest), maker.reused(found))
-        return ExportReport(output, found.manifest, artefacts, reused=True)
-    with bundle_folder(output, overwrite=overwrite) as folder:
-        draft = Draft.copy_of(bundle, folder, without=[maker.file])
-        made = maker.make(draft, progress or NoProgress(), cancel or Event())
+    facts = OnnxFacts(
+        onnx.inputs,
+        bundle.manifest.precision,
+        inline=onnx.operator.inline,
+        is_reference=True,
+        model_input=onnx.model_input,
+        source=bundle.manifest,
+    )
+    target = target_of(options)
+    place = target.output_at(output, options, facts, overwrite=overwrite)
+    makers = target.makers(options, facts)
+    found = place.found(makers, lambda found: _differences(found, bundle.manifest))
+    if found is not None:
+        artefacts = (OnnxReport.of(found.manifest), *(maker.reused(found) for maker in makers))
+        return ExportReport(place, found.manifest, artefacts, reused=True)
+    with place.new_folder() as folder:
+        draft = Draft.copy_of(bundle, folder, without=[maker.file for maker in makers])
+        made = [maker.make(draft, progress or NoProgress(), cancel or Event()) for maker in makers]
+        place.complete(draft)
         manifest = draft.finish()
-    return ExportReport(output, manifest, (OnnxReport.of(manifest), made))
+    return ExportReport(place, manifest, (OnnxReport.of(manifest), *made))
 
 
 def _differences(found: Manifest, source: Manifest) -> Iterator[str]:

@@ -7,12 +7,10 @@ from pathlib import Path
 from threading import Event
 
 from dinoflow_deploy.engines.pytorch import PyTorchEngine
-from dinoflow_deploy.export.bundle_folder import bundle_folder
 from dinoflow_deploy.export.draft import Draft
 from dinoflow_deploy.export.onnx_maker import OnnxMaker, model_info
 from dinoflow_deploy.export.options import ExportOptions
 from dinoflow_deploy.export.report import ExportReport
-from dinoflow_deploy.export.reuse import may_be_reused, reuse
 from dinoflow_deploy.export.source import ModelSource
 from dinoflow_deploy.export.target import Maker, OnnxFacts, TargetOptions
 from dinoflow_deploy.export.targets import target_of
@@ -37,10 +35,11 @@ def export_bundle(
 
     Args:
         model: A model in memory, or what names one: see ``ModelSource``.
-        output: Folder to create.
+        output: Folder to create; of some targets, the repository to add to.
         options: What to export it as; by default float32 with dynamic shapes.
         progress: Told of each stage.
-        target: What else to make, for instance ``PlanOptions`` for a TensorRT plan.
+        target: What else to make, for instance ``PlanOptions`` for a TensorRT plan; or where it is to go,
+            ``TritonOptions`` for a repository of Triton's.
         cancel: Ends the making of that soon after it is set.
 
     Raises:
@@ -55,21 +54,29 @@ def export_bundle(
     output, options, progress = Path(output), options or ExportOptions(), progress or NoProgress()
     if options.verify:
         require("onnxruntime", "verifying an export (--no-verify leaves it out)")
-    reusable = may_be_reused(output, overwrite=options.overwrite)
-    facts = OnnxFacts(options.inputs, options.precision, inline=options.plain, is_reference=False)
-    further = [target_of(target).maker(target, facts)] if target else []
+    facts = OnnxFacts(
+        options.inputs,
+        options.precision,
+        inline=options.plain,
+        is_reference=False,
+        model_input=options.model_input,
+    )
+    asked = target or options
+    place = target_of(asked).output_at(output, asked, facts, overwrite=options.overwrite)
+    further = target_of(asked).makers(asked, facts)
     loaded = _loaded(model, progress)
     described = model_info(loaded)
     makers: list[Maker] = [OnnxMaker(loaded, described, options), *further]
-    if reusable:
-        bundle = reuse(output, makers, lambda _: iter(()))
+    bundle = place.found(makers, lambda _: iter(()))
+    if bundle is not None:
         reports = tuple(maker.reused(bundle) for maker in makers)
-        return ExportReport(output, bundle.manifest, reports, reused=True)
-    with bundle_folder(output, overwrite=options.overwrite) as folder:
+        return ExportReport(place, bundle.manifest, reports, reused=True)
+    with place.new_folder() as folder:
         draft = Draft(folder, described, options.precision, reference=lambda: _pytorch(loaded))
         made = tuple(maker.make(draft, progress, cancel or Event()) for maker in makers)
+        place.complete(draft)
         manifest = draft.finish()
-    return ExportReport(output, manifest, made)
+    return ExportReport(place, manifest, made)
 
 
 def _loaded(model: FlowModel | ModelSource | str | Path, progress: Progress) -> FlowModel:

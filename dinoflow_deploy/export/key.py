@@ -12,8 +12,8 @@ from dinoflow_deploy.bundles.onnx_info import OnnxInfo
 from dinoflow_deploy.export.option import decisive
 from dinoflow_deploy.export.options import ExportOptions
 
-VERIFIER: Final = "onnxruntime"
-"""A tool that only verifies has no part in the file."""
+VERIFIERS: Final = ("onnxruntime", "openvino")
+"""Tools that only verify have no part in the file."""
 _SOURCES: Final = ("export/graph", "train/model")
 """Folders of this package whose code decides what is exported."""
 
@@ -33,7 +33,7 @@ def with_key(info: OnnxInfo, model: ModelInfo, options: ExportOptions, onnx_sha2
     of_file = {
         "model": model,
         "options": decisive(options),
-        "tools": {name: version for name, version in info.tools.items() if name != VERIFIER},
+        "tools": {name: version for name, version in info.tools.items() if name not in VERIFIERS},
         "code": _code_sha256(),
         "onnx": onnx_sha256,
     }

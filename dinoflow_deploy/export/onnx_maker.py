@@ -13,10 +13,10 @@ from dinoflow_deploy.bundles.artefact import ArtefactInfo
 from dinoflow_deploy.bundles.bundle import Bundle
 from dinoflow_deploy.bundles.manifest import Manifest, ModelInfo
 from dinoflow_deploy.bundles.onnx_info import ONNX_NAME, OnnxInfo, OperatorInfo
-from dinoflow_deploy.export.cpu_engine import EMULATED, cpu_engine
+from dinoflow_deploy.export.cpu_engine import EMULATED, cpu_engine, further_engines
 from dinoflow_deploy.export.draft import Draft
 from dinoflow_deploy.export.graph.onnx_model import export_onnx
-from dinoflow_deploy.export.key import VERIFIER, with_key
+from dinoflow_deploy.export.key import VERIFIERS, with_key
 from dinoflow_deploy.export.onnx_report import OnnxReport
 from dinoflow_deploy.export.options import ExportOptions
 from dinoflow_deploy.export.parity import verify_artefact
@@ -32,6 +32,18 @@ _TOOLS: Final = ("torch", "onnx", "onnxscript", "onnx-ir")
 def model_info(model: FlowModel) -> ModelInfo:
     """What a manifest says of a model."""
     return ModelInfo(model.config.name, model_sha256(model), model.config.to_dict())
+
+
+def _verified(info: OnnxInfo, draft: Draft, progress: Progress) -> tuple[OnnxInfo, list[ParityRow]]:
+    """What is known of a file once it was run, and the first engine's differences by shape."""
+    with cpu_engine(draft.bundle) as engine:
+        parity, rows = verify_artefact(engine, draft, progress)
+    if draft.precision == "bf16":
+        parity = replace(parity, engine=parity.engine + EMULATED)
+    further = tuple(verify_artefact(engine, draft, progress)[0] for engine in further_engines(draft.bundle))
+    ran = {each.engine.split()[0] for each in (parity, *further)}
+    tools = info.tools | {name: version(name) for name in VERIFIERS if name in ran}
+    return replace(info, parity=parity, further_parity=further, tools=tools), rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +77,7 @@ class OnnxMaker(Maker):
         rows: list[ParityRow] = []
         draft.put(info)
         if self.options.verify:
-            with cpu_engine(draft.bundle) as engine:
-                parity, rows = verify_artefact(engine, draft, progress)
-            if self.options.precision == "bf16":
-                parity = replace(parity, engine=parity.engine + EMULATED)
-            info = replace(info, parity=parity, tools=info.tools | {VERIFIER: version(VERIFIER)})
+            info, rows = _verified(info, draft, progress)
             draft.put(info)
         nodes = len(exported.graph.node)
         return OnnxReport(

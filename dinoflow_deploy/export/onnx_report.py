@@ -44,6 +44,8 @@ class OnnxReport(ArtefactReport):
         yield "shapes", str(self.info.inputs)
         yield "file", f"{self.info.file}, {self.bytes / 1e6:.1f} MB, {counted}local correlation {form}"
         yield from parity_lines(self.info.parity, self.parity, "not verified")
+        for parity in self.info.further_parity:
+            yield from parity_lines(parity, (), "")
 
     def next_command(self, bundle: str) -> str:
         """Run it; a file in bf16, for which the CPU has no kernels, is for TensorRT."""

@@ -3,11 +3,14 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dinoflow_deploy.bundles.input_range import InputRange
 from dinoflow_deploy.bundles.manifest import Manifest
 from dinoflow_deploy.bundles.parity import Parity
+
+if TYPE_CHECKING:
+    from dinoflow_deploy.export.output import Output
 
 Lines = Iterator[tuple[str, str]]
 """Pairs of a label and a text."""
@@ -118,13 +121,18 @@ class ExportReport:
     """What an export made.
 
     Attributes:
-        folder: The bundle.
+        output: Where the bundle went.
         manifest: What it says about itself.
         artefacts: What came of each artefact, the ONNX file first.
         reused: Whether the bundle was there already, the same in everything, and was left as it is.
     """
 
-    folder: Path
+    output: "Output"
     manifest: Manifest
     artefacts: tuple[ArtefactReport, ...]
     reused: bool = False
+
+    @property
+    def folder(self) -> Path:
+        """The bundle."""
+        return self.output.folder

@@ -9,7 +9,7 @@ from dinoflow_deploy.bundles.manifest import MANIFEST_NAME, Manifest, ModelInfo
 from dinoflow_deploy.bundles.onnx_info import OnnxInfo
 from dinoflow_deploy.errors import FileFormatError, InputError
 from dinoflow_deploy.export.bundle_folder import check_bundle_folder
-from dinoflow_deploy.export.key import VERIFIER
+from dinoflow_deploy.export.key import VERIFIERS
 from dinoflow_deploy.export.target import Maker
 
 
@@ -64,7 +64,7 @@ def info_differences(found: OnnxInfo, expected: OnnxInfo) -> Iterator[str]:
         old, new = getattr(found, name), getattr(expected, name)
         if old != new:
             yield f"its {name} is {shown(old)}, not {shown(new)}"
-    for tool in sorted((found.tools.keys() | expected.tools.keys()) - {VERIFIER}):
+    for tool in sorted((found.tools.keys() | expected.tools.keys()) - {*VERIFIERS}):
         if found.tools.get(tool) != expected.tools.get(tool):
             yield f"its {tool} was {found.tools.get(tool)}, not {expected.tools.get(tool)}"
 

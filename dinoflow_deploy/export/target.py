@@ -8,11 +8,14 @@ from threading import Event
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from dinoflow_deploy.bundles.artefact import ArtefactInfo
     from dinoflow_deploy.bundles.bundle import Bundle
     from dinoflow_deploy.bundles.input_range import InputRange
     from dinoflow_deploy.bundles.manifest import Manifest
     from dinoflow_deploy.export.draft import Draft
+    from dinoflow_deploy.export.output import Output
     from dinoflow_deploy.export.report import ArtefactReport
     from dinoflow_deploy.export.shapes import RequestedShapes
     from dinoflow_deploy.progress import Progress
@@ -63,12 +66,16 @@ class OnnxFacts:
         precision: What it computes in.
         inline: Whether the local correlation stands in it as standard operators.
         is_reference: Whether it is what the artefact is compared with, and not PyTorch.
+        model_input: How it takes a pair, see ``bundles.model_input``.
+        source: What the bundle that it is taken from says of itself; ``None`` where it is exported now.
     """
 
     inputs: "InputRange"
     precision: str
     inline: bool
     is_reference: bool
+    model_input: str = "images"
+    source: "Manifest | None" = None
 
 
 class Maker(ABC):
@@ -120,8 +127,11 @@ class Target:
         options: Its options.
         panel: Under which heading ``--help`` lists them.
         prepare: ``"module:function"``, called with the options and ``OnnxFacts``: refuses what can be refused
-            and gives the ``Maker``. Imported when it is used. Empty for the ONNX file, which is always made.
+            and gives the ``Maker``. Imported when it is used. Empty where there is nothing to make beside the
+            ONNX file, which is always made.
         batch: What the ONNX file's batch is where ``--batch`` is not given.
+        output: ``"module:class"`` of the ``export.output.Output`` that what was made goes to; most often a
+            bundle.
     """
 
     name: str
@@ -131,13 +141,36 @@ class Target:
     panel: str | None = None
     prepare: str = ""
     batch: str = "dynamic"
+    output: str = "dinoflow_deploy.export.bundle_output:BundleOutput"
 
-    def maker(self, options: TargetOptions, onnx: OnnxFacts) -> Maker:
-        """Refuse what can be refused, and give what makes the artefact.
+    def makers(self, options: TargetOptions, onnx: OnnxFacts) -> list[Maker]:
+        """Refuse what can be refused, and give what makes the artefact, if there is one beside the ONNX file.
 
         Raises:
             InputError, MissingPackageError, DeviceError, EngineError, ExportError: The target cannot be had.
         """
-        module, function = self.prepare.split(":")
-        made: Maker = getattr(import_module(module), function)(options, onnx)
-        return made
+        return [_named(self.prepare)(options, onnx)] if self.prepare else []
+
+    def output_at(
+        self, path: "Path", options: TargetOptions, onnx: OnnxFacts, *, overwrite: bool
+    ) -> "Output":
+        """Refuse what could not be written, and give the place for what is made.
+
+        Args:
+            path: What ``--output`` names.
+            options: Of this target.
+            onnx: What is known of the ONNX file.
+            overwrite: Whether to replace what is there.
+
+        Raises:
+            InputError: Something is in the way.
+        """
+        output: Output = _named(self.output)(path, options, onnx, overwrite=overwrite)
+        output.check()
+        return output
+
+
+def _named(name: str) -> Any:
+    """What ``"module:name"`` names."""
+    module, _, member = name.partition(":")
+    return getattr(import_module(module), member)

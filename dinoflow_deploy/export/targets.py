@@ -6,6 +6,7 @@ from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.export.options import ExportOptions
 from dinoflow_deploy.export.target import Target, TargetOptions
 from dinoflow_deploy.export.tensorrt.options import PlanOptions
+from dinoflow_deploy.export.triton.options import TritonOptions
 
 ONNX: Final = Target("onnx", "onnx", "an ONNX file", ExportOptions)
 TENSORRT: Final = Target(
@@ -17,7 +18,15 @@ TENSORRT: Final = Target(
     prepare="dinoflow_deploy.export.tensorrt.maker:prepare",
     batch="1",
 )
-TARGETS: list[Target] = [ONNX, TENSORRT]
+TRITON: Final = Target(
+    "triton",
+    "triton for a server's model repository",
+    "a version in a model repository",
+    TritonOptions,
+    panel="Triton",
+    output="dinoflow_deploy.export.triton.output:RepositoryOutput",
+)
+TARGETS: list[Target] = [ONNX, TENSORRT, TRITON]
 """In the order of ``--help``. A row more is a target more."""
 
 

@@ -55,6 +55,8 @@ def _manifest_lines(manifest: Manifest) -> Lines:
     yield "shapes", f"{manifest.onnx.inputs}; sides are multiples of {manifest.stride}"
     yield _images_line(manifest)
     yield from _parity_lines("parity", manifest.onnx.parity, "the export was not verified")
+    for parity in manifest.onnx.further_parity:
+        yield from _parity_lines("", parity, "")
     yield _tools_line(manifest)
 
 

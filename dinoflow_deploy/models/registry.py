@@ -38,9 +38,10 @@ _NANO: Final = Model(
     backbone="nano",
     decoder=HeadConfig(width=32, output_widths=(16, 16)),
     memory={
-        "onnxruntime": MemoryRule(heads=4, beside_scores=138, decoder=480),
-        # PyTorch's attention holds no scores. What is freed in pieces is not all given back, most of it of
-        # small frames: these are what large ones take.
+        "onnxruntime": MemoryRule(heads=4, beside_scores=220, decoder=535),
+        # OpenVINO's and PyTorch's attention holds no scores. What is freed in pieces is not all given back,
+        # most of it of small frames: these are what large ones take.
+        "openvino": MemoryRule(heads=0, beside_scores=0, decoder=560),
         "pytorch": MemoryRule(heads=0, beside_scores=0, decoder=560),
     },
 )
@@ -49,7 +50,8 @@ _SMALL: Final = Model(
     backbone="small",
     decoder=HeadConfig(width=64, output_widths=(32, 16)),
     memory={
-        "onnxruntime": MemoryRule(heads=6, beside_scores=213, decoder=820),
+        "onnxruntime": MemoryRule(heads=6, beside_scores=260, decoder=850),
+        "openvino": MemoryRule(heads=0, beside_scores=0, decoder=890),
         "pytorch": MemoryRule(heads=0, beside_scores=0, decoder=1100),
     },
 )
@@ -60,6 +62,7 @@ _VITS16: Final = Model(
     memory={
         # From 4 megapixels on the scores lead, and only they count.
         "onnxruntime": MemoryRule(heads=6, beside_scores=0, decoder=3024),
+        "openvino": MemoryRule(heads=0, beside_scores=0, decoder=2800),
         "pytorch": MemoryRule(heads=0, beside_scores=0, decoder=3650),
     },
 )

@@ -173,9 +173,11 @@ def _own_parity(case: Case, bundle: Bundle) -> Parity | None:
     """What the export found when it ran the same engine; nothing if it did not."""
     if case.artefact == PLAN.name:
         return bundle.manifest.artefacts[-1].parity
-    parity = bundle.manifest.onnx.parity
-    same = parity is not None and parity.engine.split()[0] == case.backend and case.device == "cpu"
-    return parity if same else None
+    if case.device != "cpu":
+        return None
+    onnx = bundle.manifest.onnx
+    found = [parity for parity in (onnx.parity, *onnx.further_parity) if parity is not None]
+    return next((parity for parity in found if parity.engine.split()[0] == case.backend), None)
 
 
 def _engines(case: Case, folder: Path) -> dict[str, EngineSource]:

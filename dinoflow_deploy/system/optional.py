@@ -11,6 +11,7 @@ from dinoflow_deploy.errors import MissingPackageError
 _EXTRA_OF = {
     "onnxruntime": "cpu",
     "openvino": "openvino",
+    "tritonclient": "triton",
     "h5py": "flo5",
     "pyarrow": "extract",
     "ray": "ray",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -88,7 +89,9 @@ class ColorScale:
         for pair in chain(_drain(held), following):
             assert self.max_flow is not None
             self._pairs += 1
-            self._pairs_beyond += bool(np.percentile(_motion(pair.flow), PERCENTILE) > 1.5 * self.max_flow)
+            motion = _motion(pair.flow)
+            beyond = np.count_nonzero(motion > 1.5 * self.max_flow)
+            self._pairs_beyond += bool(beyond > (1 - PERCENTILE / 100) * motion.size)
             yield pair, self.max_flow
 
     def _look_ahead(self, pairs: Iterator[FlowFrame]) -> list[FlowFrame]:
@@ -121,5 +124,5 @@ def _scale_of(pairs: Iterable[FlowFrame]) -> float:
 
 def _motion(flow: Flow) -> npt.NDArray[np.float32]:
     """Lengths at a grid of pixels."""
-    sparse = flow[::_SAMPLING, ::_SAMPLING].reshape(-1, 2)
-    return np.hypot(sparse[:, 0], sparse[:, 1])
+    u, v = np.moveaxis(flow[::_SAMPLING, ::_SAMPLING], 2, 0).reshape(2, -1)
+    return np.asarray(cv2.magnitude(u, v), np.float32)

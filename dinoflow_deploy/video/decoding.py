@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import av
+from av.codec.hwaccel import HWAccel
 from av.container import Flags, InputContainer
 from av.format import Flags as FormatFlags
 from av.packet import Packet
@@ -18,6 +19,7 @@ from dinoflow_deploy.flow.arrays import Image
 from dinoflow_deploy.video.completeness import Completeness
 from dinoflow_deploy.video.filters import Deinterlacer
 from dinoflow_deploy.video.frame_source import Frame, FrameSource, Selection, fitted_size, rate_of_its_own
+from dinoflow_deploy.video.hardware import gpu_decoder
 from dinoflow_deploy.video.images import FASTEST_RATE
 from dinoflow_deploy.video.orientation import turns_on_its_side, upright
 from dinoflow_deploy.video.rgb import RgbConverter
@@ -47,10 +49,12 @@ class VideoSource(FrameSource):
         live: Whether frames arrive at their own pace.
         deinterlace: ``"auto"`` deinterlaces frames that are marked as interlaced, ``"on"`` all, ``"off"``
             none; each gives one frame.
+        decoder: ``"cpu"``, which ``"auto"`` is, or ``"cuda"`` for an NVIDIA GPU's NVDEC.
 
     Raises:
-        VideoError: It cannot be opened, or holds no video.
-        InputError: ``rate`` is given for a source that holds times, or there is no such ``deinterlace``.
+        VideoError: It cannot be opened, or holds no video, or none that the GPU decodes.
+        InputError: ``rate`` is given for a source that holds times, there is no such ``deinterlace`` or
+            ``decoder``, or no GPU.
     """
 
     def __init__(
@@ -62,10 +66,15 @@ class VideoSource(FrameSource):
         max_side: int | None = None,
         live: bool = False,
         deinterlace: str = "auto",
+        decoder: str = "auto",
     ) -> None:
-        self._container = _open(address, name)
+        gpu = gpu_decoder(decoder)
+        self._container = _open(address, name, gpu)
         try:
             self._stream, other_streams = choose_stream(self._container, name)
+            self._on_gpu = gpu is not None
+            if self._on_gpu and not self._stream.codec_context.is_hwaccel:
+                raise self._not_by_gpu(name)
             self._timed = _holds_times(self._container)
             nominal = _nominal_rate(self._stream, self._timed)
             if rate is not None and self._timed:
@@ -111,6 +120,8 @@ class VideoSource(FrameSource):
         finally:
             self._add_notes(timestamps)
             self.close()
+        if self._on_gpu and self._damaged and first is None:
+            raise self._not_by_gpu(self.name)
         if self._damaged and not self.live:
             self._add_damage(f"{self._damaged} damaged frame(s) left out")
 
@@ -150,6 +161,13 @@ class VideoSource(FrameSource):
         if missing is not None:
             self._add_damage(missing)
 
+    def _not_by_gpu(self, name: str) -> VideoError:
+        codec = self._stream.codec_context
+        return VideoError(
+            f"{name} holds {codec.name} of {codec.width}x{codec.height}, of a kind that the GPU does not "
+            "decode: choose decoder 'cpu'"
+        )
+
     def _add_damage(self, reason: str) -> None:
         self.damage = f"{self.damage}; {reason}" if self.damage else reason
 
@@ -186,9 +204,10 @@ class VideoSource(FrameSource):
         return 1 / aspect if turns_on_its_side(display_matrix) else aspect
 
 
-def _open(address: str, name: str) -> InputContainer:
+def _open(address: str, name: str, gpu: HWAccel | None) -> InputContainer:
+    options = {"rtsp_transport": "tcp"}
     try:
-        container = av.open(address, options={"rtsp_transport": "tcp"}, timeout=NETWORK_TIMEOUT)
+        container = av.open(address, options=options, timeout=NETWORK_TIMEOUT, hwaccel=gpu)
     except (av.error.InvalidDataError, av.error.EOFError):
         raise VideoError(
             f"{name} is not a video that FFmpeg can read, or its header is damaged or cut off "
@@ -198,6 +217,11 @@ def _open(address: str, name: str) -> InputContainer:
         raise KeyboardInterrupt from None
     except av.error.FFmpegError as error:
         raise VideoError(f"{name} cannot be opened: {error.strerror}") from error
+    except RuntimeError:
+        if gpu is None:
+            raise
+        # PyAV's, where it decodes none of the streams.
+        raise VideoError(f"{name} holds no codec that the GPU decodes: choose decoder 'cpu'") from None
     # PyAV asks for presentation times made up from decoding times; they are wrong for H.264 in AVI.
     container.flags &= ~cast(int, Flags.gen_pts.value)
     return container

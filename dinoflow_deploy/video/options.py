@@ -25,6 +25,7 @@ class VideoOptions:
             the size of the source's frames, in their pixels; ``None`` to compute at that size.
         selection: Which frames are used.
         legend: Draw the colour wheel with its scale in px into a corner.
+        encoder: Of an mp4: ``"x264"``, which ``"auto"`` is, or ``"nvenc"`` for an NVIDIA GPU's.
         show: Open a window that shows each picture as it is made; ``q``, Esc or closing it ends the clip
             early.
         backward: Compute flow from the second frame of each pair to the first too; it is drawn beside forward
@@ -45,6 +46,7 @@ class VideoOptions:
     compute_side: int | None = None
     selection: Selection = field(default_factory=Selection)
     legend: bool = False
+    encoder: str = "auto"
     show: bool = False
     backward: bool = False
     occlusion: bool = False

@@ -4,6 +4,7 @@ import glob
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ from dinoflow_deploy.video.display_window import check_window
 from dinoflow_deploy.video.flow_output import check_flow_output, is_flow_clip
 from dinoflow_deploy.video.frame_source import FrameSource
 from dinoflow_deploy.video.gif_writer import GifWriter
+from dinoflow_deploy.video.hardware import check_encoder
 from dinoflow_deploy.video.options import VideoOptions
 from dinoflow_deploy.video.picture_sink import PictureSink
 from dinoflow_deploy.video.png_writer import PngWriter
@@ -36,8 +38,8 @@ def check_outputs(
 
     Raises:
         InputError: Nothing would be written; a wrong suffix; something exists and may not be replaced; it is
-            what is read; one output would replace another; this user may not write there; or there is no
-            screen for a window.
+            what is read; one output would replace another; this user may not write there; the encoder is not
+            there, or not for that file; or there is no screen for a window.
         MissingPackageError: This OpenCV opens no windows, and one is wanted.
     """
     if output is None and options.save_flow is None:
@@ -50,6 +52,10 @@ def check_outputs(
         if file is not None:
             _check_file(file, options, source)
     check_flow_output(options, source)
+    check_encoder(options.encoder)
+    if options.encoder != "auto" and (output is None or output.suffix.lower() != MOVING[0]):
+        named = "none is written" if output is None else f"{output} is none"
+        raise InputError(f"encoder '{options.encoder}' is for .mp4 files, and {named}: leave it out")
     if options.show:
         if output is None:
             raise InputError("a window shows the video that is written: without one, leave out show")
@@ -99,20 +105,20 @@ def _check_file(path: Path, options: VideoOptions, source: FrameSource) -> None:
 def open_picture_sink(output: Path, source: FrameSource, options: VideoOptions) -> Iterator[PictureSink]:
     """A writer for the output's kind; the file appears when the block succeeds."""
     with (
-        atomic_file(output, overwrite=options.overwrite) as partial,
-        _writer(partial, source, options.selection.stride) as writer,
+        atomic_file(output, overwrite=options.overwrite) as draft,
+        _writer(draft, source, options) as writer,
     ):
         yield writer
 
 
-def _writer(path: Path, source: FrameSource, stride: int) -> PictureSink:
+def _writer(path: Path, source: FrameSource, options: VideoOptions) -> PictureSink:
     suffix = path.suffix.lower()
     if suffix == STILL:
         return PngWriter(path)
-    kind = GifWriter if suffix == ".gif" else VideoWriter
+    kind = GifWriter if suffix == ".gif" else partial(VideoWriter, encoder=options.encoder)
     return kind(
         path,
-        rate=Fraction(source.rate, stride),
+        rate=Fraction(source.rate, options.selection.stride),
         time_base=source.time_base,
         pixel_aspect=source.pixel_aspect,
     )

@@ -1,17 +1,22 @@
-"""Frames in, flow, frames out: three stages that overlap, with bounded queues between them.
+"""Frames in, flow, frames out: stages that overlap, with bounded queues between them.
 
-A thread decodes, the caller's thread runs the engine, a third thread draws and encodes. At most a few frames
-wait between the stages, so that memory does not grow with the length of the clip.
+A thread decodes, the caller's thread runs the engine, some threads draw, another encodes what they drew in
+the order of the clip. At most a few frames wait between the stages, so that memory does not grow with the
+length of the clip.
 """
 
+import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, nullcontext
 from functools import partial
-from itertools import chain, repeat
+from itertools import chain
 from pathlib import Path
 from threading import Event
+from typing import Final, TypeAlias
 
 from dinoflow_deploy.engines import FlowEngine
+from dinoflow_deploy.flow.arrays import Image
 from dinoflow_deploy.progress import NoProgress, Progress
 from dinoflow_deploy.video.channel import Cancelled, Channel
 from dinoflow_deploy.video.color_scale import ColorScale, FlowFrame
@@ -33,6 +38,11 @@ WORTH_SAYING = 0.1
 
 WORTH_WAITING = 600
 """Seconds of work still to do, by the first pair, from which the user is told."""
+
+DRAWING_THREADS: Final = min(QUEUE_LENGTH, len(os.sched_getaffinity(0)))
+"""Most pictures drawn at a time."""
+
+_Drawn: TypeAlias = tuple[FlowFrame, Future[Image] | None]
 
 
 def flow_video(
@@ -80,7 +90,7 @@ def flow_video(
 
 
 class _Run:
-    """One run of the pipeline: what its three threads share."""
+    """One run of the pipeline: what its threads share."""
 
     def __init__(
         self,
@@ -104,7 +114,8 @@ class _Run:
         self._options = options
         self._progress = progress
         self._stop = source.stop = stop
-        self._computed: Channel[FlowFrame] = Channel(QUEUE_LENGTH)
+        self._computed: Channel[FlowFrame] = Channel(1)
+        self._drawn: Channel[_Drawn] = Channel(QUEUE_LENGTH)
         self._scale = ColorScale(options.max_flow, source.time_base)
         self._watch = Stopwatch()
         self._reader = ReadAhead(source, options.selection, self._watch)
@@ -122,18 +133,19 @@ class _Run:
 
     def run(self, window: Window | None) -> VideoReport:
         self._window = window
-        decoder, encoder = (
+        decoder, drawer, encoder = stages = [
             StageThread(partial(self._guarded, work), work.__name__.strip("_"))
-            for work in (self._decode, self._encode)
-        )
-        decoder.start()
-        encoder.start()
+            for work in (self._decode, self._draw, self._encode)
+        ]
+        for stage in stages:
+            stage.start()
         try:
             self._guarded(self._compute)
-            decoder.wait()
-            encoder.wait()
+            for stage in stages:
+                stage.wait()
         except BaseException:
             self._cancel()
+            drawer.wait_out()
             # Files are cleaned up there. A source that hangs may be left, by another Ctrl-C.
             encoder.wait_out()
             decoder.wait()
@@ -155,6 +167,7 @@ class _Run:
     def _cancel(self) -> None:
         self._decoded.cancel()
         self._computed.cancel()
+        self._drawn.cancel()
 
     def _decode(self) -> None:
         self._reader.run()
@@ -219,8 +232,25 @@ class _Run:
             raise KeyboardInterrupt
         raise too_few_frames(self._source, self._options.selection, self._frames)
 
+    def _draw(self) -> None:
+        if self._output is None:
+            for pair in self._computed:
+                self._drawn.put((pair, None))
+        else:
+            with ThreadPoolExecutor(DRAWING_THREADS, "draw") as threads:
+                for pair, max_flow in self._scale.apply(self._computed):
+                    self._drawn.put((pair, threads.submit(self._picture, pair, max_flow)))
+        self._drawn.finish()
+
+    def _picture(self, pair: FlowFrame, max_flow: float) -> Image:
+        with self._watch.stage("render"):
+            picture = draw_pair(pair, self._options.render, max_flow)
+            if self._legend is not None:
+                self._legend.draw(picture, pair.flow.shape[1], max_flow)
+        return picture
+
     def _encode(self) -> None:
-        pairs = self._scaled()
+        pairs = iter(self._drawn)
         # Files are begun when there is something to put into them.
         first = next(pairs, None)
         if first is None:
@@ -231,9 +261,9 @@ class _Run:
             sink = None
             if self._output is not None:
                 sink = stack.enter_context(open_picture_sink(self._output, self._source, self._options))
-            for pair, max_flow in chain([first], pairs):
-                if sink is not None:
-                    self._draw(pair, max_flow, sink)
+            for pair, drawn in chain([first], pairs):
+                if sink is not None and drawn is not None:
+                    self._write(pair, drawn.result(), sink)
                 if save_flow is not None:
                     with self._watch.stage("save_flow"):
                         save_flow(pair)
@@ -241,15 +271,7 @@ class _Run:
                 stack.close()
             self._sink_notes = () if sink is None else tuple(sink.notes())
 
-    def _scaled(self) -> Iterator[tuple[FlowFrame, float]]:
-        """Each pair with the scale of its colours; where nothing is drawn, none is held back for them."""
-        return zip(self._computed, repeat(0.0)) if self._output is None else self._scale.apply(self._computed)
-
-    def _draw(self, pair: FlowFrame, max_flow: float, sink: PictureSink) -> None:
-        with self._watch.stage("render"):
-            picture = draw_pair(pair, self._options.render, max_flow)
-            if self._legend is not None:
-                self._legend.draw(picture, pair.flow.shape[1], max_flow)
+    def _write(self, pair: FlowFrame, picture: Image, sink: PictureSink) -> None:
         if self._window is not None:
             self._window.picture = picture
         with self._watch.stage("encode"):

@@ -6,17 +6,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from fractions import Fraction
+from threading import Lock
 from typing import Any
 
 STAGES = ("decode", "engine", "render", "encode", "save_flow")
 
 
 class Stopwatch:
-    """Seconds spent in each stage. Each stage runs in one thread only, so nothing needs a lock."""
+    """Seconds spent in each stage, by whichever thread."""
 
     def __init__(self) -> None:
         self.began = time.perf_counter()
         self.seconds: dict[str, float] = defaultdict(float)
+        self._adding = Lock()
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -25,7 +27,9 @@ class Stopwatch:
         try:
             yield
         finally:
-            self.seconds[name] += time.perf_counter() - began
+            spent = time.perf_counter() - began
+            with self._adding:
+                self.seconds[name] += spent
 
     @property
     def elapsed(self) -> float:
@@ -62,7 +66,8 @@ class VideoReport:
             without a video.
         seconds: From the first frame to the finished file.
         seconds_to_first_flow: From the beginning to the first pair's flow.
-        stage_seconds: Time spent in each stage; stages overlap, so the sum may exceed ``seconds``.
+        stage_seconds: Time spent in each stage; stages overlap, and several pictures are drawn at a time, so
+            the sum, and that of ``"render"`` alone, may exceed ``seconds``.
         dropped: Frames of a live source that arrived while all stages were busy.
         interrupted: Whether the user stopped it; what is written is complete up to there.
         damage: Why the source ended early or is incomplete; ``None`` when all is well.

@@ -3,6 +3,7 @@
 import av
 import numpy as np
 from av.video.frame import VideoFrame
+from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 
 from dinoflow_deploy.flow.arrays import Image
 from dinoflow_deploy.video.filters import FilterChain, kind_of
@@ -29,6 +30,7 @@ class RgbConverter:
         self._chain: FilterChain | None = None
         self._chain_for: tuple[object, ...] = ()
         self._can_map_tones = True
+        self._converter = VideoReformatter()
 
     def convert(self, picture: VideoFrame, size: tuple[int, int]) -> Image:
         """RGB at a size.
@@ -49,7 +51,7 @@ class RgbConverter:
             mapped = self._map_tones(picture, size, transfer)
             if mapped is not None:
                 return mapped
-        return _convert(picture, size)
+        return self._convert(picture, size)
 
     def _map_tones(self, picture: VideoFrame, size: tuple[int, int], transfer: str) -> Image | None:
         """``None`` if this FFmpeg cannot."""
@@ -75,21 +77,21 @@ class RgbConverter:
         (mapped,) = self._chain.push(picture)
         return np.asarray(mapped.to_ndarray(), np.uint8)
 
+    def _convert(self, picture: VideoFrame, size: tuple[int, int]) -> Image:
+        scaled = (picture.width, picture.height) != size
+        untagged = picture.colorspace == _UNSPECIFIED and picture.height >= _HIGH_DEFINITION
+        rgb = self._converter.reformat(
+            picture,
+            *size,
+            format="rgb24",
+            src_colorspace=Colorspace.ITU709 if untagged else None,
+            interpolation=Interpolation.AREA if scaled else None,
+        )
+        return np.asarray(rgb.to_ndarray(), np.uint8)
+
 
 def _tone_mapping(picture: VideoFrame, size: tuple[int, int]) -> list[tuple[str, str]]:
     width, height = size
     flags = "area" if (picture.width, picture.height) != size else "bilinear"
     to_bt709 = "out_transfer=bt709:out_primaries=bt709:out_range=pc:intent=perceptual"
     return [("scale", f"w={width}:h={height}:flags={flags}:{to_bt709}"), ("format", "rgb24")]
-
-
-def _convert(picture: VideoFrame, size: tuple[int, int]) -> Image:
-    scaled = (picture.width, picture.height) != size
-    untagged = picture.colorspace == _UNSPECIFIED and picture.height >= _HIGH_DEFINITION
-    rgb = picture.reformat(
-        *size,
-        format="rgb24",
-        src_colorspace="ITU709" if untagged else None,
-        interpolation="AREA" if scaled else None,
-    )
-    return np.asarray(rgb.to_ndarray(), np.uint8)

@@ -11,6 +11,7 @@ from dinoflow_deploy.video.camera import CameraSource
 from dinoflow_deploy.video.decoding import VideoSource
 from dinoflow_deploy.video.filters import DEINTERLACE
 from dinoflow_deploy.video.frame_source import FrameSource, check_max_side, rate_of_its_own
+from dinoflow_deploy.video.hardware import gpu_decoder
 from dinoflow_deploy.video.images import DEFAULT_RATE, ImageSource, images_in, is_image
 from dinoflow_deploy.video.natural_sort import natural_sort
 from dinoflow_deploy.video.picture_files import TiffSource, WebpSource
@@ -26,6 +27,7 @@ def open_source(
     rate: Fraction | None = None,
     max_side: int | None = None,
     deinterlace: str = "auto",
+    decoder: str = "auto",
 ) -> FrameSource:
     """Open what the user named.
 
@@ -39,33 +41,36 @@ def open_source(
             smaller frames.
         deinterlace: ``"auto"`` makes full frames of those that a video marks as interlaced, ``"on"`` of all
             frames of a video, ``"off"`` of none.
+        decoder: ``"cpu"``, which ``"auto"`` is, or ``"cuda"``: videos are decoded by an NVIDIA GPU.
 
     Returns:
         The source, opened; close it or use it as a context manager.
 
     Raises:
-        VideoError: It is missing, cannot be read, or holds no video or image.
-        InputError: ``rate`` is given for something that holds times, ``deinterlace`` for something that is no
-            video, or an option is out of range.
+        VideoError: It is missing, cannot be read, holds no video or image, or none that the GPU decodes.
+        InputError: ``rate`` is given for something that holds times, ``deinterlace`` or ``decoder`` for
+            something that is no video, an option is out of range, or no GPU opens.
     """
     check_max_side(max_side)
     if rate is not None and rate <= 0:
         raise InputError(f"fps is {float(rate):g}: it must be positive")
     if deinterlace not in DEINTERLACE:
         raise InputError(f"deinterlace is '{deinterlace}': choose one of {', '.join(DEINTERLACE)}")
-    source = _open(inputs, rate, max_side, deinterlace)
-    if deinterlace == "on" and not isinstance(source, VideoSource):
-        source.close()
-        raise InputError(f"deinterlace is for videos that FFmpeg decodes, which {source.name} is not")
+    gpu_decoder(decoder)
+    source = _open(inputs, rate, max_side, deinterlace, decoder)
+    for option, given in (("deinterlace", deinterlace == "on"), ("decoder 'cuda'", decoder == "cuda")):
+        if given and not isinstance(source, VideoSource):
+            source.close()
+            raise InputError(f"{option} is for videos that FFmpeg decodes, which {source.name} is not")
     return source
 
 
 def _open(
-    inputs: Sequence[str], rate: Fraction | None, max_side: int | None, deinterlace: str
+    inputs: Sequence[str], rate: Fraction | None, max_side: int | None, deinterlace: str, decoder: str
 ) -> FrameSource:
     paths = _image_paths(inputs)
     if paths is None:
-        return _open_clip(inputs[0], rate, max_side, deinterlace)
+        return _open_clip(inputs[0], rate, max_side, deinterlace, decoder)
     name = inputs[0] if len(inputs) == 1 else f"{inputs[0]} ... {inputs[-1]}"
     source = ImageSource(paths, name=name, rate=rate or DEFAULT_RATE, max_side=max_side)
     source.notes += _only_first_pictures(paths)
@@ -116,14 +121,24 @@ def _only_first_pictures(paths: list[Path]) -> list[str]:
     return [f"{several[0]}{others} more than one picture: only the first is read; alone, it is a clip"]
 
 
-def _open_clip(text: str, rate: Fraction | None, max_side: int | None, deinterlace: str) -> FrameSource:
+def _open_clip(
+    text: str, rate: Fraction | None, max_side: int | None, deinterlace: str, decoder: str
+) -> FrameSource:
     if text.isdecimal() and not Path(text).exists():
         if rate is not None:
             raise rate_of_its_own(f"camera {text}")
         return CameraSource(int(text), max_side=max_side)
     if _scheme(text):
         live = _scheme(text) in _LIVE_SCHEMES
-        return VideoSource(text, name=text, rate=rate, max_side=max_side, live=live, deinterlace=deinterlace)
+        return VideoSource(
+            text,
+            name=text,
+            rate=rate,
+            max_side=max_side,
+            live=live,
+            deinterlace=deinterlace,
+            decoder=decoder,
+        )
     path = Path(text)
     if not path.exists():
         raise VideoError(
@@ -137,7 +152,9 @@ def _open_clip(text: str, rate: Fraction | None, max_side: int | None, deinterla
         if pages is not None:
             return TiffSource(path, pages, name=text, rate=rate or DEFAULT_RATE, max_side=max_side)
     address = str(path.absolute())
-    return VideoSource(address, name=text, rate=rate, max_side=max_side, deinterlace=deinterlace)
+    return VideoSource(
+        address, name=text, rate=rate, max_side=max_side, deinterlace=deinterlace, decoder=decoder
+    )
 
 
 def _scheme(text: str) -> str:

@@ -28,6 +28,7 @@ from dinoflow_deploy.errors import EngineError, FileFormatError, InputError
 from dinoflow_deploy.models.builtin import builtin_models
 from dinoflow_deploy.progress import NoProgress
 from tests.cli.terminal import check_drawn, printed
+from tests.forked import forked_workers
 from tests.processes import blocks_interrupts
 from tests.small_bundles import difference_model
 
@@ -52,7 +53,8 @@ def options(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def result(options):
-    return run_benchmark(options, NoProgress())
+    with forked_workers():
+        return run_benchmark(options, NoProgress())
 
 
 def test_engines_agree_and_every_figure_is_there(result):
@@ -148,7 +150,8 @@ def test_an_interrupted_run_is_marked_and_resumes_to_the_same_figures(options, r
     assert part.speed == ()
     assert "Partial" in markdown(part)
     (tmp_path / "part.json").write_text(part.to_json())
-    whole = run_benchmark(options, NoProgress(), before=BenchResult.read(tmp_path / "part.json"))
+    with forked_workers():
+        whole = run_benchmark(options, NoProgress(), before=BenchResult.read(tmp_path / "part.json"))
     assert not whole.partial
     for resumed, straight in zip(whole.datasets, result.datasets, strict=True):
         for one, other in zip(resumed.engines, straight.engines, strict=True):

@@ -9,13 +9,16 @@ import subprocess
 import sys
 import tomllib
 from argparse import Namespace
+from contextlib import redirect_stdout
+from importlib import import_module
+from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
 from dinoflow_deploy.train.model import load_model
-from tests.benchmarks.test_scripts import SCRIPTS
+from tests.benchmarks.test_scripts import SCRIPTS, of_its_own
 
 pytestmark = pytest.mark.slow
 
@@ -60,25 +63,40 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def done(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess[str]:
+def printed(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Every part in this process, which has imported what they need; other tests start them."""
+    import on_gpu
+
     recipe = tmp_path_factory.mktemp("recipe") / "short.toml"
     recipe.write_text(RECIPE)
     asked = ("--parts", *PARTS, "--train", recipe, "--train-minutes", 3)
-    done = subprocess.run(command(folder, *asked), env=environment(), capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + (folder / "log.txt").read_text()
-    return done
+    printed = StringIO()
+    with pytest.MonkeyPatch.context() as patch, of_its_own(), redirect_stdout(printed):
+
+        def run(of_parts: Any, part: Any, seconds: float, log: IO[bytes]) -> tuple[str, bool]:
+            words = part.command("cpu", folder / "running.json", tiny=True)
+            patch.setattr(sys, "argv", words)
+            with redirect_stdout(StringIO()) as said:
+                import_module(part.script).main()
+            log.write(said.getvalue().encode())
+            return "done", False
+
+        patch.setattr(on_gpu.Run, "_command", run)
+        patch.setattr(sys, "argv", command(folder, *asked)[1:])
+        on_gpu.main()
+    return printed.getvalue()
 
 
 @pytest.fixture(scope="module")
-def records(folder: Path, done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+def records(folder: Path, printed: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((folder / "results.json").read_text())
     return found
 
 
-def test_leaves_one_table_and_few_small_files(folder: Path, done: subprocess.CompletedProcess[str]) -> None:
+def test_leaves_one_table_and_few_small_files(folder: Path, printed: str) -> None:
     summary = (folder / "summary.md").read_text()
     assert summary.startswith("Nothing that needs a GPU was run")
-    assert done.stdout.endswith(f"\n{summary}")
+    assert printed.endswith(f"\n{summary}")
     names = {"log.txt", "model.safetensors", "recipe.toml", "results.json", "summary.md"}
     assert {file.name for file in folder.iterdir()} == names
     assert all(file.stat().st_size < 16 << 20 for file in folder.iterdir())
@@ -96,8 +114,8 @@ def test_leaves_one_table_and_few_small_files(folder: Path, done: subprocess.Com
         r"trained .*\d+ steps, best validation EPE [\d.]+ px",
     ],
 )
-def test_the_table_says_what_each_part_found(done: subprocess.CompletedProcess[str], line: str) -> None:
-    assert re.search(line, done.stdout), done.stdout
+def test_the_table_says_what_each_part_found(printed: str, line: str) -> None:
+    assert re.search(line, printed), printed
 
 
 def test_the_forward_pass(records: dict[str, Any]) -> None:
@@ -184,13 +202,17 @@ def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     return run
 
 
-def test_a_part_that_crashes_or_takes_too_long_leaves_what_it_wrote_and_the_next_one_runs(rows, tmp_path):
+def test_a_part_that_crashes_or_takes_too_long_leaves_what_it_wrote_and_the_next_one_runs(
+    rows, tmp_path, monkeypatch
+):
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    finds = f"import dinoflow_deploy as found; assert found.__file__.startswith({str(SCRIPTS.parent)!r})"
     figures = (("rate", "3 pairs/s"),)
     found = rows(
         Scripted("crash", f"{_WRITE}os.abort()"),
         Scripted("error", "raise SystemExit('error: 1 failed')"),
         Scripted("endless", "import signal; signal.pause()", seconds=0.0),
-        Scripted("good", _WRITE),
+        Scripted("good", f"{finds}\n{_WRITE}"),
     )
     assert found["crash"] == ("failed with exit code -6, see log.txt: === crash", True, figures)
     assert found["error"] == ("failed with exit code 1, see log.txt: error: 1 failed", True, ())
@@ -245,4 +267,4 @@ def test_without_a_gpu_nothing_is_run_and_that_is_no_failure(tmp_path: Path) -> 
     done = subprocess.run(words, env=hidden, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.lstrip().startswith("Nothing that needs a GPU was run.")
-    assert done.stdout.count("not run: ") == 10
+    assert done.stdout.count("not run: ") == 11

@@ -7,9 +7,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import cv2
 import numpy as np
@@ -18,7 +20,9 @@ import pytest
 import torch
 
 from dinoflow_deploy.datasets import SceneConfig, SyntheticScenes
+from dinoflow_deploy.engines import load_engine
 from dinoflow_deploy.models.registry import MODELS
+from tests.forked import forked_workers
 from tests.small_bundles import difference_model
 
 pytestmark = pytest.mark.slow
@@ -32,13 +36,25 @@ def run(script: str, folder: Path, *arguments: str) -> subprocess.CompletedProce
     return subprocess.run(command, env=environment, capture_output=True, text=True)
 
 
+@contextmanager
+def of_its_own() -> Iterator[None]:
+    """Within, this process is a script's: what scripts change in it is as before at the end."""
+    threads, of_opencv, heard = torch.get_num_threads(), cv2.getNumThreads(), signal.getsignal(signal.SIGTERM)
+    torch.set_num_threads(1)
+    try:
+        with patch.dict(os.environ), forked_workers():
+            yield
+    finally:
+        signal.signal(signal.SIGTERM, heard)
+        torch.set_num_threads(threads)
+        cv2.setNumThreads(of_opencv)
+
+
 @pytest.fixture
 def run_here(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
     """The same in this process, which has imported what most scripts need."""
-    threads, of_opencv, heard = torch.get_num_threads(), cv2.getNumThreads(), signal.getsignal(signal.SIGTERM)
-    torch.set_num_threads(1)
 
     def run(script: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = [f"{script}.py", *arguments, "--output", str(folder / "record.json")]
@@ -54,10 +70,8 @@ def run_here(
             code, errors = 1, f"{errors}{code}\n"
         return subprocess.CompletedProcess(command, code, printed, errors)
 
-    yield run
-    signal.signal(signal.SIGTERM, heard)
-    torch.set_num_threads(threads)
-    cv2.setNumThreads(of_opencv)
+    with of_its_own():
+        yield run
 
 
 def record_of(
@@ -142,17 +156,17 @@ def test_startup(tmp_path: Path, still_model: str) -> None:
     assert "openvino" in record["import_ms"]["video"]
 
 
-def test_engine_speed(tmp_path: Path) -> None:
+def test_engine_speed(tmp_path: Path, run_here) -> None:
     tiny = ["--sizes", "64x64", "--rounds", "2", "--seconds", "0", "--threads", "1"]
-    record = record_of(
-        "engine_speed", tmp_path, "--models", "nano", *tiny, "--profile", "--profile-calls", "1"
-    )
+    tiny += ["--profile", "--profile-calls", "1"]
+    record = record_of("engine_speed", tmp_path, "--models", "nano", *tiny, run=run_here)
     pytorch, *others = record["results"]
     assert [found["backend"] for found in (pytorch, *others)] == ["pytorch", "onnxruntime", "openvino"]
     assert pytorch["ratio"] == {"median": 1, "min": 1, "max": 1}
     for result in record["results"]:
         assert result["calls"] == 2
         assert result["peak_memory_bytes"] > 30 * 2**20
+        assert min(result["first_flow_seconds"]) > 0
     profiles = {profile["backend"]: profile for profile in record["profiles"]}
     for profile in profiles.values():
         assert {"backbone", "upsample_2"} <= profile["parts"].keys()
@@ -163,10 +177,50 @@ def test_engine_speed(tmp_path: Path) -> None:
     assert sum(onnxruntime["operators"].values()) <= onnxruntime["milliseconds"] + 0.1
 
 
+def test_the_limit_of_the_video_pipeline(tmp_path: Path, run_here) -> None:
+    tiny = ["--size", "64x96", "--frames", "4", "--rounds", "1"]
+    record = record_of("video_throughput", tmp_path, *tiny, "--limit-alone", run=run_here)
+    assert "engine" not in record
+    assert list(record["limit"]) == ["flow", "side-by-side"]
+    for found in record["limit"].values():
+        assert found["pairs_per_second"]["median"] > 0
+        stages = found["stage_ms_per_pair"]
+        assert min(stages[name] for name in ("decode", "engine", "render", "encode")) > 0
+        assert found["cpu_ms_per_pair"]["median"] > 0
+
+
+def test_sampling_forms(tmp_path: Path, frames, monkeypatch: pytest.MonkeyPatch, run_here) -> None:
+    module = import_module("sampling_forms")
+    bundles = module.export_forms("nano", tmp_path)
+    modes = {
+        form: {
+            onnx.helper.get_node_attr_value(node, "padding_mode")
+            for node in onnx.load(bundle / "model.onnx").graph.node
+            if node.op_type == "GridSample"
+        }
+        for form, bundle in bundles.items()
+    }
+    assert modes == {"border": {b"border"}, "zeros": {b"zeros"}}
+    flows = [load_engine(bundle, "onnxruntime", "cpu")(*frames(2, 64, 96)) for bundle in bundles.values()]
+    assert np.abs(flows[0]).max() > 1
+    np.testing.assert_allclose(*flows, atol=1e-3)
+
+    monkeypatch.setattr(module, "export_forms", lambda *_: bundles)
+    monkeypatch.setattr(module, "BACKENDS", ("onnxruntime",))
+    # Put back what the script puts into the environment.
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    tiny = ["--cases", "nano=64x64", "--rounds", "1", "--seconds", "0", "--threads", "1"]
+    first, second = record_of("sampling_forms", tmp_path, *tiny, run=run_here)["results"]
+    assert (first["backend"], second["backend"]) == ("onnxruntime border", "onnxruntime zeros")
+    assert first["ratio_to"] == second["ratio_to"] == "onnxruntime border"
+    assert first["ratio"]["median"] == 1
+
+
 def test_pair_memory(tmp_path: Path) -> None:
     tiny = ["--models", "nano", "--backends", "onnxruntime", "--sizes", "256x256", "--batches", "2"]
     (found,) = record_of("pair_memory", tmp_path, *tiny)["results"]
     assert (found["backend"], found["size"], found["batch"]) == ("onnxruntime", [256, 256], 2)
+    assert found["peak_bytes"] > found["growth_bytes"] + 30 * 2**20
     rule = MODELS["nano"].memory["onnxruntime"]
     assert found["growth_bytes"] == pytest.approx(rule.bytes_for(256, 256, batch=2), rel=0.25)
 
@@ -189,6 +243,23 @@ def test_input_forms(tmp_path: Path, run_here) -> None:
     assert found.keys() == {(b, f) for b in ("onnxruntime", "openvino") for f in ("images", "frames")}
     assert all(each["stages"]["infer"]["median"] > 0 for each in found.values())
     assert found["onnxruntime", "images"]["ratio"]["median"] == 1
+
+
+def test_triton_transport(tmp_path: Path, run_here) -> None:
+    from tests.engines.triton.fake_server import FakeServer
+
+    server = FakeServer()
+    try:
+        arguments = (server.url, "--size", "64x80", "96x64", "--calls", "2")
+        record = record_of("triton_transport", tmp_path, *arguments, run=run_here)
+    finally:
+        server.stop()
+    found = {(each["size"], each["way"]): each for each in record["results"]}
+    assert found.keys() == {(s, w) for s in ("64x80", "96x64") for w in ("gRPC", "shared memory")}
+    for (_, way), each in found.items():
+        assert each["provider"].endswith(way)
+        assert each["milliseconds"]["median"] > 0
+    assert found["96x64", "gRPC"]["ratio"]["median"] == 1
 
 
 def test_loader_rate(tmp_path: Path, run_here) -> None:
@@ -241,8 +312,8 @@ def test_work_by_part(tmp_path: Path, run_here) -> None:
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is CUDA")
 @pytest.mark.parametrize("script", ["correlation_kernel", "gpu_speed"])
-def test_without_a_gpu_says_so(tmp_path: Path, script: str) -> None:
-    done = run(script, tmp_path)
+def test_without_a_gpu_says_so(tmp_path: Path, script: str, run_here) -> None:
+    done = run_here(script, tmp_path)
     assert done.returncode == 1
     assert "finds no CUDA device" in done.stderr
     assert list(tmp_path.iterdir()) == []

@@ -14,6 +14,7 @@ from dinoflow_deploy.cli.export_report import print_report
 from dinoflow_deploy.cli.tables import print_parts
 from dinoflow_deploy.datasets.scenes.synthetic_tree import write_synthetic_tree
 from dinoflow_deploy.doctor import examination
+from dinoflow_deploy.export.bundle_output import BundleOutput
 from dinoflow_deploy.export.onnx_report import OnnxReport
 from dinoflow_deploy.export.precision_study import error_table
 from dinoflow_deploy.export.precision_study.error_table import BlockError, ErrorTable, FlowError, IslandError
@@ -135,7 +136,7 @@ def test_export_of_a_bundle_and_a_plan(tmp_path) -> None:
     manifest = Bundle.open(NANO.bundle).manifest
     rows = [ParityRow(1, 128, 192, 20.44, 8.3e-06, 2.4e-05, 2.8e-05)]
     artefact = replace(OnnxReport.of(manifest), nodes=498, parity=tuple(rows))
-    text = printed(lambda: print_report(ExportReport(tmp_path, manifest, (artefact,))), 80)
+    text = printed(lambda: print_report(ExportReport(BundleOutput(tmp_path), manifest, (artefact,))), 80)
     lines = text.partition("next ")[0].splitlines()
     assert max(map(len, lines)) <= 80
     folded = " ".join(text.split())

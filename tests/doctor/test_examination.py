@@ -134,6 +134,15 @@ def test_a_gpu_beside_the_cpu_runtime_is_a_problem(setting) -> None:
     assert problem.command.startswith("pip uninstall --yes onnxruntime && pip install 'onnxruntime-gpu[")
 
 
+@pytest.mark.parametrize(("version", "slow"), [("1.24.4", True), ("1.25.0", False), ("1.32.0", False)])
+def test_an_onnx_runtime_that_samples_slowly_is_a_problem(version: str, slow: bool, setting) -> None:
+    installed = {name: "1.0" for name in EVERYTHING if name != "onnxruntime-gpu"}
+    setting(installed | {"onnxruntime": version}, {}, gpu=False)
+    found = [(each.about, each.command) for each in examine().problems]
+    command = "pip install --upgrade 'onnxruntime>=1.25'"
+    assert found == ([("onnxruntime 1.24.4 is older than 1.25", command)] if slow else [])
+
+
 def test_a_broken_gpu_runtime_is_not_joined_by_the_one_for_the_cpu(setting) -> None:
     setting(EVERYTHING, {"ONNX Runtime": {"ONNX Runtime": "undefined symbol"}}, gpu=False)
     (problem,) = examine().problems

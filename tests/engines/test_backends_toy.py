@@ -67,9 +67,9 @@ def test_messages_name_it(toy: Path, write_bundle: WriteBundle) -> None:
         InputError, match=r"which is a bundle: use openvino, onnxruntime, onnxruntime-tensorrt, toy$"
     ):
         load_engine(write_bundle(), "pytorch")
-    with pytest.raises(InputError, match=r"opencv, torchvision, toy$"):
+    with pytest.raises(InputError, match=r"opencv, triton, torchvision, toy$"):
         load_engine(toy, "tflite")
-    with pytest.raises(InputError, match=r"'toy' has no option 'size': it takes swap, speed$"):
+    with pytest.raises(InputError, match=r"'toy' has no option 'size': it takes swap, unit, speed$"):
         load_engine(toy, size=1)
     with pytest.raises(InputError, match="it takes precision, and toy takes 'swap'"):
         load_engine("nano", "pytorch", swap=True)
@@ -91,19 +91,26 @@ def test_video_computes_with_it_and_repeats_its_switch(toy: Path, tmp_path: Path
     monkeypatch.chdir(tmp_path)
     for name, frame in zip(("a.png", "b.png"), FRAMES, strict=True):
         cv2.imwrite(name, frame)
-    how = ("--model", toy, "--backend", "toy", "--swap")
+    how = ("--model", toy, "--backend", "toy", "--swap", "--unit", "cells")
     shown = run("video", "a.png", "b.png", *how, "--save-flow", "flow", "--flow-format", "npy")
     flow, _ = read_flow(tmp_path / "flow" / "000000.npy")
-    np.testing.assert_array_equal(flow, np.broadcast_to(np.float32([-2, 3]), (64, 96, 2)))
-    assert f"--model {toy} --backend toy --swap" in shown
+    np.testing.assert_array_equal(flow, np.broadcast_to(np.float32([-32, 48]), (64, 96, 2)))
+    assert f"--model {toy} --backend toy --swap --unit cells" in shown
+
+
+def test_a_value_that_it_does_not_take_is_wrong_usage(toy: Path) -> None:
+    done = CliRunner().invoke(app, ["bench", "--model", str(toy), "--unit", "miles"])
+    assert done.exit_code == 2
+    assert "'miles' is not one of 'px', 'cells'" in done.stderr
 
 
 @pytest.mark.parametrize("command", ["video", "bench"])
 def test_help_names_it_and_its_switch(command: str) -> None:
     shown = " ".join(run(command, "--help").split())
-    assert "onnxruntime-tensorrt, toy" in shown
+    assert "onnxruntime-tensorrt, triton, toy" in shown
     assert "--swap" in shown
     assert "Swap u and v." in shown
+    assert "<px|cells>" in shown
     assert "--speed" not in shown, "an option without a help text is for Python"
     assert ".toy, .plan" in shown
     unregister_backend("toy")

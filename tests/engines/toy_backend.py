@@ -13,9 +13,9 @@ WRONG = Problem("the toy is wound up", "it runs", "let go")
 class ToyEngine(FlowEngine):
     """The flow that its file names, everywhere; (0, 0) of a bundle."""
 
-    def __init__(self, source, *, device="auto", convert_colors=False, swap=False):
+    def __init__(self, source, *, device="auto", convert_colors=False, swap=False, unit="px"):
         motion = [0.0, 0.0] if source.is_dir() else [float(word) for word in source.read_text().split()]
-        self._motion = np.float32(motion[::-1] if swap else motion)
+        self._motion = np.float32(motion[::-1] if swap else motion) * {"px": 1, "cells": 16}[unit]
         super().__init__(
             EngineDescription(
                 source.stem, BACKEND.name, "cpu", "none", "fp32", str(source), InputRange.unlimited()
@@ -54,7 +54,11 @@ BACKEND = Backend(
             modules=("json",), title="toys", distributions=("toy-runtime",), enables="playing", extra="cpu"
         ),
     ),
-    options=(Option("swap", "Swap u and v."), Option("speed")),
+    options=(
+        Option("swap", "Swap u and v."),
+        Option("unit", "What u and v are in.", ("px", "cells")),
+        Option("speed"),
+    ),
     probe=Probe(
         title="Toy",
         function=f"{__name__}:probe",

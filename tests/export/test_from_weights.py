@@ -9,6 +9,8 @@ import pytest
 
 from dinoflow_deploy.bundles.manifest import FileInfo
 from dinoflow_deploy.engines import Bundle
+from dinoflow_deploy.engines.openvino.engine import OpenVinoEngine
+from dinoflow_deploy.engines.pytorch import PyTorchEngine
 from dinoflow_deploy.errors import ExportError, InputError
 from dinoflow_deploy.export import ExportOptions, ModelSource, export_bundle, onnx_maker, parity
 from dinoflow_deploy.export.parity import Tolerance
@@ -49,6 +51,42 @@ def test_manifest_describes_the_bundle(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bundle", "weights.safetensors"]
 
 
+def test_openvino_is_compared_with_the_same_flow(
+    nano: Exported,
+    quick_options: Callable[..., ExportOptions],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    computed, run = [], PyTorchEngine._run
+    monkeypatch.setattr(PyTorchEngine, "_run", lambda *given: (computed.append(1), run(*given))[1])
+    report = export_bundle(nano.model, tmp_path / "bundle", quick_options())
+    assert len(computed) == 1, "for both engines"
+    onnx_info = Bundle.open(tmp_path / "bundle").manifest.onnx
+    assert "openvino" in onnx_info.tools
+    first, (second,) = onnx_info.parity, onnx_info.further_parity
+    assert first is not None
+    assert (first.engine, second.engine) == ("onnxruntime CPUExecutionProvider", "openvino CPU in fp32")
+    assert (first.reference, first.flow_px) == (second.reference, second.flow_px)
+    assert 0 < second.max_px <= second.tolerance_px == 2.5e-3
+    assert second.max_px != first.max_px
+    shown = [text for _, text in report.artefacts[0].lines()]
+    assert "openvino CPU in fp32 against pytorch fp32 on cpu: end-point difference in px" in shown
+    assert sum(f"{second.max_px:>8.2g}" in text for text in shown) == 1
+
+
+def test_wrong_flow_of_openvino_alone_leaves_nothing(
+    nano: Exported,
+    quick_options: Callable[..., ExportOptions],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    run = OpenVinoEngine._run_file
+    monkeypatch.setattr(OpenVinoEngine, "_run_file", lambda *given: run(*given) * 1.01)
+    with pytest.raises(ExportError, match="the flow of openvino CPU in fp32 is not that of pytorch fp32"):
+        export_bundle(nano.model, tmp_path / "bundle", quick_options())
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_failed_verification_leaves_nothing(
     nano: Exported,
     quick_options: Callable[..., ExportOptions],
@@ -67,7 +105,8 @@ def test_without_verification_the_manifest_says_so(
     report = export_bundle(nano.model, tmp_path / "bundle", quick_options(verify=False))
     assert report.manifest.onnx.parity is None
     assert report.artefacts[0].parity == ()
-    assert "onnxruntime" not in report.manifest.onnx.tools
+    assert report.manifest.onnx.further_parity == ()
+    assert not {"onnxruntime", "openvino"} & report.manifest.onnx.tools.keys()
 
 
 def test_an_existing_bundle_is_replaced_only_on_request(

@@ -17,7 +17,7 @@ from dinoflow_deploy.engines.pytorch import PyTorchEngine
 from dinoflow_deploy.errors import DinoFlowError, EngineError, ExportError
 from dinoflow_deploy.export import parity as parity_module
 from dinoflow_deploy.export.cpu_engine import cpu_engine
-from dinoflow_deploy.export.parity import TOLERANCES, Tolerance, scene_frames, verify
+from dinoflow_deploy.export.parity import TOLERANCES, Tolerance, scene_frames, tolerance_of, verify
 from dinoflow_deploy.progress import NoProgress
 from tests.export.conftest import STATIC_SHAPE, Exported, GetExport
 from tests.train.micro import Recorder
@@ -46,6 +46,12 @@ def test_tolerances_are_the_promised_ones() -> None:
     assert TOLERANCES["fp32"] == Tolerance(relative=1e-4, mean_px=2e-4, max_px=1e-3)
     assert TOLERANCES["fp16"] == Tolerance(relative=0.02, mean_px=0.5, max_px=2.0)
     assert TOLERANCES["bf16"] == Tolerance(relative=0.1, mean_px=2.0, max_px=8.0)
+
+
+def test_openvino_has_limits_of_its_own_in_float32() -> None:
+    assert tolerance_of("openvino", "fp32") == Tolerance(relative=1e-4, mean_px=4e-4, max_px=2.5e-3)
+    assert tolerance_of("openvino", "fp16") == tolerance_of("onnxruntime", "fp16") == TOLERANCES["fp16"]
+    assert tolerance_of("tensorrt", "fp32") == TOLERANCES["fp32"]
 
 
 class Scaled(FlowEngine):

@@ -136,3 +136,25 @@ def test_integers_and_wrong_masks_are_refused() -> None:
         flow_to_rgb(np.zeros((4, 5, 2), np.float32), valid=np.ones((5, 4), bool))
     with pytest.raises(InputError, match="must be bool"):
         flow_to_rgb(np.zeros((4, 5, 2), np.float32), valid=np.ones((4, 5), np.uint8))
+
+
+def test_no_vector_inside_or_just_outside_the_wheel_is_off_by_more_than_a_level() -> None:
+    """More than ten for each cell of the table of colours where the wheel is steepest, the seam included."""
+    rng = np.random.default_rng(5)
+    angle = np.concatenate([rng.uniform(0, 2 * np.pi, 300_000), rng.normal(scale=0.003, size=20_000)])
+    radius = np.sqrt(rng.uniform(0, 1.05, len(angle)))
+    flow = (7.0 * radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], -1)).astype(np.float32)
+    assert_within_one_level(flow_to_rgb(flow[None], 7.0), oracle(flow[None], 7.0))
+
+
+def test_the_table_takes_motion_as_it_is_computed() -> None:
+    """Inside of the wheel colours come from the table, beyond it, one pixel is computed, or a whole image."""
+    flow = smooth_flow(scale=3.9)
+    expected = flow_to_rgb(flow, 4.0)
+    flow[3, 5] = 100, -100
+    drawn = flow_to_rgb(flow, 4.0)
+    np.testing.assert_array_equal(
+        drawn[3, 5], flow_to_rgb(np.full((2, 2, 2), (100, -100), np.float32), 4.0)[0, 0]
+    )
+    drawn[3, 5] = expected[3, 5]
+    np.testing.assert_array_equal(drawn, expected)

@@ -31,6 +31,14 @@ def test_a_built_in_name_stands_for_its_bundle() -> None:
     assert json.loads(json.dumps(report.to_dict()))["bytes"] == report.bytes
 
 
+def test_the_difference_through_each_engine_is_shown() -> None:
+    lines = [text for _, text in report_lines(inspect_artifact("nano"))]
+    limits = {"onnxruntime CPUExecutionProvider": "0.001", "openvino CPU in fp32": "0.0025"}
+    for engine, limit in limits.items():
+        first = lines.index(f"{engine} against pytorch fp32 on cpu, 6 pairs, end-point difference:")
+        assert lines[first + 1].endswith(f"limit {limit} px")
+
+
 def test_a_file_that_the_manifest_does_not_list_is_shown(nano_bundle: Path) -> None:
     (nano_bundle / "notes.txt").write_text("mine")
     assert inspect_artifact(nano_bundle).unlisted == ("notes.txt",)

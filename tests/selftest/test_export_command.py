@@ -1,8 +1,11 @@
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from dinoflow_deploy.cli.app import app
 from dinoflow_deploy.errors import ExportError
 from dinoflow_deploy.selftest import export_command
 from dinoflow_deploy.selftest.cases import Case
@@ -65,8 +68,15 @@ def test_ctrl_c_is_no_failure(monkeypatch, code: int) -> None:
         ExportCommand.of(Case("nano", "fp16", "onnxruntime", "cpu"), SIZE).run(Path("w"), Path("here"))
 
 
-def test_the_command_line_knows_every_option() -> None:
+def test_the_command_line_knows_every_option(monkeypatch) -> None:
     """Refused for its value alone, which is checked after the names of options."""
+
+    def run_here(command: list[str]) -> subprocess.CompletedProcess[str]:
+        assert command[:3] == [sys.executable, "-m", "dinoflow_deploy"]
+        done = CliRunner().invoke(app, command[3:])
+        return subprocess.CompletedProcess(command, done.exit_code, done.stdout, done.stderr)
+
+    monkeypatch.setattr(export_command, "_done", run_here)
     command = ExportCommand.of(Case("nano", "fp16", "rtx", "cpu", "none"), SIZE)
     with pytest.raises(ExportError, match="there is no file absent"):
         command.run(Path("absent"), Path("nowhere"))

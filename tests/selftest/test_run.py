@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
@@ -8,6 +9,7 @@ import pytest
 from dinoflow_deploy.bench.engine_process import EngineSource
 from dinoflow_deploy.bench.results import Failure
 from dinoflow_deploy.bench.speed import SpeedRun
+from dinoflow_deploy.bundles.input_range import AxisRange, InputRange
 from dinoflow_deploy.bundles.manifest import FileInfo, Manifest
 from dinoflow_deploy.bundles.parity import Parity
 from dinoflow_deploy.errors import EngineError, ExportError, ModelError
@@ -18,6 +20,7 @@ from dinoflow_deploy.selftest.compare import compare
 from dinoflow_deploy.selftest.export_command import ExportCommand
 from dinoflow_deploy.selftest.tables import markdown, summary
 from tests.engines.tensorrt.conftest import plan_info
+from tests.forked import forked_workers
 
 pytestmark = pytest.mark.slow
 
@@ -48,7 +51,8 @@ def test_an_export_is_run_compared_and_measured(machine, exports) -> None:
 
 def test_the_reference_is_measured_and_compared_with_nothing(machine) -> None:
     machine()
-    result = run_selftest(options("pytorch"), NoProgress())
+    with forked_workers():
+        result = run_selftest(options("pytorch"), NoProgress())
     reference = result.results[0]
     assert (reference.outcome, reference.parity, len(reference.speed)) == ("passed", None, 1)
     assert result.counts["skipped"] == 3
@@ -97,7 +101,8 @@ def test_a_library_that_breaks_while_it_is_looked_for_fails_its_cases_alone(mach
             raise OSError("libcuda.so.1: invalid ELF header")
 
     monkeypatch.setattr(run, "obstacle", broken)
-    cpu, *cuda = run_selftest(options("pytorch"), NoProgress()).results
+    with forked_workers():
+        cpu, *cuda = run_selftest(options("pytorch"), NoProgress()).results
     assert cpu.outcome == "passed"
     assert {each.reason for each in cuda} == {"libcuda.so.1: invalid ELF header"}
 
@@ -230,8 +235,15 @@ def test_written_as_json_and_as_a_table(machine, exports) -> None:
     assert "|   4912 |   5000 |" in text
 
 
-def test_compares_an_engine_with_pytorch() -> None:
-    parity = compare(EngineSource(str(NANO.bundle), "onnxruntime", "cpu", {}), "fp32", NANO.weights)
+def test_compares_an_engine_with_pytorch(tmp_path) -> None:
+    # At the sizes of its inputs, which here are small.
+    shutil.copytree(NANO.bundle, tmp_path / "bundle")
+    manifest = Manifest.read(NANO.bundle / "manifest.json")
+    inputs = InputRange(AxisRange(1, 1, 2), AxisRange(64, 64, 128), AxisRange(64, 96, 128))
+    manifest = replace(manifest, artefacts=(replace(manifest.onnx, inputs=inputs).artefact(),))
+    (tmp_path / "bundle/manifest.json").write_text(manifest.to_json())
+    source = EngineSource(str(tmp_path / "bundle"), "onnxruntime", "cpu", {})
+    parity = compare(source, "fp32", NANO.weights)
     assert isinstance(parity, Parity)
     assert 0 < parity.max_px < 1e-3
     assert parity.reference == "pytorch fp32 on cpu"

@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from functools import cache
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -32,7 +33,6 @@ from tests.tensorrt_model.module import TensorRT, classes_of
 pytestmark = pytest.mark.slow
 
 SOURCES = read_sources(Path(dinoflow_deploy.__file__).parent)
-OURS = names_of_ours(SOURCES.values())
 FOLDERS = ("tensorrt/", "engines/tensorrt/", "export/tensorrt/", "export/plugin/", "inspection/plan_")
 # These speak to CUDA alone; tests/engines/tensorrt/test_cuda.py and tests/export/plugin hold them to it.
 CUDA_ALONE = ("cuda.py", "cuda_memory.py", "cuda_stream.py", "dlpack.py", "kernel.py")
@@ -48,13 +48,19 @@ PYTHONS_MORE = {"returncode", "stderr", "submodule_search_locations", "st_mtime"
 FOREIGN = {"__dlpack__", "__dlpack_device__", "__cuda_array_interface__"}
 
 
+@cache
+def ours() -> set[str]:
+    """Names that the package defines; only when asked for, since every process collects these tests."""
+    return names_of_ours(SOURCES.values())
+
+
 def problems(source: str, api: Api, *others: Api) -> list[str]:
     """What a source uses and a TensorRT does not have.
 
     What the source asks for before it uses it may be in one of the ``others`` alone.
     """
     uses = uses_in(source)
-    known = OURS | FOREIGN | PYTHONS_MORE | names_of_python(source)
+    known = ours() | FOREIGN | PYTHONS_MORE | names_of_python(source)
     sure = [path for path in sorted(uses.paths) if path.rpartition(".")[2] not in uses.asked]
     wrong = [problem for path in sure if (problem := api.problem(path))]
     wrong += [f"TensorRT {api.version} has no {name}" for name in sorted(uses.loose - known - api.all_names)]

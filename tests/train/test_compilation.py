@@ -1,16 +1,15 @@
 """What torch.compile is asked for, and when.
 
 Inductor's own kernels take minutes to compile on a CPU: `benchmarks/train_rate.py` compares their losses.
+What torch loads for it is imported by the tests: every process collects them, and few run them.
 """
 
 import dataclasses
 
 import pytest
 import torch
-import torch._inductor.config
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torch._dynamo.utils import counters
 
 from dinoflow_deploy.errors import TrainingError
 from dinoflow_deploy.train import compilation
@@ -23,6 +22,8 @@ pytestmark = pytest.mark.slow
 
 
 def test_compiled_interrupted_and_resumed_is_eager(tmp_path, micro, monkeypatch):
+    from torch._dynamo.utils import counters
+
     monkeypatch.setattr(compilation, "BACKEND", "eager")
     recipe = compiled_recipe(tmp_path)
     eager = dataclasses.replace(recipe, optimizer=dataclasses.replace(recipe.optimizer, compile=False))
@@ -57,6 +58,8 @@ def test_compiling_again_is_told_but_for_another_stage(monkeypatch, capfd):
 
 
 def test_a_machine_that_cannot_compile_is_refused(tmp_path, micro):
+    import torch._inductor.config
+
     message = r"compile = true: torch\.compile fails on cpu \(.*g\+\+.*\).* C\+\+ compiler.*\[optimizer\]"
     nowhere = torch._inductor.config.patch({"cpp.cxx": (None, str(tmp_path / "g++"))})
     with nowhere, pytest.raises(TrainingError, match=message):

@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 from signal import SIGINT
 from typing import Any
@@ -24,6 +23,7 @@ from dinoflow_deploy.train.distributed import Process, gather_objects, launch, p
 from dinoflow_deploy.train.model import FlowModel, FlowModelConfig, load_model, save_model
 from dinoflow_deploy.train.opened_recipe import open_recipe
 from dinoflow_deploy.train.validation import Validation, validate
+from tests.forked import forking
 from tests.train.micro import CPU, compiled_recipe, micro_recipe, register_micro
 
 pytestmark = pytest.mark.slow
@@ -32,26 +32,27 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def pool() -> Iterator[ProcessPoolExecutor]:
     # Not fork: torch has used threads in this process.
-    context = get_context("forkserver")
-    context.set_forkserver_preload(["dinoflow_deploy.train.trainer"])
-    with ProcessPoolExecutor(2, mp_context=context) as executor:
+    with ProcessPoolExecutor(2, mp_context=forking()) as executor:
         yield executor
 
 
-def _in_two_processes(pool: ProcessPoolExecutor, function: Callable[..., Any], *arguments: Any) -> list[Any]:
+def in_processes(
+    pool: ProcessPoolExecutor, count: int, function: Callable[..., Any], *arguments: Any
+) -> list[Any]:
+    """Call a function of a ``Process`` in processes that are one run, one or two."""
     # Held here, as torchrun's agent does: a port that is free now may be another program's when rank 0 is up.
     store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
-    parts = [pool.submit(_as_rank, rank, store.port, function, *arguments) for rank in range(2)]
+    parts = [pool.submit(_as_rank, rank, count, store.port, function, *arguments) for rank in range(count)]
     return [part.result(timeout=300) for part in parts]
 
 
-def _as_rank(rank: int, port: int, function: Callable[..., Any], *arguments: Any) -> Any:
+def _as_rank(rank: int, count: int, port: int, function: Callable[..., Any], *arguments: Any) -> Any:
     """Call a function with the process group of what torchrun says in the environment."""
     torch.set_num_threads(1)
     place = {
         "RANK": rank,
         "LOCAL_RANK": rank,
-        "WORLD_SIZE": 2,
+        "WORLD_SIZE": count,
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": port,
     }
@@ -90,7 +91,7 @@ def _train(process: Process, folder: Path) -> tuple[list[str], list[float]]:
 
 def test_processes_train_one_model(tmp_path, pool, micro):
     # With a backbone that learns, whose last norm no loss reaches, and no stage without the flow loss.
-    (models, errors), (other_models, other_errors) = _in_two_processes(pool, _train, tmp_path)
+    (models, errors), (other_models, other_errors) = in_processes(pool, 2, _train, tmp_path)
     assert len(models) == 3
     # Weights by their gradients, BatchNorm's statistics by being shared before a validation.
     assert models == other_models
@@ -120,7 +121,7 @@ def _train_compiled(process: Process, folder: Path) -> list[str]:
 
 
 def test_processes_train_compiled_what_they_train_eagerly(tmp_path, pool):
-    digests = {digest for each in _in_two_processes(pool, _train_compiled, tmp_path) for digest in each}
+    digests = {digest for each in in_processes(pool, 2, _train_compiled, tmp_path) for digest in each}
     assert len(digests) == 1
 
 
@@ -136,7 +137,7 @@ def _share(process: Process) -> tuple[list[float], list[object]]:
 
 
 def test_buffers_are_rank_0_s_and_objects_come_in_order(pool):
-    for rank, (values, objects) in enumerate(_in_two_processes(pool, _share)):
+    for rank, (values, objects) in enumerate(in_processes(pool, 2, _share)):
         assert values == [rank, 0, 5, 5, 5]
         assert objects == [{"rank": 0}, {"rank": 1}]
 
@@ -231,7 +232,7 @@ def test_one_process_in_two_parts_learns_what_two_processes_learn(tmp_path, pool
     torch.manual_seed(1)
     start = FlowModel(FlowModelConfig(micro))
     save_model(start, tmp_path / "start.safetensors")
-    starts = _in_two_processes(pool, _train_parts, tmp_path)
+    starts = in_processes(pool, 2, _train_parts, tmp_path)
     assert starts == pytest.approx([_train_parts(CPU, tmp_path)] * 2, rel=1e-5)
     alone, both = (load_file(tmp_path / f"{count} processes/last.safetensors") for count in (1, 2))
     for name in alone:

@@ -28,6 +28,15 @@ def data(tmp_path) -> DataFolder:
     return DataFolder(str(write_trees(tmp_path / "trees")))
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, micro) -> tuple[Path, DataFolder]:
+    """A run from start to end, and what it was trained on: to be read only."""
+    folder = tmp_path_factory.mktemp("whole")
+    data = DataFolder(str(write_trees(folder / "trees")))
+    train(data_recipe(), folder / "run", CPU, data=data)
+    return folder / "run", data
+
+
 def with_stages(recipe: Recipe, **changes) -> Recipe:
     return dataclasses.replace(
         recipe, stages=tuple(dataclasses.replace(stage, **changes) for stage in recipe.stages)
@@ -35,16 +44,16 @@ def with_stages(recipe: Recipe, **changes) -> Recipe:
 
 
 @pytest.mark.parametrize("steps", [2, 4, 8])
-def test_a_run_interrupted_within_an_epoch_resumes_exactly(tmp_path, data, micro, steps) -> None:
+def test_a_run_interrupted_within_an_epoch_resumes_exactly(tmp_path, whole, steps) -> None:
     recipe = data_recipe()
-    train(recipe, tmp_path / "whole", CPU, data=data)
+    straight, data = whole
     stopped = train(recipe, tmp_path / "run", CPU, data=data, progress=_InterruptedAt(steps))
     assert (stopped.step, stopped.finished) == (steps, False)
     recorder = Recorder()
     result = train(recipe, tmp_path / "run", CPU, data=data, resume=True, progress=recorder)
     assert (result.step, result.finished) == (11, True)
     for name in ("checkpoint", "best", "last"):
-        files = [load_file(tmp_path / run / f"{name}.safetensors") for run in ("whole", "run")]
+        files = [load_file(run / f"{name}.safetensors") for run in (straight, tmp_path / "run")]
         assert_equal(*files)
     assert (
         "13 pairs an epoch (13 FlyingChairs train), 3 steps of 4 an epoch, 6 steps (2 epochs)"

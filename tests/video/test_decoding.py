@@ -289,9 +289,9 @@ def test_whatever_the_decoder_raises_is_damage(tmp_path):
 
 @pytest.mark.parametrize("error", [av.error.InvalidDataError(1, "bad"), ValueError("bad")])
 def test_a_frame_that_cannot_be_converted_is_named(tmp_path, monkeypatch, error):
-    def fail(picture, size):
+    def fail(self, picture, size):
         raise error
 
-    monkeypatch.setattr(rgb, "_convert", fail)
+    monkeypatch.setattr(rgb.RgbConverter, "_convert", fail)
     with pytest.raises(VideoError, match=r"frame 0 of .*clip\.mp4 cannot be converted to RGB: .*bad"):
         read(write_clip(tmp_path / "clip.mp4"))

@@ -326,6 +326,26 @@ def test_an_error_while_drawing_surfaces_once_and_leaves_nothing(tmp_path, monke
     assert list(tmp_path.iterdir()) == []
 
 
+def test_pictures_are_drawn_at_a_time_and_written_in_order(tmp_path, monkeypatch):
+    """Each of the first ones waits for the next to be drawn: they end in the opposite order."""
+    threads = 3
+    monkeypatch.setattr(pipeline, "DRAWING_THREADS", threads)
+    drawn = [Event() for _ in range(threads)]
+
+    def draw(frame, flow, max_flow):
+        number = int(frame[0, 0, 0])
+        if number < threads - 1:
+            assert drawn[number + 1].wait(20), "nobody draws the next one meanwhile"
+        if number < threads:
+            drawn[number].set()
+        return np.full_like(frame, 5 * number)
+
+    monkeypatch.setitem(render.RENDERERS, "flow", draw)
+    run(NumberedSource(20), tmp_path / "flow.mp4", max_flow=3.0)
+    levels = [round(float(frame.mean())) for frame in decode(tmp_path / "flow.mp4")]
+    assert levels == pytest.approx([5 * number for number in range(19)], abs=2)
+
+
 def test_flow_that_a_format_cannot_hold_is_an_error(tmp_path):
     with pytest.raises(InputError, match="512"):
         run(
@@ -387,8 +407,8 @@ def test_memory_does_not_grow_with_the_clip(tmp_path, slow, monkeypatch):
         monkeypatch.setattr(pipeline.Channel, "put", counted)
     report = run(source, tmp_path / "flow.mp4", engine, max_flow=3.0)
     assert report.pairs == 299
-    # Two queues, and what each of the three stages has in hand.
-    assert QUEUE_LENGTH < source.most_alive <= 2 * QUEUE_LENGTH + 6
+    # Two queues, one between the engine and what draws, and what each of the four stages has in hand.
+    assert QUEUE_LENGTH < source.most_alive <= 2 * QUEUE_LENGTH + 8
     gc.collect()
     assert len(source.alive) == 0
 
@@ -455,7 +475,7 @@ def test_flow_files_alone_begin_at_once_and_nothing_is_drawn(tmp_path, monkeypat
     monkeypatch.setattr(pipeline, "open_picture_sink", draw)
     source = Watched(100)
     report = run(source, None, save_flow=tmp_path / "flow", flow_format="npy")
-    assert source.most_alive <= 2 * QUEUE_LENGTH + 6 < 50
+    assert source.most_alive <= 2 * QUEUE_LENGTH + 8 < 50
     assert [path.name for path in tmp_path.iterdir()] == ["flow"]
     assert len(list((tmp_path / "flow").iterdir())) == report.pairs == 99
     nothing = ("output", "render", "width", "height", "max_flow", "beyond_scale")

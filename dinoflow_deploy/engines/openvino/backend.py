@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from dinoflow_deploy.bundles.manifest import PRECISIONS
 from dinoflow_deploy.engines.backend import Backend, Option, Package, Probe, Source
 from dinoflow_deploy.engines.devices import KINDS, Device
 from dinoflow_deploy.engines.kinds import ONNX
@@ -59,7 +60,10 @@ BACKEND: Final = Backend(
     devices=tuple(DEVICES),
     engine="dinoflow_deploy.engines.openvino.engine:OpenVinoEngine",
     packages=(PACKAGE,),
-    options=(Option("intra_op_threads"), Option("inference_precision")),
+    options=(
+        Option("intra_op_threads"),
+        Option("inference_precision", "What OpenVINO computes in.", PRECISIONS),
+    ),
     automatic=_may_be_chosen,
     probe=Probe(
         title="OpenVINO",

@@ -117,9 +117,10 @@ def _computed_in(asked: str | None, stored: str, device: Device, name: str) -> s
     wanted = asked or ("fp16" if stored == "fp16" and "fp32" not in can else "fp32")
     # OpenVINO would compute in another one without a word.
     if wanted not in can:
+        fix = "ask for one of these by inference_precision (--inference-precision)"
+        fix = fix if asked else f"export the model as one, or {fix}"
         raise DeviceError(
-            f"the device '{device}' does not compute in {wanted}, but in {', '.join(can)}: export the model "
-            "as one of these, or ask for it by inference_precision"
+            f"the device '{device}' does not compute in {wanted}, but in {', '.join(can)}: {fix}"
         )
     return wanted
 

@@ -20,6 +20,7 @@ from dinoflow_deploy.bench.tables import tables
 from dinoflow_deploy.datasets import FlowSample
 from dinoflow_deploy.datasets.scenes.synthetic_tree import write_synthetic_tree
 from dinoflow_deploy.progress import NoProgress
+from tests.forked import forked_workers
 
 pytestmark = pytest.mark.slow
 
@@ -42,7 +43,8 @@ def reported(tmp_path_factory) -> tuple[Report, BenchResult]:
         seconds=0.05,
     )
     report = Report()
-    return report, run_benchmark(options, NoProgress(), show=report.show)
+    with forked_workers():
+        return report, run_benchmark(options, NoProgress(), show=report.show)
 
 
 class Page(html.parser.HTMLParser):

@@ -187,7 +187,7 @@ def test_less_than_float32_is_for_who_asks(
     for asked, precision in ((None, "unknown"), ("fp32", "unknown"), ("bf16", "bf16")):
         assert OpenVinoEngine(write_onnx(), inference_precision=asked).describe().precision == precision
     assert hints == ["f32", "f32", "bf16"]
-    with pytest.raises(DeviceError, match="'cpu' does not compute in fp16, but in fp32, bf16"):
+    with pytest.raises(DeviceError, match=r"'cpu' does not compute in fp16, but in fp32, bf16: ask for one"):
         OpenVinoEngine(write_onnx(), inference_precision="fp16")
 
 
@@ -195,7 +195,9 @@ def test_a_device_without_float32_takes_what_was_exported_in_less(
     write_bundle: WriteBundle, write_onnx: WriteOnnx, abilities: Callable[..., None]
 ) -> None:
     abilities("FP16", "INT8")
-    with pytest.raises(DeviceError, match="does not compute in fp32, but in fp16: export the model as"):
+    with pytest.raises(
+        DeviceError, match="does not compute in fp32, but in fp16: export the model as one, or ask"
+    ):
         OpenVinoEngine(write_bundle())
     with pytest.raises(DeviceError, match="does not compute in fp32, but in fp16"):
         OpenVinoEngine(write_onnx())

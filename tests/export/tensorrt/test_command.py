@@ -162,7 +162,7 @@ def test_refuses_settings_before_looking_for_packages(
         (["--flavour", "tensorrt"], 2, "--flavour is for --target tensorrt"),
         (["--target", "tensorrt", "--precision", "fp32"], 2, "--precision is for exporting weights"),
         (["--target", "tensorrt", "--head", "x"], 2, "--head is for exporting weights"),
-        ([], 1, "is a folder, and a bundle is exported already: --target tensorrt builds a plan from it"),
+        ([], 1, "is a folder, and a bundle is exported already: make of it a plan by"),
         (["--target", "tensorrt"], 1, "is not a bundle: it holds no manifest.json"),
     ],
 )

@@ -5,8 +5,8 @@ import math
 
 import numpy as np
 import pytest
+import scipy
 from PIL import Image, ImageEnhance
-from scipy import stats
 from skimage import color
 
 from dinoflow_deploy.datasets import SceneConfig, SyntheticScenes
@@ -99,10 +99,10 @@ def test_draws_are_even_in_their_ranges_and_orders() -> None:
     for name in NAMES:
         low, high = (-0.5 / 3.14, 0.5 / 3.14) if name == "hue" else (0.6, 1.4)
         values = [getattr(draw, name) for draw in draws]
-        assert stats.kstest(values, stats.uniform(low, high - low).cdf).pvalue > 1e-3
+        assert scipy.stats.kstest(values, scipy.stats.uniform(low, high - low).cdf).pvalue > 1e-3
     counts = np.unique([draw.order for draw in draws], axis=0, return_counts=True)[1]
     assert len(counts) == math.factorial(4)
-    assert stats.chisquare(counts).pvalue > 1e-3
+    assert scipy.stats.chisquare(counts).pvalue > 1e-3
 
 
 def test_a_factor_is_not_negative_and_strength_0_is_left_out() -> None:
@@ -154,4 +154,4 @@ def test_torchvision_draws_from_the_same_ranges() -> None:
     theirs = [transform.get_params(*(getattr(transform, name) for name in NAMES)) for _ in range(1000)]
     for place, name in enumerate(NAMES, start=1):
         ours = [getattr(draw, name) for draw in draws]
-        assert stats.ks_2samp(ours, [draw[place] for draw in theirs]).pvalue > 1e-3
+        assert scipy.stats.ks_2samp(ours, [draw[place] for draw in theirs]).pvalue > 1e-3

@@ -1,7 +1,7 @@
 import dataclasses
 
 import numpy as np
-from scipy import ndimage
+import scipy
 
 from dinoflow_deploy.train.augmentation import PRESETS
 from dinoflow_deploy.train.augmentation.eraser import erase
@@ -31,8 +31,8 @@ def test_rectangles_have_the_mean_color_and_their_sides() -> None:
         covered = erased_part(frame)
         assert (frame[covered] == mean).all()
         # Noise has the mean colour by chance at some pixels: close those holes.
-        whole = ndimage.binary_closing(np.pad(covered, 2))[2:-2, 2:-2]
-        pieces = ndimage.find_objects(ndimage.label(whole)[0])
+        whole = scipy.ndimage.binary_closing(np.pad(covered, 2))[2:-2, 2:-2]
+        pieces = scipy.ndimage.find_objects(scipy.ndimage.label(whole)[0])
         numbers.append(len(pieces))
         if len(pieces) == 1:
             rows, columns = pieces[0]

@@ -3,7 +3,7 @@ import math
 
 import numpy as np
 import pytest
-from scipy import stats
+import scipy
 
 from dinoflow_deploy.train.augmentation import PRESETS, augmentation_preset
 from dinoflow_deploy.train.augmentation.scale import clipped_shares, draw_scale
@@ -59,12 +59,12 @@ def test_draws_are_even_in_their_exponent() -> None:
     generator = np.random.default_rng(0)
     draws = [draw_scale(settings, *THINGS, generator) for _ in range(2000)]
     common = np.log2([scale.common for scale in draws])
-    assert stats.kstest(common, stats.uniform(-0.4, 1.2).cdf).pvalue > 1e-3
+    assert scipy.stats.kstest(common, scipy.stats.uniform(-0.4, 1.2).cdf).pvalue > 1e-3
     x, y = (np.log2([getattr(scale, axis) for scale in draws]) - common for axis in "xy")
     stretched = (np.abs(x) > 1e-12) & (np.abs(y) > 1e-12)
     assert 0.77 < stretched.mean() < 0.83
     for stretch in (x[stretched], y[stretched]):
-        assert stats.kstest(stretch, stats.uniform(-0.2, 0.4).cdf).pvalue > 1e-3
+        assert scipy.stats.kstest(stretch, scipy.stats.uniform(-0.2, 0.4).cdf).pvalue > 1e-3
     assert abs(np.corrcoef(x[stretched], y[stretched])[0, 1]) < 0.1
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy import ndimage
+import scipy
 
 from dinoflow_deploy.train.augmentation.spatial import Geometry, crop_dense_flow, crop_frame, draw_geometry
 from dinoflow_deploy.train.augmentation.window import AxisWindow
@@ -32,7 +32,7 @@ def source_positions(geometry: Geometry) -> np.ndarray:
 
 def interpolated(image: np.ndarray, geometry: Geometry, shift: tuple[float, float] = (0, 0)) -> np.ndarray:
     positions = source_positions(geometry) + np.reshape(shift, (2, 1, 1))
-    return ndimage.map_coordinates(image.astype(np.float64), positions, order=1, mode="nearest")
+    return scipy.ndimage.map_coordinates(image.astype(np.float64), positions, order=1, mode="nearest")
 
 
 def max_share_nearby(image: np.ndarray, geometry: Geometry) -> np.ndarray:

@@ -1,14 +1,18 @@
 """The weights of a transformers DINOv3 model in the key layouts of Meta's release and of timm."""
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
-from transformers import DINOv3ViTModel
+
+if TYPE_CHECKING:
+    from transformers import DINOv3ViTModel
 
 _SAME = ("norm1.weight", "norm1.bias", "norm2.weight", "norm2.bias")
 _MLP = {"mlp.fc1": "mlp.up_proj", "mlp.fc2": "mlp.down_proj"}
 
 
-def meta_layout(oracle: DINOv3ViTModel) -> dict[str, Tensor]:
+def meta_layout(oracle: "DINOv3ViTModel") -> dict[str, Tensor]:
     """As Meta's ``.pth``: fused qkv whose bias has a mask, NaN where it masks the key's part."""
     source, heads = _tensors(oracle), oracle.config.num_attention_heads
     width = oracle.config.hidden_size
@@ -28,7 +32,7 @@ def meta_layout(oracle: DINOv3ViTModel) -> dict[str, Tensor]:
     return tensors
 
 
-def timm_layout(oracle: DINOv3ViTModel, *, biases: bool = True) -> dict[str, Tensor]:
+def timm_layout(oracle: "DINOv3ViTModel", *, biases: bool = True) -> dict[str, Tensor]:
     """As timm's ``Eva``: fused qkv without bias, and the query's and value's beside it, or not at all."""
     source = _tensors(oracle)
     tensors = _trunk(source) | {"reg_token": source["embeddings.register_tokens"]}
@@ -42,7 +46,7 @@ def timm_layout(oracle: DINOv3ViTModel, *, biases: bool = True) -> dict[str, Ten
     return tensors
 
 
-def _tensors(oracle: DINOv3ViTModel) -> dict[str, Tensor]:
+def _tensors(oracle: "DINOv3ViTModel") -> dict[str, Tensor]:
     return {name.removeprefix("model."): value for name, value in oracle.state_dict().items()}
 
 

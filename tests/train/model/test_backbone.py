@@ -1,18 +1,25 @@
+from typing import TYPE_CHECKING
+
 import pytest
 import torch
-from transformers import DINOv3ViTConfig, DINOv3ViTModel
 
 from dinoflow_deploy.train.model.backbone import DinoBackbone
 from dinoflow_deploy.train.model.backbone_layouts import to_our_names
 from dinoflow_deploy.train.model.config import BACKBONES, BackboneConfig
 from dinoflow_deploy.train.model.strict_load import load_strictly
 
+if TYPE_CHECKING:
+    from transformers import DINOv3ViTModel
+
 SMALL = BackboneConfig(width=48, depth=4, heads=3, register_tokens=2)
 CONFIGS = {"small": SMALL, "vits16": BACKBONES["vits16"]}
 SIZES = [(64, 64), (32, 112), (144, 48)]
 
 
-def transformers_model(config: BackboneConfig) -> DINOv3ViTModel:
+def transformers_model(config: BackboneConfig) -> "DINOv3ViTModel":
+    # Only here: it takes longer than all else that tests import, in every process that collects them.
+    from transformers import DINOv3ViTConfig, DINOv3ViTModel
+
     torch.manual_seed(0)
     model = DINOv3ViTModel(
         DINOv3ViTConfig(

@@ -1,12 +1,12 @@
 """A backbone computes the same whatever layout its weights come in."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
-from transformers import DINOv3ViTModel
 
 from dinoflow_deploy.errors import ModelError
 from dinoflow_deploy.train.model import FlowModel, save_model
@@ -15,10 +15,13 @@ from dinoflow_deploy.train.model.pretrained import load_backbone_weights
 from tests.train.model.layouts import meta_layout, timm_layout
 from tests.train.model.test_backbone import SMALL, transformers_model
 
+if TYPE_CHECKING:
+    from transformers import DINOv3ViTModel
+
 QKV_BIAS = "blocks.2.attn.qkv.bias"
 
 
-def _write(layout: str, oracle: DINOv3ViTModel, folder: Path) -> Path:
+def _write(layout: str, oracle: "DINOv3ViTModel", folder: Path) -> Path:
     path = folder / "weights.safetensors"
     match layout:
         case "transformers, saved":
@@ -41,7 +44,7 @@ def _write(layout: str, oracle: DINOv3ViTModel, folder: Path) -> Path:
     return path
 
 
-def _assert_same(model: FlowModel, oracle: DINOv3ViTModel) -> None:
+def _assert_same(model: FlowModel, oracle: "DINOv3ViTModel") -> None:
     images = torch.randn(2, 3, 48, 80)
     with torch.no_grad():
         hidden = oracle(images, output_hidden_states=True).hidden_states

@@ -1,0 +1,1 @@
+"""What runs inside the server: no module here is imported by the package."""
