@@ -173,7 +173,10 @@ def extract(
     )
     (json_output,) = open_texts(json_file, overwrite=overwrite)
     reserve(context, json_output)
-    engine = EngineChoice(model, backend, device, choices.precision, engine_options(context))
+    options = engine_options(context)
+    if "inference_precision" in options:
+        raise typer.BadParameter("--inference-precision is of OpenVINO: --precision says it for any engine")
+    engine = EngineChoice(model, backend, device, choices.precision, options)
     promise = "clips that are being computed are given up, and what is finished is kept"
     with TerminalProgress() as progress, stop_on_interrupt(promise) as stop:
         report = extract_flow(

@@ -118,6 +118,12 @@ def test_wrong_values_are_refused_before_the_work(outcome, arguments: list[str],
     assert message in result.stderr
 
 
+def test_precision_is_said_in_one_way(outcome) -> None:
+    result = extract("videos", "-o", "flow", "--inference-precision", "bf16")
+    assert (result.exit_code, CALLS) == (2, [])
+    assert "--precision says it" in result.stderr
+
+
 def test_a_scale_is_for_pictures(outcome) -> None:
     result = extract("videos", "-o", "flow", "--max-flow", "9")
     assert (result.exit_code, CALLS) == (2, [])
