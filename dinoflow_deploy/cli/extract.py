@@ -163,7 +163,6 @@ def extract(
         refuse_options(context, ("max_flow",), "is for pictures: --also rgb draws them")
     choices = FlowChoices(
         format=flow_format.value,
-        precision=None if precision is None else precision.value,
         batch=batch,
         max_side=max_side,
         start=start,
@@ -176,7 +175,7 @@ def extract(
     options = engine_options(context)
     if "inference_precision" in options:
         raise typer.BadParameter("--inference-precision is of OpenVINO: --precision says it for any engine")
-    engine = EngineChoice(model, backend, device, choices.precision, options)
+    engine = EngineChoice(model, backend, device, None if precision is None else precision.value, options)
     promise = "clips that are being computed are given up, and what is finished is kept"
     with TerminalProgress() as progress, stop_on_interrupt(promise) as stop:
         report = extract_flow(

@@ -8,7 +8,6 @@ from dinoflow_deploy.video.frame_source import Selection, check_max_side
 
 FORMATS: Final = ("mkv", "flo", "png", "npy")
 """One file for a clip, or a folder with a file for each pair."""
-PRECISIONS: Final = ("fp32", "fp16", "bf16")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +16,6 @@ class FlowChoices:
 
     Attributes:
         format: ``"mkv"``, or files of each pair: ``"flo"``, ``"png"`` (KITTI) or ``"npy"``.
-        precision: What the engine has to compute in; ``None`` for what it does by itself.
         batch: Pairs that the engine is given at once.
         max_side: Shrink larger frames to so many pixels on the longer side first.
         start: First frame used, from 0.
@@ -28,7 +26,6 @@ class FlowChoices:
     """
 
     format: str = "mkv"
-    precision: str | None = None
     batch: int = 1
     max_side: int | None = None
     start: int = 0
@@ -39,8 +36,6 @@ class FlowChoices:
     def __post_init__(self) -> None:
         if self.format not in FORMATS:
             raise InputError(f"format is '{self.format}': choose one of {', '.join(FORMATS)}")
-        if self.precision not in (None, *PRECISIONS):
-            raise InputError(f"precision is '{self.precision}': choose one of {', '.join(PRECISIONS)}")
         if self.batch < 1:
             raise InputError(f"batch is {self.batch}: it must be at least 1")
         if self.rgb_max_flow is not None and not 0 < self.rgb_max_flow < float("inf"):

@@ -66,7 +66,7 @@ def extract(
     engine, choices = engine or EngineChoice("nano"), choices or FlowChoices()
     began, stop = time.monotonic(), stop or Event()
     check_workers(ray)
-    settings = Settings.of(engine.model, engine.sha256(), choices)
+    settings = Settings.of(engine.model, engine.sha256(), engine.precision, choices)
     clips = find_clips(inputs, output)
     with open_manifest(output, settings) as manifest:
         tasks = placed_tasks(clips, manifest.rows, output, choices)
@@ -89,7 +89,7 @@ def extract(
         done=len(run.done),
         skipped=skipped,
         failures=tuple(failures),
-        pairs=sum(run.done.values()),
+        pairs=run.pairs,
         seconds=time.monotonic() - began,
         model=engine.model,
         model_sha256=settings.model_sha256,
@@ -103,13 +103,16 @@ class _Run:
     """The rows of a run as they come.
 
     Attributes:
-        done: Pairs of each clip that is done.
+        done: Clips that are done, by their paths.
+        pairs: Their pairs.
+        failed: How many clips have failed.
     """
 
     manifest: Manifest
     progress: Progress
     total: int
-    done: dict[str, int] = field(default_factory=dict)
+    done: set[str] = field(default_factory=set)
+    pairs: int = 0
     failed: int = 0
 
     def follow(self, pool: Workers, tasks: Sequence[Task], stop: Event) -> None:
@@ -120,15 +123,15 @@ class _Run:
             for row in rows:
                 if row is not None:
                     self._keep(row)
-                pairs = max(pool.pairs, sum(self.done.values()))
-                rate = pairs / max(time.monotonic() - began, 1e-6)
+                rate = max(pool.pairs, self.pairs) / max(time.monotonic() - began, 1e-6)
                 self.progress.advance(0 if row is None else 1, **{"pairs/s": rate, "failed": self.failed})
         self.progress.finish()
 
     def _keep(self, row: ClipRow) -> None:
         self.manifest.add(row)
         if row.done:
-            self.done[row.path] = row.pairs or 0
+            self.done.add(row.path)
+            self.pairs += row.pairs or 0
         else:
             self.failed += 1
 

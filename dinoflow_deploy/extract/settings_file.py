@@ -1,7 +1,7 @@
 """What all flow in a folder was computed with: the file that makes it a folder of ``extract``."""
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -22,18 +22,20 @@ class Settings:
         format_version: Of this file and of the manifest.
         model: The model as it was named.
         model_sha256: SHA-256 that stands for it.
+        precision: What it was told to compute in; ``None`` for what it does by itself.
         choices: The rest.
     """
 
     format_version: int
     model: str
     model_sha256: str
+    precision: str | None
     choices: FlowChoices
 
     @classmethod
-    def of(cls, model: str, model_sha256: str, choices: FlowChoices) -> "Settings":
+    def of(cls, model: str, model_sha256: str, precision: str | None, choices: FlowChoices) -> "Settings":
         """Those of a run."""
-        return cls(_VERSION, model, model_sha256, choices)
+        return cls(_VERSION, model, model_sha256, precision, choices)
 
     def check(self, folder: Path) -> None:
         """Refuse a folder whose flow was computed otherwise, or that holds something else.
@@ -43,12 +45,13 @@ class Settings:
             FileFormatError: Its file of settings is damaged.
         """
         there = read_settings(folder)
-        if there is None or there == self:
+        # A model may be called otherwise from elsewhere.
+        if there is None or replace(there, model=self.model) == self:
             return
         if there.model_sha256 != self.model_sha256:
             what = f"flow of another model ({there.model}, SHA-256 {there.model_sha256[:12]}...)"
         else:
-            what = f"flow with other options ({_difference(there.choices, self.choices)})"
+            what = f"flow with other options ({_difference(there, self)})"
         raise InputError(f"{folder} holds {what}: choose another folder, or what it was made with")
 
     def write(self, folder: Path) -> None:
@@ -84,11 +87,10 @@ def read_settings(folder: Path) -> Settings | None:
         raise FileFormatError(f"{path} is damaged: {error}; choose another folder") from error
 
 
-def _difference(there: FlowChoices, here: FlowChoices) -> str:
+def _difference(there: Settings, here: Settings) -> str:
     """The first difference as an option: ``--max-side 480, here none``."""
-    for each in fields(there):
-        one, other = getattr(there, each.name), getattr(here, each.name)
-        if one != other:
-            option = "--max-flow" if each.name == "rgb_max_flow" else f"--{each.name.replace('_', '-')}"
-            return f"{option} {'none' if one is None else one}, here {'none' if other is None else other}"
-    raise AssertionError("they differ")
+    ones, others = ({"precision": each.precision, **asdict(each.choices)} for each in (there, here))
+    name = next(name for name, value in ones.items() if value != others[name])
+    option = "--max-flow" if name == "rgb_max_flow" else f"--{name.replace('_', '-')}"
+    one, other = ("none" if each[name] is None else each[name] for each in (ones, others))
+    return f"{option} {one}, here {other}"

@@ -3,7 +3,7 @@
 from multiprocessing.sharedctypes import RawValue
 from threading import Lock
 
-from dinoflow_deploy.errors import EngineError
+from dinoflow_deploy.errors import EngineError, ProcessDiedError
 from dinoflow_deploy.extract.row import ClipRow
 from dinoflow_deploy.extract.task import Task
 from dinoflow_deploy.extract.worker import Worker, WorkerSettings, failed_row
@@ -43,11 +43,22 @@ class Slot:
         """
         if self._process is not None:
             return
+        try:
+            self._begin()
+        except ProcessDiedError:
+            # Once it may have been somebody who killed it.
+            self._begin()
+
+    def _begin(self) -> None:
         with self._changing:
             if self._ended:
                 raise EngineError("the work was given up")
             self._process = WorkerProcess("the worker", Worker, self._settings, self._pairs)
-        self._process.call("ready")
+        try:
+            self._process.call("ready")
+        except BaseException:
+            self._process = None
+            raise
 
     def extract(self, task: Task) -> ClipRow:
         """Compute a clip, in a new process where the first one dies of it.

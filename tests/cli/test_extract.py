@@ -80,7 +80,7 @@ def test_options_are_passed_on(outcome) -> None:
     ((inputs, output, engine, choices), given) = CALLS[0]
     assert (inputs, output) == (["a", "b"], Path("flow"))
     assert engine == EngineChoice("small", "onnxruntime", "cpu", "fp32")
-    assert choices == FlowChoices("npy", "fp32", 4, 480, 1, 9, 2, 7.0)
+    assert choices == FlowChoices("npy", 4, 480, 1, 9, 2, 7.0)
     assert (given["workers"], given["ray"], given["retry_failed"]) == (2, None, True)
 
 

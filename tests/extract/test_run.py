@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
@@ -196,6 +197,8 @@ def test_a_folder_of_another_model_or_options_is_refused(
         extract_here(max_side=48)
     with pytest.raises(InputError, match=r"--max-flow none, here 5.0"):
         extract_here(rgb_max_flow=5.0)
+    with pytest.raises(InputError, match=r"--precision none, here fp32"):
+        extract_here(engine=replace(engine, precision="fp32"))
     other = write_bundle("other", output="flow", inputs=None)
     (other / "manifest.json").write_text((other / "manifest.json").read_text().replace('"none"', '"some"'))
     with pytest.raises(InputError, match=r"flow holds flow of another model \(.*model, SHA-256 [0-9a-f]{12}"):
