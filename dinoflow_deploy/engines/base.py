@@ -283,6 +283,15 @@ class FlowEngine(ABC):
         """
         return to_flow(flow, prepared.padding, prepared.count)
 
+    @property
+    def calls_at_once(self) -> int:
+        """Calls that are worth making at a time, each from a thread of its own.
+
+        One, unless the engine computes elsewhere: then the frames of the next pair are brought there and the
+        flow of the last one is fetched while a pair is computed.
+        """
+        return 1
+
     def describe(self) -> EngineDescription:
         """What this engine is and where it computes."""
         return self._description

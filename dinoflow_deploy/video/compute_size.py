@@ -35,6 +35,23 @@ class PairResult:
     backward_occluded: Mask | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class PreparedPair:
+    """A pair as an engine takes it.
+
+    Attributes:
+        first: The first frame.
+        second: The second one.
+        height: Height of both as they came, in px.
+        width: Their width.
+    """
+
+    first: PreparedFrame
+    second: PreparedFrame
+    height: int
+    width: int
+
+
 class PairFlow:
     """Computes the flow of pairs at the size of their frames, on smaller ones where that is wanted.
 
@@ -82,15 +99,36 @@ class PairFlow:
             InputError: The frames do not suit the engine, or the memory of this machine.
             EngineError: The engine failed.
         """
+        return self.compute(self.prepare(first, second))
+
+    def prepare(self, first: Image, second: Image) -> PreparedPair:
+        """Bring a pair into the form in which the engine takes it, one pair after the other.
+
+        Args:
+            first: ``uint8 [H, W, 3]``, RGB.
+            second: The same size.
+
+        Raises:
+            InputError: The frames do not suit the engine, or the memory of this machine.
+        """
         # The second frame of a pair is the first of the next.
         known = self._last is not None and self._last[0] is first
         prepared1 = self._last[1] if self._last and known else self._prepared(first)
         prepared2 = self._prepared(second)
         self._last = (second, prepared2)
         height, width = first.shape[:2]
+        return PreparedPair(prepared1, prepared2, height, width)
+
+    def compute(self, pair: PreparedPair) -> PairResult:
+        """Flow of a prepared pair; may be called by several threads.
+
+        Raises:
+            EngineError: The engine failed.
+        """
+        height, width = pair.height, pair.width
         if not (self._backward or self._occlusion):
-            return PairResult(resized_flow(self._engine(prepared1, prepared2), width, height))
-        forward, backward = self._engine.bidirectional(prepared1, prepared2)
+            return PairResult(resized_flow(self._engine(pair.first, pair.second), width, height))
+        forward, backward = self._engine.bidirectional(pair.first, pair.second)
         both = self._backward and self._occlusion
         return PairResult(
             resized_flow(forward, width, height),

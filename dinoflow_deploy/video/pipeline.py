@@ -1,11 +1,12 @@
 """Frames in, flow, frames out: stages that overlap, with bounded queues between them.
 
-A thread decodes, the caller's thread runs the engine, some threads draw, another encodes what they drew in
-the order of the clip. At most a few frames wait between the stages, so that memory does not grow with the
-length of the clip.
+A thread decodes, the caller's thread runs the engine (for one on a GPU it has two others do so), some threads
+draw, and another encodes what they drew in the order of the clip. At most a few frames wait between stages:
+memory does not grow with the length of the clip.
 """
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, nullcontext
@@ -20,7 +21,7 @@ from dinoflow_deploy.flow.arrays import Image
 from dinoflow_deploy.progress import NoProgress, Progress
 from dinoflow_deploy.video.channel import Cancelled, Channel
 from dinoflow_deploy.video.color_scale import ColorScale, FlowFrame
-from dinoflow_deploy.video.compute_size import PairFlow
+from dinoflow_deploy.video.compute_size import PairFlow, PairResult, PreparedPair
 from dinoflow_deploy.video.display_window import Window
 from dinoflow_deploy.video.flow_output import open_flow_output
 from dinoflow_deploy.video.frame_source import Frame, FrameSource
@@ -42,6 +43,7 @@ WORTH_WAITING = 600
 DRAWING_THREADS: Final = min(QUEUE_LENGTH, len(os.sched_getaffinity(0)))
 """Most pictures drawn at a time."""
 
+_Begun: TypeAlias = tuple[Frame, Frame, Future[PairResult]]
 _Drawn: TypeAlias = tuple[FlowFrame, Future[Image] | None]
 
 
@@ -177,23 +179,50 @@ class _Run:
     def _compute(self) -> None:
         total = self._options.selection.size(self._source.count)
         self._progress.start("flow", None if total is None else max(total - 1, 0), "frames")
+        for first, second, result in self._results():
+            self._take(first, second, result)
+        self._progress.finish()
+        self._check_enough()
+        self._computed.finish()
+
+    def _results(self) -> Iterator[tuple[Frame, Frame, PairResult]]:
+        """Each pair with its flow, in the order of the clip, however many are computed at a time."""
+        at_once = self._engine.calls_at_once
+        if at_once == 1:
+            for first, second in self._frame_pairs():
+                yield first, second, self._computed_of(self._prepared(first, second))
+            return
+        waiting: deque[_Begun] = deque()
+        with ThreadPoolExecutor(at_once, "engine") as threads:
+            for first, second in self._frame_pairs():
+                pair = self._prepared(first, second)
+                waiting.append((first, second, threads.submit(self._computed_of, pair)))
+                if len(waiting) >= at_once:
+                    yield _complete(waiting.popleft())
+            while waiting:
+                yield _complete(waiting.popleft())
+
+    def _frame_pairs(self) -> Iterator[tuple[Frame, Frame]]:
         previous: Frame | None = None
         for frame in self._decoded:
             self._frames += 1
             if previous is not None:
-                self._compute_pair(previous, frame)
+                yield previous, frame
             previous = frame
             if self._stop.is_set():
                 self._interrupted = True
                 self._decoded.cancel()
                 break
-        self._progress.finish()
-        self._check_enough()
-        self._computed.finish()
 
-    def _compute_pair(self, first: Frame, second: Frame) -> None:
+    def _prepared(self, first: Frame, second: Frame) -> PreparedPair:
         with self._watch.stage("engine"):
-            result = self._flow_of(first.image, second.image)
+            return self._flow_of.prepare(first.image, second.image)
+
+    def _computed_of(self, pair: PreparedPair) -> PairResult:
+        with self._watch.stage("engine"):
+            return self._flow_of.compute(pair)
+
+    def _take(self, first: Frame, second: Frame, result: PairResult) -> None:
         if not self._pairs:
             self._seconds_to_first_flow = self._watch.elapsed
             self._say_if_it_takes_long()
@@ -323,3 +352,8 @@ class _Run:
                 f"{self._scale.max_flow:g} px, the 99th percentile of the first two seconds: set a larger "
                 "max-flow"
             )
+
+
+def _complete(begun: _Begun) -> tuple[Frame, Frame, PairResult]:
+    first, second, result = begun
+    return first, second, result.result()

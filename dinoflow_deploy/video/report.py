@@ -66,8 +66,8 @@ class VideoReport:
             without a video.
         seconds: From the first frame to the finished file.
         seconds_to_first_flow: From the beginning to the first pair's flow.
-        stage_seconds: Time spent in each stage; stages overlap, and several pictures are drawn at a time, so
-            the sum, and that of ``"render"`` alone, may exceed ``seconds``.
+        stage_seconds: Time spent in each stage; stages overlap, several pictures are drawn at a time, and
+            a GPU has two pairs at a time, so the sum, and one of these alone, may exceed ``seconds``.
         dropped: Frames of a live source that arrived while all stages were busy.
         interrupted: Whether the user stopped it; what is written is complete up to there.
         damage: Why the source ended early or is incomplete; ``None`` when all is well.

@@ -11,8 +11,9 @@ from tests.video.clips import write_clip
 def no_thread_is_left():
     before = set(threading.enumerate())
     yield
-    # One of an earlier test may end meanwhile.
-    assert set(threading.enumerate()) <= before
+    # One of an earlier test may end meanwhile. OpenVINO begins one when it is imported, which has no name.
+    ours = {each for each in threading.enumerate() if not each.name.startswith("ThreadPoolExecutor-")}
+    assert ours <= before
 
 
 @pytest.fixture

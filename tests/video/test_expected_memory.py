@@ -42,7 +42,7 @@ def memory(monkeypatch):
 def test_what_does_not_fit_is_refused_with_a_size_that_does(memory, share):
     available = share * FULL_HD
     memory(available)
-    with pytest.raises(InputError, match=r"nano takes about 2\.3 GiB .* 1920x1080") as refused:
+    with pytest.raises(InputError, match=r"nano takes about 2\.4 GiB .* 1920x1080") as refused:
         check_memory(NANO, 1920, 1080)
     side = int(re.search(r"--max-side (\d+) --full-size", str(refused.value))[1])
     width, height = fitted_size(1920, 1080, side)
@@ -52,7 +52,7 @@ def test_what_does_not_fit_is_refused_with_a_size_that_does(memory, share):
 
 def test_what_might_fit_is_never_refused_and_much_is_said(memory):
     memory(0.95 * FULL_HD)
-    assert re.search(r"2\.3 GiB .* 1920x1080", check_memory(NANO, 1920, 1080))
+    assert re.search(r"2\.4 GiB .* 1920x1080", check_memory(NANO, 1920, 1080))
     memory(3 * FULL_HD)
     assert check_memory(NANO, 1920, 1080) is None
 

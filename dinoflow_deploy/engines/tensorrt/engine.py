@@ -89,6 +89,11 @@ class TensorRTEngine(FlowEngine):
             model_input=taken,
         )
 
+    @property
+    def calls_at_once(self) -> int:
+        """Two: contexts have a stream each, and so copies of one overlap with the computing of the other."""
+        return 2
+
     @overload
     def infer_device(self, image1: Any, image2: Any) -> DeviceArray: ...
 

@@ -71,6 +71,11 @@ class TritonEngine(FlowEngine):
         super()._layout(count, height, width)
         return Padding(height, width, height, width), count
 
+    @property
+    def calls_at_once(self) -> int:
+        """Two: a pair is on its way while the server computes another."""
+        return 2
+
     def _run(self, images1: Pictures, images2: Pictures) -> Tensor:
         if len(images1) == 1:
             return self._connection.flow(images1[0], images2[0])[np.newaxis]
