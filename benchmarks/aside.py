@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Self
 
-from dinoflow_deploy.bench.worker_process import WorkerProcess
+from dinoflow_deploy.system.worker_process import WorkerProcess
 
 
 class Aside:

@@ -32,7 +32,7 @@ import torch
 
 from aside import Aside
 from ceilings import TYPES, describe_device, floor, measure_ceilings, part_floor
-from dinoflow_deploy.bench.worker_process import WorkerProcess
+from dinoflow_deploy.system.worker_process import WorkerProcess
 from dinoflow_deploy.train.model import FlowModel, FlowModelConfig, save_model
 from forward_passes import VARIANTS, Variant, export_for, obstacle, pytorch_model
 from model_parts import SIZES, PartTimer, count_work, group

@@ -20,8 +20,8 @@ from typing import Any, Final, Self
 import numpy as np
 
 from dinoflow_deploy.bench.engine_process import EngineSource, peak_memory
-from dinoflow_deploy.bench.worker_process import WorkerProcess
 from dinoflow_deploy.engines.memory_estimate import memory_rule
+from dinoflow_deploy.system.worker_process import WorkerProcess
 from models import ModelFiles, model_files
 from recording import Found, Record, argument_parser, print_table, row, size_argument, size_text
 

@@ -58,6 +58,10 @@ class EngineError(DinoFlowError):
     """An engine cannot be loaded, or failed while running."""
 
 
+class ProcessDiedError(EngineError):
+    """A process that worked for this one has ended without an answer."""
+
+
 class DeviceError(EngineError):
     """A device, provider or precision that was asked for cannot be had here."""
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from dinoflow_deploy.bench import worker_process
+from dinoflow_deploy.system import worker_process
 from dinoflow_deploy.system.interrupts import no_interrupts_for_children
 
 # Not what starts a thread when it is imported, as the runtimes do.

@@ -29,6 +29,7 @@ ELSEWHERE = {
     "export/draft.py copy_of": "into the folder of bundle_folder",
     "export/plugin/library.py write_record": "into the folder of atomic_folder",
     "flow/formats/npy.py encode": "into memory",
+    "flow/clip/writer.py __enter__": "to the path of atomic_file that it enters",
     "video/flow_folder.py _write_mask": "into the folder of open_flow_folder",
     "video/gif_writer.py __enter__": "to the path of atomic_file that it is made with",
     "video/gif_writer.py _set_delay": "to the path of atomic_file that it is made with",

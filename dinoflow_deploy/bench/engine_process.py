@@ -10,13 +10,13 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from dinoflow_deploy.bench.worker_process import WorkerProcess
 from dinoflow_deploy.engines import FlowEngine, load_engine
 from dinoflow_deploy.engines.backend import Backend
 from dinoflow_deploy.engines.backends import register_backend, registered_backends
 from dinoflow_deploy.errors import EngineError
 from dinoflow_deploy.models.registry import Model, register_model, registered_models
 from dinoflow_deploy.system.gpus import memory_held
+from dinoflow_deploy.system.worker_process import WorkerProcess
 
 WARM_UP_CALLS = 2
 

@@ -19,6 +19,7 @@ from dinoflow_deploy.cli.data import data
 from dinoflow_deploy.cli.doctor import doctor
 from dinoflow_deploy.cli.engine_command import EngineCommand
 from dinoflow_deploy.cli.export import export
+from dinoflow_deploy.cli.extract import ExtractCommand, extract
 from dinoflow_deploy.cli.inspect import inspect
 from dinoflow_deploy.cli.interrupt import INTERRUPTED, Terminated, heed_termination
 from dinoflow_deploy.cli.plugin import plugin
@@ -112,6 +113,7 @@ app.command(cls=EngineCommand)(bench)
 app.add_typer(data, name="data")
 app.command(cls=_JsonPrinter)(doctor)
 app.command(cls=Command)(export)
+app.command(cls=ExtractCommand)(extract)
 app.command(cls=_JsonPrinter)(inspect)
 app.add_typer(plugin, name="plugin")
 app.command(cls=EngineCommand)(selftest)

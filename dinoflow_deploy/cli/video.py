@@ -137,9 +137,13 @@ def video(
     ] = False,
     save_flow: Annotated[
         Path | None,
-        typer.Option(parser=parse_path, metavar="DIR", help="Also write the flow itself, one file per pair."),
+        typer.Option(
+            parser=parse_path,
+            metavar="DIR",
+            help="Also write the flow itself: a file per pair into a folder, or all of it into a FILE.mkv.",
+        ),
     ] = None,
-    flow_format: Annotated[FlowFormat, typer.Option(help="Format of these files.")] = FlowFormat.FLO,
+    flow_format: Annotated[FlowFormat, typer.Option(help="Format of files per pair.")] = FlowFormat.FLO,
     no_video: Annotated[
         bool, typer.Option("--no-video", help="With --save-flow: write these files alone.")
     ] = False,
@@ -197,12 +201,15 @@ def video(
     from dinoflow_deploy.engines import load_engine
     from dinoflow_deploy.engines.loading import check_source
     from dinoflow_deploy.video import Selection, VideoOptions, flow_video, open_source
+    from dinoflow_deploy.video.flow_output import is_flow_clip
     from dinoflow_deploy.video.images import image_rate
     from dinoflow_deploy.video.outputs import check_outputs, default_output
 
     check_source(model, backend, device)
     if no_video:
         refuse_options(context, _DRAWING, "is for a video, and --no-video writes none: leave one of them out")
+    if save_flow is not None and is_flow_clip(save_flow):
+        refuse_options(context, ("flow_format",), f"is for files per pair, and {save_flow} holds all pairs")
     named, output = _split(inputs, output, overwrite=overwrite, no_video=no_video)
     if full_size and max_side is None:
         raise InputError("--full-size is for --max-side: say at which size flow is to be computed")

@@ -73,7 +73,7 @@ def load_engine(
         ModelError: Weights do not fit, or those of a published model cannot be had.
         MissingPackageError: The backend's package is not installed.
     """
-    chosen, artefact = _choose(source, backend, device)
+    chosen, artefact = choose(source, backend, device)
     _check_options(chosen, options)
     return chosen.load(artefact, device=device, convert_colors=convert_colors, options=options)
 
@@ -90,11 +90,24 @@ def check_source(source: str | Path, backend: str = "auto", device: str = "auto"
         InputError: There is no such model or backend, or they do not go together.
         FileFormatError: The manifest of a bundle is damaged or missing.
     """
-    _choose(source, backend, device)
+    choose(source, backend, device)
 
 
-def _choose(source: str | Path, name: str, device: str) -> tuple[Backend, Source]:
-    """The backend, and what it is to run."""
+def choose(source: str | Path, name: str = "auto", device: str = "auto") -> tuple[Backend, Source]:
+    """What :func:`load_engine` would load, without loading it.
+
+    Args:
+        source: As of ``load_engine``.
+        name: Of the backend, likewise.
+        device: Likewise.
+
+    Returns:
+        The backend's row, and what it would run.
+
+    Raises:
+        InputError: There is no such model or backend, or they do not go together.
+        FileFormatError: The manifest of a bundle is damaged or missing.
+    """
     found = _find(source)
     wanted = None if name == "auto" else find_backend(name)
     fitting = [

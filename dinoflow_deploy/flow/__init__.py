@@ -9,6 +9,8 @@ from dinoflow_deploy.lazy import lazy_names
 
 if TYPE_CHECKING:
     from dinoflow_deploy.flow.accuracy import Accuracy, AccuracySums, accuracy_sums
+    from dinoflow_deploy.flow.clip.reader import FlowClip
+    from dinoflow_deploy.flow.clip.writer import FlowClipWriter
     from dinoflow_deploy.flow.colors import flow_to_rgb
     from dinoflow_deploy.flow.files import read_flow, write_flow
     from dinoflow_deploy.flow.metrics import (
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Accuracy",
     "AccuracySums",
+    "FlowClip",
+    "FlowClipWriter",
     "FlowErrorSums",
     "FlowMetrics",
     "Padding",
@@ -44,6 +48,8 @@ __getattr__, __dir__ = lazy_names(
     {
         "Accuracy": "flow.accuracy",
         "AccuracySums": "flow.accuracy",
+        "FlowClip": "flow.clip.reader",
+        "FlowClipWriter": "flow.clip.writer",
         "FlowErrorSums": "flow.metrics",
         "FlowMetrics": "flow.metrics",
         "Padding": "flow.padding",

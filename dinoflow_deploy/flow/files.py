@@ -11,6 +11,7 @@ import numpy.typing as npt
 from dinoflow_deploy.atomic import atomic_file
 from dinoflow_deploy.errors import FileFormatError, InputError
 from dinoflow_deploy.flow.arrays import Flow, Mask, as_flow, known_pixels
+from dinoflow_deploy.flow.clip.layout import SUFFIX as CLIP_SUFFIX
 from dinoflow_deploy.flow.formats import flo, flo5, kitti_png, npy, pfm
 
 _DECODERS: dict[str, Callable[[bytes], Flow]] = {
@@ -90,6 +91,10 @@ def _for_suffix(table: dict[str, Any], path: Path, action: str) -> Any:
     try:
         return table[path.suffix.lower()]
     except KeyError:
+        if path.suffix.lower() == CLIP_SUFFIX:
+            raise InputError(
+                f"{path}: a {CLIP_SUFFIX} file holds the flow of a clip: use FlowClip and FlowClipWriter"
+            ) from None
         raise InputError(
             f"{path}: a flow file cannot be {action} with the suffix '{path.suffix}': use {', '.join(table)}"
         ) from None

@@ -13,6 +13,8 @@ _EXTRA_OF = {
     "openvino": "openvino",
     "tritonclient": "triton",
     "h5py": "flo5",
+    "pyarrow": "extract",
+    "ray": "ray",
     "torch": "export",
     "onnx": "export",
     "onnxscript": "export",

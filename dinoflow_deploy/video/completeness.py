@@ -8,7 +8,7 @@ from av.packet import Packet
 from av.stream import Stream
 from av.video.stream import VideoStream
 
-from dinoflow_deploy.video.matroska import has_all_bytes
+from dinoflow_deploy.system.matroska import has_all_bytes
 from dinoflow_deploy.video.several_pictures import count_pictures
 
 _MICROSECOND = Fraction(1, 1_000_000)

@@ -1,11 +1,14 @@
 """Flow of pairs, computed on smaller frames where wanted and given back at the size of the frames."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
 
 from dinoflow_deploy.engines.base import FlowEngine, PreparedFrame
+from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.flow import consistency
 from dinoflow_deploy.flow.arrays import Flow, Image, Mask
 from dinoflow_deploy.progress import NoProgress, Progress
@@ -134,11 +137,32 @@ class PairFlow:
             _resized_mask(consistency(backward, forward), width, height) if both else None,
         )
 
-    def _prepared(self, frame: Image) -> PreparedFrame:
-        """A frame as the engine takes it, shrunk where that is wanted."""
+    def chain(self, frames: Sequence[Image]) -> list[PairResult]:
+        """Flow of neighbours in a row of frames, all at once; of a single frame there is none.
+
+        Args:
+            frames: ``uint8 [H, W, 3]``, RGB, all of one size.
+
+        Raises:
+            InputError: As of a call.
+            EngineError: Likewise.
+        """
+        if len(frames) <= 2 or self._backward or self._occlusion:
+            return [self(first, second) for first, second in pairwise(frames)]
+        height, width = frames[0].shape[:2]
+        given = np.stack([self._shrunk(frame) for frame in frames])
+        flows = self._engine.batch(given[:-1], given[1:])
+        return [PairResult(resized_flow(flow, width, height)) for flow in flows]
+
+    def _shrunk(self, frame: Image) -> Image:
+        """A frame as the engine is to see it."""
         small = frame if self._max_side is None else shrunk(frame, self._max_side)
         self._check_size(small.shape[1], small.shape[0])
-        return self._engine.prepare_frame(small)
+        return small
+
+    def _prepared(self, frame: Image) -> PreparedFrame:
+        """A frame as the engine takes it."""
+        return self._engine.prepare_frame(self._shrunk(frame))
 
     def _check_size(self, width: int, height: int) -> None:
         if (width, height) != self.size:
@@ -146,6 +170,18 @@ class PairFlow:
             if much:
                 self._progress.note(much)
         self.size = (width, height)
+
+
+def check_batch(engine: FlowEngine, batch: int) -> None:
+    """Refuse a number of pairs that the engine does not take at once.
+
+    Raises:
+        InputError: It is below 1, or above the engine's largest batch.
+    """
+    most = engine.describe().inputs.batch.max
+    if batch < 1 or (most is not None and batch > most):
+        taken = "1 or more" if most is None else f"1 to {most}"
+        raise InputError(f"batch is {batch}: {engine.describe().model} takes {taken} pairs at once")
 
 
 def resized_flow(flow: Flow, width: int, height: int) -> Flow:

@@ -35,7 +35,8 @@ class VideoOptions:
             counted. With ``backward``, likewise what the second frame shows and the first does not.
         save_flow: Folder for the flow of each pair at the size of the frames used, named by the number of its
             first frame: ``000042.flo``, ``000042-backward.flo``; and for occlusion, 255 in an 8-bit image:
-            ``000042-occluded.png``.
+            ``000042-occluded.png``. Or a ``.mkv`` file for forward flow of all pairs
+            (:class:`~dinoflow_deploy.flow.FlowClipWriter`).
         flow_format: ``"flo"``, ``"png"`` (KITTI) or ``"npy"``.
         overwrite: Replace outputs that exist.
     """

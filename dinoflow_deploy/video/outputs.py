@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from dinoflow_deploy.atomic import atomic_file, check_file, check_folder, fitting_name
+from dinoflow_deploy.atomic import atomic_file, check_file, fitting_name
 from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.video.display_window import check_window
-from dinoflow_deploy.video.flow_folder import check_only_flow
+from dinoflow_deploy.video.flow_output import check_flow_output, is_flow_clip
 from dinoflow_deploy.video.frame_source import FrameSource
 from dinoflow_deploy.video.gif_writer import GifWriter
 from dinoflow_deploy.video.hardware import check_encoder
@@ -51,11 +51,7 @@ def check_outputs(
     for file in (output, report_file):
         if file is not None:
             _check_file(file, options, source)
-    if options.save_flow is not None:
-        if any(file.parent.resolve() == options.save_flow.resolve() for file in source.files):
-            raise InputError(f"{options.save_flow} holds the input: choose another folder for the flow")
-        check_folder(options.save_flow, overwrite=options.overwrite)
-        check_only_flow(options.save_flow)
+    check_flow_output(options, source)
     check_encoder(options.encoder)
     if options.encoder != "auto" and (output is None or output.suffix.lower() != MOVING[0]):
         named = "none is written" if output is None else f"{output} is none"
@@ -95,8 +91,10 @@ def _check_file(path: Path, options: VideoOptions, source: FrameSource) -> None:
     check_file(path, overwrite=options.overwrite, inputs=source.files)
     if options.save_flow is None:
         return
-    # The folder for the flow is replaced as a whole, with what was written into it before.
     folder, file = options.save_flow.resolve(), path.resolve()
+    if file == folder and is_flow_clip(folder):
+        raise InputError(f"{path} is named twice: give the flow another name")
+    # The folder for the flow is replaced as a whole, with what was written into it before.
     if file.is_relative_to(folder) or folder.is_relative_to(file):
         raise InputError(
             f"{path} lies in {options.save_flow}, which holds nothing but flow files: choose another folder"

@@ -23,7 +23,7 @@ from dinoflow_deploy.video.channel import Cancelled, Channel
 from dinoflow_deploy.video.color_scale import ColorScale, FlowFrame
 from dinoflow_deploy.video.compute_size import PairFlow, PairResult, PreparedPair
 from dinoflow_deploy.video.display_window import Window
-from dinoflow_deploy.video.flow_folder import open_flow_folder, write_pair
+from dinoflow_deploy.video.flow_output import open_flow_output
 from dinoflow_deploy.video.frame_source import Frame, FrameSource
 from dinoflow_deploy.video.legend import Legend
 from dinoflow_deploy.video.options import VideoOptions
@@ -285,16 +285,17 @@ class _Run:
         if first is None:
             return
         with ExitStack() as stack:
-            flow_folder = stack.enter_context(open_flow_folder(self._options))
+            model = self._engine.describe().model
+            save_flow = stack.enter_context(open_flow_output(self._options, self._source, model))
             sink = None
             if self._output is not None:
                 sink = stack.enter_context(open_picture_sink(self._output, self._source, self._options))
             for pair, drawn in chain([first], pairs):
                 if sink is not None and drawn is not None:
                     self._write(pair, drawn.result(), sink)
-                if flow_folder is not None:
+                if save_flow is not None:
                     with self._watch.stage("save_flow"):
-                        write_pair(flow_folder, pair, self._options.flow_format)
+                        save_flow(pair)
             with self._watch.stage("encode" if sink else "save_flow"):
                 stack.close()
             self._sink_notes = () if sink is None else tuple(sink.notes())

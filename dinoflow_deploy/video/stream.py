@@ -12,7 +12,7 @@ from dinoflow_deploy.engines import FlowEngine, load_engine
 from dinoflow_deploy.errors import InputError, VideoError
 from dinoflow_deploy.flow.arrays import Flow, Image, Mask
 from dinoflow_deploy.video.channel import Cancelled
-from dinoflow_deploy.video.compute_size import PairFlow
+from dinoflow_deploy.video.compute_size import PairFlow, check_batch
 from dinoflow_deploy.video.frame_source import Frame, FrameSource, Selection, check_max_side
 from dinoflow_deploy.video.read_ahead import ReadAhead, too_few_frames
 from dinoflow_deploy.video.report import Stopwatch
@@ -55,10 +55,12 @@ def flow_stream(
     full_size: bool = False,
     backward: bool = False,
     occlusion: bool = False,
+    batch: int = 1,
 ) -> Generator[FlowResult, None, None]:
     """Compute the flow of a clip pair by pair, in constant memory, from the steps of :func:`flow_video`.
 
-    A thread decodes a few frames ahead; flow is computed when the next result is asked for. A live source
+    A thread decodes a few frames ahead; flow is computed when the next result is asked for, of ``batch``
+    pairs at once. A live source
     never waits: frames that come too fast are left out, which shows in ``index``. Nothing is opened before
     the first result is asked for. When the loop ends, by itself or early (``break``, an error,
     ``close()``), the thread has ended and all that was opened is closed. What there is to know of how frames
@@ -76,6 +78,7 @@ def flow_stream(
         backward: Give backward flow too.
         occlusion: Give occlusion too, by :func:`~dinoflow_deploy.flow.consistency` at the size at which flow
             is computed.
+        batch: Pairs that the engine is given at once; the last ones may be fewer. Rounding may depend on it.
 
     Yields:
         One result for each pair, in order.
@@ -84,7 +87,7 @@ def flow_stream(
         VideoError: The source gives fewer than two frames; or, after the results of all frames before, a
             frame cannot be read or the source turns out to be damaged or cut off.
         InputError: ``max_side`` is given for an open source without ``full_size``, or ``full_size`` without
-            ``max_side``, or the frames do not suit the engine.
+            ``max_side``, or the frames or ``batch`` do not suit the engine.
         EngineError: The engine cannot be loaded, or failed.
     """
     selection = selection or Selection()
@@ -95,28 +98,45 @@ def flow_stream(
         opened = stack.enter_context(_opened(source, None if full_size else max_side))
         engine = model if isinstance(model, FlowEngine) else stack.enter_context(load_engine(model))
         flow_of = PairFlow(engine, max_side if full_size else None, backward=backward, occlusion=occlusion)
-        previous: Frame | None = None
+        check_batch(engine, batch)
         count = 0
-        for frame in stack.enter_context(_decoded(opened, selection)):
-            count += 1
-            if previous is not None:
-                result = flow_of(previous.image, frame.image)
+        for chain in _chains(stack.enter_context(_decoded(opened, selection)), batch):
+            count = max(count, 1) + len(chain) - 1
+            results = flow_of.chain([frame.image for frame in chain])
+            for frame, result in zip(chain, results, strict=False):
                 yield FlowResult(
-                    previous.index,
-                    previous.image,
+                    frame.index,
+                    frame.image,
                     result.flow,
-                    float(previous.pts * opened.time_base),
+                    float(frame.pts * opened.time_base),
                     result.backward,
                     result.occluded,
                     result.backward_occluded,
                 )
-            previous = frame
         if count < 2:
             raise too_few_frames(opened, selection, count)
         if opened.damage:
             raise VideoError(
                 f"{opened.name} is damaged: {opened.damage}; the flow of what could be read was given"
             )
+
+
+def _chains(frames: Iterator[Frame], pairs: int) -> Iterator[list[Frame]]:
+    """Frames in rows of so many pairs, each beginning with the last of the row before."""
+    chain: list[Frame] = []
+    try:
+        for frame in frames:
+            chain.append(frame)
+            if len(chain) > pairs:
+                yield chain
+                chain = chain[-1:]
+    except Exception:
+        # It comes after what was read before it.
+        if len(chain) > 1:
+            yield chain
+        raise
+    if chain:
+        yield chain
 
 
 def _opened(source: Name | Sequence[Name] | FrameSource, max_side: int | None) -> FrameSource:

@@ -311,7 +311,7 @@ def test_an_engine_that_fails_as_nobody_foresaw_says_so_from_its_process(capfd):
 @pytest.mark.parametrize(
     ("number", "message"),
     [
-        (signal.SIGKILL, "died of SIGKILL, most often for want of memory: measure smaller"),
+        (signal.SIGKILL, "died of SIGKILL, most often for want of memory: take smaller"),
         (signal.SIGSEGV, "died of SIGSEGV, most often a defect of a library"),
     ],
 )

@@ -110,6 +110,17 @@ def test_flow_of_smaller_frames_at_full_size_says_both_sizes(tmp_path):
     assert "--max-side" in result.stderr
 
 
+def test_flow_of_the_clip_goes_into_one_file(tmp_path):
+    write_clip(tmp_path / "in.mp4", frames=3)
+    result = video("in.mp4", "--no-video", "--save-flow", "flow.mkv")
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.splitlines()[0] == "wrote flow.mkv: flow of 2 pairs, 96x64"
+    assert (tmp_path / "flow.mkv").is_file()
+    result = video("in.mp4", "--save-flow", "other.mkv", "--flow-format", "npy")
+    assert result.exit_code == 2
+    assert "--flow-format is for files per pair" in result.stderr
+
+
 class HalfEngine(ConstantEngine):
     """The left half stands still, and the right half goes 3 px to the right both ways, which cannot be."""
 

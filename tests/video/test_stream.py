@@ -1,5 +1,6 @@
 import gc
 import threading
+from dataclasses import replace
 from fractions import Fraction
 from threading import Event
 
@@ -11,6 +12,7 @@ from dinoflow_deploy.errors import EngineError, InputError, VideoError
 from dinoflow_deploy.flow import read_flow
 from dinoflow_deploy.video import Selection, VideoOptions, flow_stream, flow_video, open_source, stream
 from dinoflow_deploy.video.read_ahead import QUEUE_LENGTH
+from tests.small_bundles import DYNAMIC
 from tests.video.clips import NTSC, ConstantEngine, FailingSource, NumberedSource, cut, write_clip
 
 pytestmark = pytest.mark.usefixtures("no_thread_is_left")
@@ -50,6 +52,36 @@ def test_names_images_and_models_are_taken_as_by_video(clip, tmp_path):
         assert [result.time for result in flow_stream(source, engine)] == [0, 0.5]
     with open_source([str(clip)]) as source, pytest.raises(InputError, match="pass it to open_source"):
         next(flow_stream(source, engine, max_side=48))
+
+
+@pytest.mark.parametrize(("batch", "sizes"), [(1, 11 * [1]), (4, [4, 4, 3]), (11, [11]), (50, [11])])
+def test_pairs_are_computed_so_many_at_once(clip, batch, sizes):
+    engine, seen = PictureEngine(), []
+    run = engine._run
+    engine._run = lambda images1, images2: seen.append(len(images1)) or run(images1, images2)
+    expected = list(flow_stream(clip, PictureEngine(), max_side=48, full_size=True))
+    results = list(flow_stream(clip, engine, max_side=48, full_size=True, batch=batch))
+    assert seen == sizes
+    for result, one_by_one in zip(results, expected, strict=True):
+        assert (result.index, result.time) == (one_by_one.index, one_by_one.time)
+        np.testing.assert_array_equal(result.flow, one_by_one.flow)
+        np.testing.assert_array_equal(result.frame, one_by_one.frame)
+
+
+def test_a_batch_with_an_error_behind_it_is_given_first(loaded):
+    results = flow_stream(FailingSource(20), batch=8)
+    assert [next(results).index for _ in range(9)] == list(range(9))
+    with pytest.raises(VideoError, match="frame 10 is on fire"):
+        next(results)
+
+
+def test_a_batch_that_the_model_does_not_take_is_refused(clip):
+    with pytest.raises(InputError, match=r"batch is 0: constant takes 1 or more pairs at once"):
+        next(flow_stream(clip, ConstantEngine(), batch=0))
+    engine = ConstantEngine()
+    engine._description = replace(engine.describe(), inputs=DYNAMIC)
+    with pytest.raises(InputError, match=r"batch is 17: constant takes 1 to 16 pairs at once"):
+        next(flow_stream(clip, engine, batch=17))
 
 
 class Watched(NumberedSource):

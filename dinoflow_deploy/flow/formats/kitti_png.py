@@ -13,14 +13,11 @@ import numpy as np
 
 from dinoflow_deploy.errors import FileFormatError, InputError
 from dinoflow_deploy.flow.arrays import Flow
+from dinoflow_deploy.flow.formats.levels import from_levels, to_levels
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _COLOR_TYPES = {0: "grey", 2: "RGB", 3: "palette", 4: "grey with alpha", 6: "RGB with alpha"}
 _DEFLATE_LIMIT = 1032  # zlib compresses no further than this
-
-_PER_PIXEL = 64.0
-_ZERO = 32768
-_LOWEST, _HIGHEST = -_ZERO / _PER_PIXEL, (65535 - _ZERO) / _PER_PIXEL
 
 
 def decode(data: bytes) -> Flow:
@@ -39,7 +36,7 @@ def decode(data: bytes) -> Flow:
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint16:
         raise FileFormatError(f"the PNG decodes to {image.dtype} of shape {image.shape}, not 16-bit RGB")
     # OpenCV gives blue, green, red.
-    flow = (image[..., :0:-1].astype(np.float32) - _ZERO) / np.float32(_PER_PIXEL)
+    flow = from_levels(image[..., :0:-1])
     flow[image[..., 0] == 0] = np.nan
     return flow
 
@@ -91,22 +88,10 @@ def encode(flow: Flow) -> bytes:
     Raises:
         InputError: A known component lies outside [-512, 511.984] px; the message names the worst.
     """
-    unknown = np.isnan(flow[..., 0])
-    _check_range(flow)
-    image = np.ones((*unknown.shape, 3), np.uint16)
-    image[..., :0:-1] = np.rint(np.nan_to_num(flow) * np.float32(_PER_PIXEL)) + _ZERO
-    image[unknown] = 0
+    levels = to_levels(flow, lowest=0, holder="a KITTI PNG")
+    known = ~np.isnan(flow[..., 0])
+    image = np.dstack([known.astype(np.uint16), levels[1], levels[0]])
     done, data = cv2.imencode(".png", image)
     if not done:
         raise InputError(f"OpenCV cannot write flow of shape {flow.shape} as PNG")
     return bytes(data.data)
-
-
-def _check_range(flow: Flow) -> None:
-    excess = np.nan_to_num(np.maximum(_LOWEST - flow, flow - _HIGHEST))
-    row, column, component = np.unravel_index(np.argmax(excess), flow.shape)
-    if excess[row, column, component] > 0:
-        raise InputError(
-            f"{'uv'[component]} is {flow[row, column, component]:.3f} px at column {column}, row {row}: a "
-            f"KITTI PNG holds {_LOWEST:g} to {_HIGHEST:.3f} px; write .flo, or mark such pixels invalid"
-        )

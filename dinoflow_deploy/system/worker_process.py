@@ -1,13 +1,15 @@
 """An object in a process of its own, whose methods are called from here."""
 
+import os
 import signal
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection
+from threading import Thread
 from typing import Any
 
-from dinoflow_deploy.errors import DinoFlowError, EngineError
+from dinoflow_deploy.errors import DinoFlowError, EngineError, ProcessDiedError
 from dinoflow_deploy.system.interrupts import no_interrupts_for_children
 
 
@@ -57,14 +59,15 @@ class WorkerProcess:
 
         Raises:
             DinoFlowError: As the method raised it.
-            EngineError: It raised anything else, or the process died.
+            EngineError: It raised anything else.
+            ProcessDiedError: The process died.
         """
         try:
             self._pipe.send((method, arguments))
             answer, error = self._pipe.recv()
         except (EOFError, ConnectionError):
             self._process.join()
-            raise EngineError(f"{self.name}'s process {_end(self._process.exitcode)}") from None
+            raise ProcessDiedError(f"{self.name}'s process {_end(self._process.exitcode)}") from None
         if error is not None:
             self._process.join()
             raise error
@@ -87,7 +90,7 @@ def _end(code: int | None) -> str:
         return f"ended with exit code {code}"
     name = signal.Signals(-code).name
     if name == "SIGKILL":
-        return f"died of {name}, most often for want of memory: measure smaller frames or a smaller batch"
+        return f"died of {name}, most often for want of memory: take smaller frames or a smaller batch"
     return f"died of {name}, most often a defect of a library that it loaded"
 
 
@@ -97,6 +100,7 @@ def _serve(
     make: Callable[..., AbstractContextManager[object]],
     arguments: tuple[object, ...],
 ) -> None:
+    Thread(target=end_with_parent, daemon=True).start()
     try:
         with make(*arguments) as served:
             while (asked := pipe.recv()) is not None:
@@ -110,3 +114,11 @@ def _serve(
         text = " ".join(str(error).split())
         pipe.send((None, EngineError(f"{name} failed: unexpected {type(error).__name__}: {text}")))
         raise
+
+
+def end_with_parent() -> None:
+    """Wait until the process that made this one ends, however it does, and end whatever is done for it."""
+    parent = parent_process()
+    assert parent is not None, "it was made by multiprocessing"
+    parent.join()
+    os._exit(1)
