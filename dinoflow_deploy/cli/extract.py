@@ -173,8 +173,8 @@ def extract(
     (json_output,) = open_texts(json_file, overwrite=overwrite)
     reserve(context, json_output)
     options = engine_options(context)
-    if "inference_precision" in options:
-        raise typer.BadParameter("--inference-precision is of OpenVINO: --precision says it for any engine")
+    if "engine_precision" in options:
+        raise typer.BadParameter("--engine-precision is of OpenVINO: --precision says it for any engine")
     engine = EngineChoice(model, backend, device, None if precision is None else precision.value, options)
     promise = "clips that are being computed are given up, and what is finished is kept"
     with TerminalProgress() as progress, stop_on_interrupt(promise) as stop:

@@ -58,7 +58,7 @@ def load_engine(
             ``"auto"``: CUDA where the backend can use it, else the CPU.
         convert_colors: Take grey ``[H, W]`` or ``[H, W, 1]`` and RGBA ``[H, W, 4]`` frames too.
         options: What one backend takes beyond this: ``intra_op_threads`` for onnxruntime and openvino,
-            ``inference_precision`` for openvino, ``precision`` for pytorch; ``flavour``, ``cuda_graph`` and
+            ``engine_precision`` for openvino, ``precision`` for pytorch; ``flavour``, ``cuda_graph`` and
             ``allow_host_code`` for tensorrt; ``cuda_graph`` for inductor; ``shared_memory``, ``timeout`` and
             ``retry_for`` for triton.
 

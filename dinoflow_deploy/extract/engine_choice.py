@@ -14,7 +14,7 @@ from dinoflow_deploy.engines.loading import choose
 from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.models.published import PublishedModel
 
-_PRECISION: Final = ("precision", "inference_precision")
+_PRECISION: Final = ("precision", "engine_precision")
 """What backends call the precision that they are to compute in, where it is a choice."""
 _THREADS: Final = "intra_op_threads"
 

@@ -119,7 +119,7 @@ def test_wrong_values_are_refused_before_the_work(outcome, arguments: list[str],
 
 
 def test_precision_is_said_in_one_way(outcome) -> None:
-    result = extract("videos", "-o", "flow", "--inference-precision", "bf16")
+    result = extract("videos", "-o", "flow", "--engine-precision", "bf16")
     assert (result.exit_code, CALLS) == (2, [])
     assert "--precision says it" in result.stderr
 

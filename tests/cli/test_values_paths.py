@@ -18,6 +18,7 @@ NO_PATHS = {
     *("data check name", "data synth size"),
     *("export rename", "export size", "export minimum", "export optimum", "export maximum", "export batch"),
     *("export compute_capability", "plugin build architectures"),
+    *("export name", "extract backend", "extract device", "extract ray"),
     *("selftest model", "selftest backend", "selftest size", "train device", "video backend", "video device"),
 }
 """Options and arguments that take text and no path."""

@@ -62,7 +62,7 @@ BACKEND: Final = Backend(
     packages=(PACKAGE,),
     options=(
         Option("intra_op_threads"),
-        Option("inference_precision", "What OpenVINO computes in.", PRECISIONS),
+        Option("engine_precision", "What OpenVINO computes in.", PRECISIONS),
     ),
     automatic=_may_be_chosen,
     probe=Probe(

@@ -44,7 +44,7 @@ class OpenVinoEngine(OnnxFileEngine):
         device: ``"auto"`` (the CPU), ``"cpu"``, ``"intel-gpu"``, ``"intel-gpu:1"``, ``"intel-npu"``.
         convert_colors: Take grey and RGBA frames too.
         intra_op_threads: Threads that compute on the CPU; by default one per core.
-        inference_precision: ``"fp32"``, ``"fp16"`` or ``"bf16"``, what is computed in. By default fp32,
+        engine_precision: ``"fp32"``, ``"fp16"`` or ``"bf16"``, what is computed in. By default fp32,
             whatever the file's weights are; on a device that has none, as NPUs, fp16 of a bundle in fp16.
 
     Raises:
@@ -64,13 +64,13 @@ class OpenVinoEngine(OnnxFileEngine):
         device: str = "auto",
         convert_colors: bool = False,
         intra_op_threads: int | None = None,
-        inference_precision: str | None = None,
+        engine_precision: str | None = None,
     ) -> None:
         bundle, path = opened(source)
         onnx_path = bundle.onnx_path if bundle else path
         chosen, name = choose_device(Device.parse(device, self.row.devices))
         stored = bundle.manifest.precision if bundle else ""
-        computed = _computed_in(inference_precision, stored, chosen, name)
+        computed = _computed_in(engine_precision, stored, chosen, name)
         self._compiled = _compile(onnx_path, name, _settings(computed, intra_op_threads, chosen), chosen)
         self._requests: deque[Any] = deque()
         inputs, outputs = self._compiled.inputs, self._compiled.outputs
@@ -112,12 +112,12 @@ class OpenVinoEngine(OnnxFileEngine):
 def _computed_in(asked: str | None, stored: str, device: Device, name: str) -> str:
     """The precision to compute in, which the device has."""
     if asked is not None and asked not in _HINTS:
-        raise InputError(f"the inference_precision '{asked}' is not one of {', '.join(_HINTS)}")
+        raise InputError(f"the engine_precision '{asked}' is not one of {', '.join(_HINTS)}")
     can = [precision for precision in _HINTS if precision.upper() in capabilities(name)]
     wanted = asked or ("fp16" if stored == "fp16" and "fp32" not in can else "fp32")
     # OpenVINO would compute in another one without a word.
     if wanted not in can:
-        fix = "ask for one of these by inference_precision (--inference-precision)"
+        fix = "ask for one of these by engine_precision (--engine-precision)"
         fix = fix if asked else f"export the model as one, or {fix}"
         raise DeviceError(
             f"the device '{device}' does not compute in {wanted}, but in {', '.join(can)}: {fix}"

@@ -159,8 +159,8 @@ def test_a_failure_while_running_is_an_engine_error(write_onnx: WriteOnnx, frame
 def test_values_out_of_range_are_refused(write_onnx: WriteOnnx) -> None:
     with pytest.raises(InputError, match="intra_op_threads is 0"):
         OpenVinoEngine(write_onnx(), intra_op_threads=0)
-    with pytest.raises(InputError, match="inference_precision 'int8' is not one of fp32, fp16, bf16"):
-        OpenVinoEngine(write_onnx(), inference_precision="int8")
+    with pytest.raises(InputError, match="engine_precision 'int8' is not one of fp32, fp16, bf16"):
+        OpenVinoEngine(write_onnx(), engine_precision="int8")
 
 
 @pytest.fixture
@@ -185,10 +185,10 @@ def test_less_than_float32_is_for_who_asks(
 
     monkeypatch.setattr(engine_module, "compile_model", compiled)
     for asked, precision in ((None, "unknown"), ("fp32", "unknown"), ("bf16", "bf16")):
-        assert OpenVinoEngine(write_onnx(), inference_precision=asked).describe().precision == precision
+        assert OpenVinoEngine(write_onnx(), engine_precision=asked).describe().precision == precision
     assert hints == ["f32", "f32", "bf16"]
     with pytest.raises(DeviceError, match=r"'cpu' does not compute in fp16, but in fp32, bf16: ask for one"):
-        OpenVinoEngine(write_onnx(), inference_precision="fp16")
+        OpenVinoEngine(write_onnx(), engine_precision="fp16")
 
 
 def test_a_device_without_float32_takes_what_was_exported_in_less(
