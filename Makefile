@@ -10,8 +10,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 RUN_READY := $(VENV)/.run-ready
 DEV_READY := $(VENV)/.dev-ready
 
-# Neighbours stay in one process, where they share what they export; one that is done takes half of another's rest.
-SIDE_BY_SIDE := --numprocesses logical --maxprocesses 4 --dist worksteal
+# One more than there are cores, 4 at most: some tests wait for processes of their own. Neighbours stay in one process,
+# where they share what they export; one that is done takes half of another's rest.
+CORES := $(shell nproc 2>/dev/null || echo 2)
+SIDE_BY_SIDE := --numprocesses $(shell n=$$(($(CORES) + 1)); echo $$((n > 4 ? 4 : n))) --dist worksteal
 
 # Some machines turn this off, and then each of the many processes that tests start compiles the package again.
 export PYTHONDONTWRITEBYTECODE :=
@@ -30,7 +32,7 @@ install: $(DEV_READY) ## virtual environment with everything the tests need
 check: lint ## before each commit: lint, and the tests that are not marked slow
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not slow"
 
-test: $(DEV_READY) ## the whole test suite, in a process for each core, 4 at most
+test: $(DEV_READY) ## the whole test suite, in several processes at once
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 # Material for MkDocs advertises its successor unless it is told not to.

@@ -10,7 +10,7 @@ from dinoflow_deploy import load_engine
 from dinoflow_deploy.engines.inductor import choice, mismatch
 from dinoflow_deploy.engines.inductor.choice import fits_here
 from dinoflow_deploy.engines.inductor.package_info import PackageInfo
-from dinoflow_deploy.engines.loading import _choose
+from dinoflow_deploy.engines.loading import choose
 from dinoflow_deploy.system.gpus import Gpu
 from tests.engines.inductor.conftest import WritePackage
 from tests.engines.inductor.infos import ON_CPU, ON_GPU
@@ -46,15 +46,15 @@ def test_a_package_that_fits_is_taken(
 ) -> None:
     folder = write_package(info)
     assert fits_here(folder, device) is fits
-    taken = _choose(folder, "auto", device)[0].name
+    taken = choose(folder, "auto", device)[0].name
     assert (taken == "inductor") is fits
 
 
 def test_a_plan_is_preferred(write_package: WritePackage, machine: pytest.MonkeyPatch) -> None:
     folder = write_package(ON_GPU, plan=True)
-    assert _choose(folder, "auto", "auto")[0].name == "inductor", "there is no TensorRT here"
+    assert choose(folder, "auto", "auto")[0].name == "inductor", "there is no TensorRT here"
     machine.setattr("dinoflow_deploy.engines.tensorrt.choice.can_run_here", lambda source, device: True)
-    assert _choose(folder, "auto", "auto")[0].name == "tensorrt"
+    assert choose(folder, "auto", "auto")[0].name == "tensorrt"
 
 
 @pytest.mark.parametrize("lacking", ["torch", "gpu", "driver"])
