@@ -23,6 +23,21 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 pytest_plugins = ["tests.small_bundles", "tests.compiled_bundles", "tests.tensorrt_model.fixtures"]
 
+_FIRST = (
+    "test_ray_workers",
+    "test_trainer_resume",
+    "test_run_killed",
+    "test_engine_on_server",
+    "test_end_to_end",
+    "test_wheel",
+    "test_on_gpu",
+)
+"""Files that are begun first: they take long and share nothing. At the end one process would do them all."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.stem not in _FIRST)
+
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("gpu") and not Path("/proc/driver/nvidia").exists():
