@@ -29,6 +29,7 @@ def kill_when_computing(slot: Slot, times: int, done: Event) -> None:
 def test_a_process_that_dies_costs_its_clip_alone(engine, tmp_path) -> None:
     clips = [write_clip(tmp_path / f"{name}.mp4", frames=300, size=(32, 32)) for name in "ab"]
     tasks = [Task(str(clip), clip.name, str(tmp_path), f"{clip.name}.mkv", None) for clip in clips]
+    others = set(active_children())
     slot = Slot(WorkerSettings(engine, FlowChoices(), engine.sha256(), threads=1))
     done = Event()
     killer = Thread(target=kill_when_computing, args=(slot, 3, done))
@@ -46,7 +47,8 @@ def test_a_process_that_dies_costs_its_clip_alone(engine, tmp_path) -> None:
     with FlowClip(tmp_path / "b.mp4.mkv") as clip:
         assert len(clip) == 299
     assert not (tmp_path / "a.mp4.mkv").exists()
-    assert active_children() == []
+    # Those of other tests may end meanwhile.
+    assert set(active_children()) <= others
 
 
 def test_an_engine_that_cannot_be_loaded_is_nobody_s_clip(engine, tmp_path, write_bundle) -> None:
