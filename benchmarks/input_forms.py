@@ -9,7 +9,6 @@ Run: python benchmarks/input_forms.py
 
 import argparse
 import tempfile
-import time
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any, Final
 import numpy as np
 
 from dinoflow_deploy import load_engine
+from dinoflow_deploy.bench.engine_process import Call, timed_call
 from dinoflow_deploy.bundles.model_input import MODEL_INPUTS
 from dinoflow_deploy.engines import FlowEngine
 from dinoflow_deploy.export import ExportOptions, export_bundle
@@ -57,33 +57,21 @@ def take_turns(
 ) -> None:
     generator = np.random.default_rng(0)
     frames1, frames2 = generator.integers(0, 256, (2, 1, *arguments.size, 3), np.uint8)
-    times: dict[tuple[str, str], list[dict[str, float]]] = {key: [] for key in opened}
+    times: dict[tuple[str, str], list[Call]] = {key: [] for key in opened}
     for call in range(WARM_UP + arguments.calls):
         for key, (engine, _) in opened.items():
-            taken = timed(engine, frames1, frames2)
+            taken = timed_call(engine, frames1, frames2)
             if call >= WARM_UP:
                 times[key].append(taken)
     for (backend, form), (_, found) in opened.items():
-        totals = [sum(each.values()) for each in times[backend, form]]
-        of_images = [sum(each.values()) for each in times[backend, "images"]]
+        totals = [each.total for each in times[backend, form]]
+        of_images = [each.total for each in times[backend, "images"]]
         found["milliseconds"] = spread([1000 * total for total in totals])
         found["stages"] = {
-            stage: spread([1000 * each[stage] for each in times[backend, form]]) for stage in STAGES
+            stage: spread([1000 * getattr(each, stage) for each in times[backend, form]]) for stage in STAGES
         }
         found["ratio"] = spread([old / new for old, new in zip(of_images, totals, strict=True)])
     record.save()
-
-
-def timed(engine: FlowEngine, frames1: np.ndarray, frames2: np.ndarray) -> dict[str, float]:
-    """Seconds of each stage of one call."""
-    moments = [time.perf_counter()]
-    prepared = engine.prepare(frames1, frames2)
-    moments.append(time.perf_counter())
-    flow = engine.infer(prepared)
-    moments.append(time.perf_counter())
-    engine.finish(prepared, flow)
-    moments.append(time.perf_counter())
-    return dict(zip(STAGES, np.diff(moments).tolist(), strict=True))
 
 
 def show(results: dict[str, Any]) -> None:

@@ -133,7 +133,7 @@ class _LoadedEngine:
         batch, height, width, _ = self._shape
         try:
             self._frames = [*np.random.default_rng(0).integers(0, 256, (2, *self._shape), dtype=np.uint8)]
-            first, *_ = (_timed(self._engine, *self._frames).total for _ in range(WARM_UP_CALLS))
+            first, *_ = (timed_call(self._engine, *self._frames).total for _ in range(WARM_UP_CALLS))
         except MemoryError:
             raise EngineError(
                 f"there is no memory for {batch} pairs of {height}x{width}: measure less"
@@ -143,7 +143,7 @@ class _LoadedEngine:
     def compute(self, seconds: float) -> list[Call]:
         calls: list[Call] = []
         while not calls or sum(call.total for call in calls) < seconds:
-            calls.append(_timed(self._engine, *self._frames))
+            calls.append(timed_call(self._engine, *self._frames))
         return calls
 
     def memory(self) -> tuple[int, int | None]:
@@ -161,7 +161,14 @@ def peak_memory() -> int:
     return int(kibibytes[1]) * 1024
 
 
-def _timed(engine: FlowEngine, frames1: NDArray[np.uint8], frames2: NDArray[np.uint8]) -> Call:
+def timed_call(engine: FlowEngine, frames1: NDArray[np.uint8], frames2: NDArray[np.uint8]) -> Call:
+    """Compute the flow of pairs, and time each stage.
+
+    Args:
+        engine: The engine.
+        frames1: ``uint8 [B, H, W, 3]``, RGB.
+        frames2: The same shape.
+    """
     began = time.perf_counter()
     prepared = engine.prepare(frames1, frames2)
     ready = time.perf_counter()

@@ -56,6 +56,8 @@ IMAGES: Final = ModelInput("images", ("image1", "image2"), "float32", channels_l
 FRAMES: Final = ModelInput("frames", ("frame1", "frame2"), "uint8", channels_last=True)
 """``uint8 [batch, height, width, 3]``, as cameras and files give them: a quarter of the bytes."""
 MODEL_INPUTS: Final = {each.name: each for each in (IMAGES, FRAMES)}
+NAMES_OF_FORMS: Final = " or ".join(", ".join(each.tensors) for each in MODEL_INPUTS.values())
+"""What flow is computed from, in messages."""
 
 
 def model_input_of(names: Iterable[str]) -> ModelInput | None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dinoflow_deploy.cli.engine_command import BACKENDS, MODELS, engine_options
+from dinoflow_deploy.cli.engine_command import BACKENDS, MODELS, DeviceOption, engine_options
 from dinoflow_deploy.cli.interrupt import INTERRUPTED, stop_on_interrupt
 from dinoflow_deploy.cli.text_output import TextOutput, open_texts, reserve, write_texts
 from dinoflow_deploy.cli.values import parse_path, parse_reference, parse_root, parse_size, parse_text_path
@@ -32,9 +32,7 @@ def bench(
         ),
     ] = None,
     backend: Annotated[str, typer.Option(metavar="NAME,...", help=_BACKEND)] = "auto",
-    device: Annotated[
-        str, typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:N, intel-gpu or intel-npu.")
-    ] = "auto",
+    device: DeviceOption = "auto",
     precision: Annotated[
         str | None, typer.Option(metavar="fp32|fp16|bf16", help="What every engine must compute in.")
     ] = None,

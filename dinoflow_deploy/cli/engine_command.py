@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from dinoflow_deploy.cli.commands import Command, without_types
-from dinoflow_deploy.cli.values import choices
+from dinoflow_deploy.cli.values import choices, parse_reference
 
 if TYPE_CHECKING:
     from dinoflow_deploy.engines.backend import Option
@@ -18,6 +18,11 @@ BACKENDS: Final = "{backends}"
 """Likewise for the names of backends."""
 TRIED: Final = "{tried}"
 """Likewise for what a self-test tries."""
+ModelOption = Annotated[str, typer.Option(parser=parse_reference, metavar="MODEL", help=f"{MODELS}.")]
+BackendOption = Annotated[str, typer.Option(metavar="NAME", help=f"{BACKENDS}.")]
+DeviceOption = Annotated[
+    str, typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:N, intel-gpu or intel-npu.")
+]
 _GIVEN: Final = "options of the engine"
 
 

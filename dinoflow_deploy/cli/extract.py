@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from dinoflow_deploy.cli.engine_command import BACKENDS, MODELS, EngineCommand, engine_options
+from dinoflow_deploy.cli.clip_options import FramesOption, StartOption, StrideOption
+from dinoflow_deploy.cli.engine_command import (
+    BackendOption,
+    DeviceOption,
+    EngineCommand,
+    ModelOption,
+    engine_options,
+)
 from dinoflow_deploy.cli.interrupt import INTERRUPTED, stop_on_interrupt
 from dinoflow_deploy.cli.text_output import open_texts, reserve, write_texts
 from dinoflow_deploy.cli.values import parse_path, parse_reference, parse_text_path, printable, refuse_options
@@ -82,11 +89,9 @@ def extract(
             help="Folder for flow and manifest; of one that is there, what is done is left alone.",
         ),
     ],
-    model: Annotated[str, typer.Option(parser=parse_reference, metavar="MODEL", help=f"{MODELS}.")] = "nano",
-    backend: Annotated[str, typer.Option(metavar="NAME", help=f"{BACKENDS}.")] = "auto",
-    device: Annotated[
-        str, typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:N, intel-gpu or intel-npu.")
-    ] = "auto",
+    model: ModelOption = "nano",
+    backend: BackendOption = "auto",
+    device: DeviceOption = "auto",
     precision: Annotated[
         Precision | None,
         typer.Option(show_default="the model's", help="What the engine has to compute in."),
@@ -97,13 +102,9 @@ def extract(
     max_side: Annotated[
         int | None, typer.Option(metavar="PX", help="Shrink larger frames first; flow has the smaller size.")
     ] = None,
-    start: Annotated[int, typer.Option(metavar="N", help="First frame used, counted from 0.")] = 0,
-    frames: Annotated[
-        int | None, typer.Option(metavar="N", help="Most frames used; N frames give N-1 of flow.")
-    ] = None,
-    stride: Annotated[
-        int, typer.Option(metavar="N", help="Use every Nth frame: flow is between frames N apart.")
-    ] = 1,
+    start: StartOption = 0,
+    frames: FramesOption = None,
+    stride: StrideOption = 1,
     flow_format: Annotated[
         Format,
         typer.Option("--format", help="One file for a clip (mkv), or a folder with one for each pair."),

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dinoflow_deploy.cli.engine_command import BACKENDS, MODELS, engine_options, own_options
+from dinoflow_deploy.cli.clip_options import FramesOption, StartOption, StrideOption
+from dinoflow_deploy.cli.engine_command import (
+    BackendOption,
+    DeviceOption,
+    ModelOption,
+    engine_options,
+    own_options,
+)
 from dinoflow_deploy.cli.interrupt import INTERRUPTED, stop_on_interrupt
 from dinoflow_deploy.cli.text_output import open_texts, reserve, write_texts
 from dinoflow_deploy.cli.values import parse_path, parse_reference, parse_text_path, refuse_options
@@ -92,18 +99,9 @@ def video(
             help=".mp4, .webm or .gif; .png for two images.",
         ),
     ] = None,
-    model: Annotated[
-        str,
-        typer.Option(
-            parser=parse_reference,
-            metavar="MODEL",
-            help=f"{MODELS}.",
-        ),
-    ] = DEFAULT_MODEL,
-    backend: Annotated[str, typer.Option(metavar="NAME", help=f"{BACKENDS}.")] = "auto",
-    device: Annotated[
-        str, typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:N, intel-gpu or intel-npu.")
-    ] = "auto",
+    model: ModelOption = DEFAULT_MODEL,
+    backend: BackendOption = "auto",
+    device: DeviceOption = "auto",
     render: Annotated[Render, typer.Option(help="What the output shows.")] = Render.FLOW,
     max_flow: Annotated[
         float | None,
@@ -155,13 +153,9 @@ def video(
         bool,
         typer.Option("--full-size", help="With --max-side: output and flow have the source's size again."),
     ] = False,
-    start: Annotated[int, typer.Option(metavar="N", help="First frame used, counted from 0.")] = 0,
-    frames: Annotated[
-        int | None, typer.Option(metavar="N", help="Most frames used; N frames give N-1 of flow.")
-    ] = None,
-    stride: Annotated[
-        int, typer.Option(metavar="N", help="Use every Nth frame: flow is between frames N apart.")
-    ] = 1,
+    start: StartOption = 0,
+    frames: FramesOption = None,
+    stride: StrideOption = 1,
     fps: Annotated[
         float | None,
         typer.Option(

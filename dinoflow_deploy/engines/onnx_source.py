@@ -3,19 +3,16 @@
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 import numpy as np
 
 from dinoflow_deploy.bundles.bundle import Bundle
 from dinoflow_deploy.bundles.input_range import MINIMUM_SIDE, AxisRange, InputRange
-from dinoflow_deploy.bundles.model_input import FRAMES, MODEL_INPUTS, ModelInput, model_input_of
+from dinoflow_deploy.bundles.model_input import FRAMES, NAMES_OF_FORMS, ModelInput, model_input_of
 from dinoflow_deploy.engines.base import FlowEngine
 from dinoflow_deploy.engines.frames import Pictures, Tensor
 from dinoflow_deploy.errors import EngineError, FileFormatError, InputError
-
-_BYTES: Final = ("tensor(uint8)", "u8")
-"""What the runtimes call bytes."""
 
 
 class OnnxFileEngine(FlowEngine):
@@ -71,9 +68,8 @@ def model_input(inputs: Iterable[str], outputs: Sequence[str], path: Path) -> Mo
     names = sorted(inputs)
     found = model_input_of(names)
     if found is None or list(outputs) != ["flow"]:
-        forms = " or ".join(", ".join(each.tensors) for each in MODEL_INPUTS.values())
         raise FileFormatError(
-            f"{path} is not an optical-flow model, which computes flow from {forms}: "
+            f"{path} is not an optical-flow model, which computes flow from {NAMES_OF_FORMS}: "
             f"it computes {', '.join(outputs)} from {', '.join(names)}"
         )
     return found
@@ -85,7 +81,7 @@ def stored_as(
     """The precision that the type of a file's inputs tells, and NumPy's type of them.
 
     Args:
-        types: Both for each type of float images, by the runtime's name; bytes tell no precision.
+        types: Both for each type, by the runtime's name.
         found: The runtime's name for that of the file.
         taken: How it takes pictures.
         path: The file.
@@ -93,9 +89,7 @@ def stored_as(
     Raises:
         FileFormatError: It is none that these pictures have.
     """
-    if taken is FRAMES and found in _BYTES:
-        return "unknown", np.uint8
-    if taken is FRAMES or found not in types:
+    if found not in types or (types[found][1] is np.uint8) != (taken is FRAMES):
         wanted = "uint8" if taken is FRAMES else "float32 or float16"
         raise FileFormatError(f"{path} takes {taken.name} of {found}: they must be {wanted}")
     return types[found]

@@ -72,18 +72,7 @@ class LocalWorkers:
         return sum(slot.pairs for slot in self.slots)
 
     def rows(self, tasks: Sequence[Task], stop: Event) -> Generator[ClipRow | None, None, None]:
-        """Compute all clips.
-
-        Args:
-            tasks: The clips.
-            stop: Gives up what is being computed when set.
-
-        Yields:
-            A row for each clip, in the order in which they are done; ``None`` now and then.
-
-        Raises:
-            DinoFlowError: No clip can be computed.
-        """
+        """As ``Workers`` has it."""
         waiting, lock = iter(tasks), Lock()
         self._threads = [
             Thread(target=self._work, args=(slot, waiting, lock), daemon=True) for slot in self.slots

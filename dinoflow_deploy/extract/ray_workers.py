@@ -46,14 +46,7 @@ class RayWorkers:
         self._problem = ""
 
     def rows(self, tasks: Sequence[Task], stop: Event) -> Generator[ClipRow | None, None, None]:
-        """Compute all clips.
-
-        Args:
-            tasks: The clips.
-            stop: Gives up what is being computed when set.
-
-        Yields:
-            A row for each clip, in the order in which they are done; ``None`` now and then.
+        """As ``Workers`` has it.
 
         Raises:
             EngineError: The cluster cannot be reached, is too small, or gives no rows any more.

@@ -37,7 +37,11 @@ from dinoflow_deploy.errors import DeviceError, EngineError, FileFormatError
 
 _PROVIDERS: Final = {"cpu": CPU, "cuda": CUDA}
 # Float32 images do not say what is computed in: exported fp16 and bf16 files take them too.
-_TYPES: Final = {"tensor(float)": ("unknown", np.float32), "tensor(float16)": ("fp16", np.float16)}
+_TYPES: Final = {
+    "tensor(float)": ("unknown", np.float32),
+    "tensor(float16)": ("fp16", np.float16),
+    "tensor(uint8)": ("unknown", np.uint8),
+}
 # By name, since ONNX Runtime keeps its exceptions in a private module.
 _FILE_ERRORS: Final = ("InvalidArgument", "InvalidGraph", "InvalidProtobuf", "NoModel")
 

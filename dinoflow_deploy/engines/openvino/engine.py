@@ -29,7 +29,7 @@ from dinoflow_deploy.engines.openvino.reading import read_model
 from dinoflow_deploy.errors import DeviceError, EngineError, InputError
 
 # Float32 images do not say what is computed in: exported fp16 and bf16 files take them too.
-_TYPES: Final = {"f32": ("unknown", np.float32), "f16": ("fp16", np.float16)}
+_TYPES: Final = {"f32": ("unknown", np.float32), "f16": ("fp16", np.float16), "u8": ("unknown", np.uint8)}
 _HINTS: Final = {"fp32": "f32", "fp16": "f16", "bf16": "bf16"}
 
 

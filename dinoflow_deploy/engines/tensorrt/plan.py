@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from dinoflow_deploy.bundles.bundle import Bundle
 from dinoflow_deploy.bundles.manifest import Manifest
-from dinoflow_deploy.bundles.model_input import FRAMES, IMAGES, ModelInput, model_input_of
+from dinoflow_deploy.bundles.model_input import FRAMES, IMAGES, NAMES_OF_FORMS, ModelInput, model_input_of
 from dinoflow_deploy.engines.tensorrt.loaded_plan import LoadedPlan, load_plan
 from dinoflow_deploy.engines.tensorrt.mismatch import Machine, causes
 from dinoflow_deploy.errors import EngineError, FileFormatError, InputError
@@ -121,8 +121,8 @@ def check_tensors(plan: Plan, trt: ModuleType, cuda_engine: Any) -> ModelInput:
     taken = model_input_of(name for name in names if name != _FLOW)
     if taken is None or _FLOW not in names:
         raise FileFormatError(
-            f"{plan.path} is not an optical-flow model, which computes flow from image1, image2 or frame1, "
-            f"frame2: its tensors are {', '.join(names)}"
+            f"{plan.path} is not an optical-flow model, which computes flow from {NAMES_OF_FORMS}: its "
+            f"tensors are {', '.join(names)}"
         )
     due = dict.fromkeys(taken.tensors, ("INPUT", _TYPES[taken])) | {_FLOW: ("OUTPUT", "FLOAT")}
     for name, (mode, kind) in due.items():
