@@ -146,7 +146,7 @@ class FlowEngine(ABC):
             EngineError: The engine is closed, or failed.
         """
         first, second = self._one_pair(frame1, frame2)
-        flow: Tensor = self._flow_of([first], [second])[0]
+        flow: Tensor = self.pairs([first], [second])[0]
         return flow
 
     def batch(self, frames1: Frames, frames2: Frames) -> Tensor:
@@ -240,6 +240,23 @@ class FlowEngine(ABC):
             InputError: The frame is not such an array, or is outside the engine's range.
         """
         return self._prepared_frame(frame, "frame")
+
+    def pairs(self, firsts: Sequence[PreparedFrame], seconds: Sequence[PreparedFrame]) -> Tensor:
+        """Compute the flow of several pairs at once, of frames that may be in more than one.
+
+        Args:
+            firsts: What :meth:`prepare_frame` gave for the first frames, as many as the model takes at once.
+            seconds: For the second frames, of the same size.
+
+        Returns:
+            ``float32 [B, H, W, 2]`` in pixels.
+
+        Raises:
+            InputError: They differ in size, or are more than the model takes.
+            EngineError: The engine is closed, or failed.
+        """
+        prepared = self._paired(firsts, seconds)
+        return self.finish(prepared, self.infer(prepared))
 
     def infer(self, prepared: PreparedBatch) -> Tensor:
         """Inference alone.
@@ -356,19 +373,14 @@ class FlowEngine(ABC):
         prepared = self._prepared(frames1, frames2)
         return self.finish(prepared, self.infer(prepared))
 
-    def _flow_of(self, firsts: Sequence[PreparedFrame], seconds: Sequence[PreparedFrame]) -> Tensor:
-        """Flow of several pairs at once, ``[B, H, W, 2]``."""
-        prepared = self._paired(firsts, seconds)
-        return self.finish(prepared, self.infer(prepared))
-
     def _compute_bidirectional(self, first: PreparedFrame, second: PreparedFrame) -> Tensor:
         """Flow of the pair and of its reverse, ``[2, H, W, 2]``."""
         what = self._description
         # Two at once fill a GPU better. A CPU wins a tenth of the time at most, for twice the memory.
         one_by_one = what.device == "cpu" and what.inputs.batch.min == 1
         if one_by_one or what.inputs.batch.max == 1:
-            return np.concatenate([self._flow_of([first], [second]), self._flow_of([second], [first])])
-        return self._flow_of([first, second], [second, first])
+            return np.concatenate([self.pairs([first], [second]), self.pairs([second], [first])])
+        return self.pairs([first, second], [second, first])
 
     def _prepared(self, frames1: Frames, frames2: Frames) -> PreparedBatch:
         count, height, width = frames1.shape[:3]
@@ -378,6 +390,10 @@ class FlowEngine(ABC):
 
     def _paired(self, firsts: Sequence[PreparedFrame], seconds: Sequence[PreparedFrame]) -> PreparedBatch:
         padding = firsts[0].padding
+        for other in (*firsts, *seconds):
+            if other.padding != padding:
+                first, second = ([each.height, each.width, 3] for each in (padding, other.padding))
+                raise InputError(_differ(first, second))
         _, batch = self._layout(len(firsts), padding.height, padding.width)
         return PreparedBatch(_stacked(firsts, batch), _stacked(seconds, batch), padding, len(firsts))
 
@@ -391,10 +407,6 @@ class FlowEngine(ABC):
             frame if isinstance(frame, PreparedFrame) else self._prepared_frame(frame, name)
             for frame, name in ((frame1, "first frame"), (frame2, "second frame"))
         )
-        if first.padding != second.padding:
-            raise InputError(
-                _differ(*([each.padding.height, each.padding.width, 3] for each in (first, second)))
-            )
         return first, second
 
     def _prepared_frame(self, frame: npt.NDArray[Any], name: str) -> PreparedFrame:

@@ -150,19 +150,15 @@ class PairFlow:
         if len(frames) <= 2 or self._backward or self._occlusion:
             return [self(first, second) for first, second in pairwise(frames)]
         height, width = frames[0].shape[:2]
-        given = np.stack([self._shrunk(frame) for frame in frames])
-        flows = self._engine.batch(given[:-1], given[1:])
+        pairs = [self.prepare(*pair) for pair in pairwise(frames)]
+        flows = self._engine.pairs([pair.first for pair in pairs], [pair.second for pair in pairs])
         return [PairResult(resized_flow(flow, width, height)) for flow in flows]
 
-    def _shrunk(self, frame: Image) -> Image:
-        """A frame as the engine is to see it."""
+    def _prepared(self, frame: Image) -> PreparedFrame:
+        """A frame as the engine takes it, shrunk where that is wanted."""
         small = frame if self._max_side is None else shrunk(frame, self._max_side)
         self._check_size(small.shape[1], small.shape[0])
-        return small
-
-    def _prepared(self, frame: Image) -> PreparedFrame:
-        """A frame as the engine takes it."""
-        return self._engine.prepare_frame(self._shrunk(frame))
+        return self._engine.prepare_frame(small)
 
     def _check_size(self, width: int, height: int) -> None:
         if (width, height) != self.size:

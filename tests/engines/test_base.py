@@ -343,6 +343,18 @@ def test_a_frame_prepared_before_gives_the_same(inputs: InputRange, device: str,
             np.testing.assert_array_equal(found, due)
 
 
+def test_prepared_frames_may_be_in_several_pairs_of_one_call(frames: MakeFrames) -> None:
+    pictures = frames(4, 60, 90)
+    engine = FirstChannels()
+    prepared = [engine.prepare_frame(picture) for picture in pictures]
+    flows = engine.pairs(prepared[:-1], prepared[1:])
+    np.testing.assert_array_equal(flows, engine.batch(pictures[:-1], pictures[1:]))
+    # Both are padded to 64x96.
+    other = engine.prepare_frame(frames(1, 64, 92)[0])
+    with pytest.raises(InputError, match=r"differ in size: \[60, 90, 3\] and \[64, 92, 3\]"):
+        engine.pairs(prepared[:2], [prepared[1], other])
+
+
 def test_a_prepared_frame_does_not_change_with_the_array(frames: MakeFrames) -> None:
     (first,), second = frames(1, 64, 64), np.zeros((64, 64, 3), np.uint8)
     engine = FirstChannels()

@@ -56,12 +56,15 @@ def test_names_images_and_models_are_taken_as_by_video(clip, tmp_path):
 
 @pytest.mark.parametrize(("batch", "sizes"), [(1, 11 * [1]), (4, [4, 4, 3]), (11, [11]), (50, [11])])
 def test_pairs_are_computed_so_many_at_once(clip, batch, sizes):
-    engine, seen = PictureEngine(), []
-    run = engine._run
+    engine, seen, prepared = PictureEngine(), [], []
+    run, prepare = engine._run, engine.prepare_frame
     engine._run = lambda images1, images2: seen.append(len(images1)) or run(images1, images2)
+    engine.prepare_frame = lambda frame: prepared.append(frame) or prepare(frame)
     expected = list(flow_stream(clip, PictureEngine(), max_side=48, full_size=True))
     results = list(flow_stream(clip, engine, max_side=48, full_size=True, batch=batch))
     assert seen == sizes
+    # A frame is the second of one pair and the first of the next, and is converted once.
+    assert len(prepared) == 12
     for result, one_by_one in zip(results, expected, strict=True):
         assert (result.index, result.time) == (one_by_one.index, one_by_one.time)
         np.testing.assert_array_equal(result.flow, one_by_one.flow)
