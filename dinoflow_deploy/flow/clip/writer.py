@@ -21,9 +21,12 @@ from dinoflow_deploy.flow.clip.layout import CODEC, PIXEL_FORMAT, SUFFIX, ClipTa
 
 _MILLISECOND: Final = Fraction(1, 1000)
 _RATE: Final = Fraction(25)
-# Level 3 has checksums. Each picture stands alone, so that any can be read at once; and slices are counted,
-# so that the bytes do not depend on the machine.
-_CODING: Final = {"level": "3", "slicecrc": "1", "g": "1", "slices": "4"}
+# Level 3 has checksums. Each picture stands alone, so that any can be read at once.
+_CODING: Final = {"level": "3", "slicecrc": "1", "g": "1"}
+_HIGHEST_COLUMN: Final = 144
+"""Most pixels of a field of one column: FFmpeg divides higher pictures into columns."""
+_LARGE: Final = 256
+"""Pixels on both sides of a field from which many slices, each with statistics of its own, take less room."""
 
 
 class FlowClipWriter:
@@ -93,8 +96,8 @@ class FlowClipWriter:
                 ``rate`` says.
 
         Raises:
-            InputError: An array of the wrong shape or type, another size, a value outside [-511.984, 511.984]
-                px, or a full disk.
+            InputError: An array of the wrong shape or type, another size, one column of more than 144 px, a
+                value outside [-511.984, 511.984] px, or a full disk.
         """
         flow = as_flow(flow)
         height, width = flow.shape[:2]
@@ -118,7 +121,8 @@ class FlowClipWriter:
 
     def _begin(self, width: int, height: int) -> VideoStream:
         self._container.metadata.update(ClipTags(width, height, self._model, self._source).to_tags())
-        stream = self._container.add_stream(CODEC, rate=self._rate, options=dict(_CODING))
+        slices = _slices(width, height, self.path)
+        stream = self._container.add_stream(CODEC, rate=self._rate, options={**_CODING, "slices": slices})
         assert isinstance(stream, VideoStream)
         stream.width, stream.height, stream.pix_fmt = width, 2 * height, PIXEL_FORMAT
         stream.codec_context.time_base = _MILLISECOND
@@ -145,3 +149,14 @@ class FlowClipWriter:
         except av.error.FFmpegError as error:
             number = errno.EIO if error.errno is None or error.errno > 2**16 else error.errno
             raise OSError(number, error.strerror, str(self.path)) from error
+
+
+def _slices(width: int, height: int, path: Path) -> str:
+    """Parts of a picture that threads code at a time: counted by its size, not by the machine's cores."""
+    if min(width, height) >= _LARGE:
+        return "24"
+    if width >= 2:
+        return "4"
+    if height > _HIGHEST_COLUMN:
+        raise InputError(f"{path}: FFV1 holds no column of {height} px: a field is to be 2 px wide at least")
+    return "1"

@@ -56,6 +56,23 @@ def test_the_same_fields_give_the_same_bytes(tmp_path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("height", "width"),
+    [(1, 1), (144, 1), (1, 2), (2, 2), (1, 300), (300, 2), (3, 401), (255, 256), (256, 256), (257, 399)],
+)
+def test_every_size_is_held(tmp_path, height: int, width: int) -> None:
+    levels = np.random.default_rng(0).integers(-32767, 32768, (height, width, 2))
+    flow = (levels / 64).astype(np.float32)
+    with FlowClip(write(tmp_path / "a.mkv", [flow])) as clip:
+        assert np.array_equal(clip[0][0], flow)
+
+
+def test_a_size_that_ffv1_does_not_take_is_refused(tmp_path) -> None:
+    with pytest.raises(InputError, match="no column of 145 px: a field is to be 2 px wide"):
+        write(tmp_path / "a.mkv", [np.zeros((145, 1, 2), np.float32)])
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
     ("value", "message"),
     [
         (512.0, r"field 1: u is 512.000 px at column 3, row 2: a flow video holds -511.984375 to 511.984 px"),
