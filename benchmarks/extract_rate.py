@@ -1,10 +1,13 @@
 """Throughput of ``extract`` against the bare engine, a loop over ``video``, and Ray.
 
-Long clips: a synthetic clip under several names. In each round the engine first computes all pairs of one,
-decoded beforehand, one after the other, in a process that does nothing else; then ``extract`` computes all
-of them by one worker. "ratio" is the median over the rounds of its pairs per second over the engine's in the
-same round, from the first clip's row to the last one's: decoding, writing, checksums and the manifest count,
-and starting does not.
+Long clips: a synthetic clip under several names. The engine, in a process that does nothing else, computes
+all pairs of one, decoded beforehand, one after the other; then ``extract`` computes all clips by one worker;
+and so on in turns, the engine first and last. "ratio" is the median over the rounds of the pairs per second
+of ``extract`` over the mean of the engine's before and after it, from the first clip's row to the last one's:
+decoding, writing, checksums and the manifest count, and starting does not.
+
+"limit" is what a worker does in this process with an engine that costs nothing, on known flows: decoding and
+writing alone, the same cores shared by both.
 
 Then all ways in turn compute the same clips, starting included: ``video --no-video --save-flow`` for each
 clip, ``extract`` with each number of workers, and, with --ray, by Ray.
@@ -30,8 +33,12 @@ from typing import Any, Final
 from clips import write_clip
 from dinoflow_deploy.engines import FlowEngine, load_engine
 from dinoflow_deploy.extract import EngineChoice, extract
-from dinoflow_deploy.flow.arrays import Image
+from dinoflow_deploy.extract.choices import FlowChoices
+from dinoflow_deploy.extract.clip_flow import extract_clip
+from dinoflow_deploy.extract.task import Task
+from dinoflow_deploy.flow.arrays import Flow, Image
 from dinoflow_deploy.video import Selection, open_source
+from free_engine import FreeEngine
 from recording import Record, argument_parser, print_table, row, size_argument, spread
 
 TINY: Final = (64, 80)
@@ -64,22 +71,22 @@ def main() -> None:
     engine = EngineChoice(arguments.model, arguments.backend, arguments.device)
     with tempfile.TemporaryDirectory() as name, Record(arguments, show, figures, whole=[]) as record:
         folder = Path(name)
-        long = same_clips(folder / "long", arguments.size, arguments.frames, arguments.clips)
+        long, flows = same_clips(folder / "long", arguments.size, arguments.frames, arguments.clips)
         pairs = arguments.frames - 1
-        rounds: list[tuple[float, float]] = []
+        alone: list[float] = []
+        rates: list[float] = []
         with load_engine(arguments.model, arguments.backend, arguments.device) as bare:
             record.results["engine"] = bare.describe().to_dict()
             frames = decoded(long / "0.mp4")
             bare.warm_up(*arguments.size)
+            alone.append(pairs / seconds_of_engine(bare, frames))
             for number in range(arguments.rounds):
                 with record.attempt(f"round {number + 1}", {}):
-                    alone = pairs / seconds_of_engine(bare, frames)
-                    rounds.append((alone, pairs * clip_rate(long, folder, engine)))
-                    record.results["one_worker"] = {
-                        "engine_pairs_per_second": spread([alone for alone, _ in rounds]),
-                        "pairs_per_second": spread([rate for _, rate in rounds]),
-                        "ratio": spread([rate / alone for alone, rate in rounds]),
-                    }
+                    rates.append(pairs * clip_rate(long, folder, engine))
+                    alone.append(pairs / seconds_of_engine(bare, frames))
+                    record.results["one_worker"] = one_worker(alone, rates)
+        with record.attempt("the limit", {}):
+            record.results["limit_pairs_per_second"] = limit(long / "0.mp4", flows, folder, arguments.rounds)
         for title, run in ways(arguments, long, folder, engine).items():
             found: dict[str, Any] = {"way": title}
             with record.attempt(title, found, record.results["whole"]):
@@ -87,8 +94,18 @@ def main() -> None:
                 found["clips_per_second"] = arguments.clips / seconds
                 found["pairs_per_second"] = arguments.clips * pairs / seconds
         with record.attempt("short clips", {}):
-            short = same_clips(folder / "short", TINY, 2, arguments.short_clips)
+            short, _ = same_clips(folder / "short", TINY, 2, arguments.short_clips)
             record.results["short_clip_ms"] = 1000 / clip_rate(short, folder, engine)
+
+
+def one_worker(alone: list[float], rates: list[float]) -> dict[str, Any]:
+    """Figures of ``extract`` between those of the engine."""
+    around = [(before + after) / 2 for before, after in pairwise(alone)]
+    return {
+        "engine_pairs_per_second": spread(alone),
+        "pairs_per_second": spread(rates),
+        "ratio": spread([rate / engine for rate, engine in zip(rates, around, strict=True)]),
+    }
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -97,21 +114,22 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--backend", default="auto")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--size", type=size_argument, default=(448, 1024), metavar="HxW")
-    parser.add_argument("--frames", type=int, default=49, help="of a long clip (default: %(default)s)")
+    parser.add_argument("--frames", type=int, default=25, help="of a long clip (default: %(default)s)")
     parser.add_argument("--clips", type=int, default=4, help="long ones (default: %(default)s)")
     parser.add_argument("--short-clips", type=int, default=100, help="(default: %(default)s)")
-    parser.add_argument("--rounds", type=int, default=5, help="(default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=7, help="(default: %(default)s)")
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2], help="(default: 1 2)")
     parser.add_argument("--ray", action="store_true", help="by Ray too")
     return parser.parse_args()
 
 
-def same_clips(folder: Path, size: tuple[int, int], frames: int, count: int) -> Path:
+def same_clips(folder: Path, size: tuple[int, int], frames: int, count: int) -> tuple[Path, Flow]:
+    """A folder of them, and the flows of each."""
     folder.mkdir()
-    write_clip(folder / "0.mp4", size, frames)
+    flows = write_clip(folder / "0.mp4", size, frames)
     for number in range(1, count):
         shutil.copy(folder / "0.mp4", folder / f"{number}.mp4")
-    return folder
+    return folder, flows
 
 
 def decoded(clip: Path) -> list[Image]:
@@ -132,6 +150,18 @@ def clip_rate(clips: Path, folder: Path, engine: EngineChoice) -> float:
     times = Times()
     extracted(clips, folder, engine, workers=1, progress=times)
     return (len(times.rows) - 1) / (times.rows[-1] - times.rows[0])
+
+
+def limit(clip: Path, flows: Flow, folder: Path, rounds: int) -> dict[str, float]:
+    """Pairs per second that a worker decodes and writes."""
+    task = Task(str(clip), clip.name, str(folder), "limit.mkv", None)
+    with FreeEngine(flows) as engine:
+
+        def run() -> None:
+            extract_clip(task, engine, FlowChoices(), model_sha256="")
+
+        seconds = [timed(run) for _ in range(rounds)]
+    return spread([len(flows) / each for each in seconds])
 
 
 def ways(
@@ -178,6 +208,8 @@ def figures(results: dict[str, Any]) -> Iterator[tuple[str, str]]:
             "extract, 1 worker",
             f"{rate['median']:.3g} pairs/s, {ratio['median']:.2f} of the engine ({between})",
         )
+    if "limit_pairs_per_second" in results:
+        yield "the limit", f"{results['limit_pairs_per_second']['median']:.3g} pairs/s"
     if "short_clip_ms" in results:
         yield "a short clip", f"{results['short_clip_ms']:.0f} ms"
 
@@ -204,6 +236,10 @@ def show(results: dict[str, Any]) -> None:
                 ),
             ],
         )
+    if "limit_pairs_per_second" in results:
+        found = results["limit_pairs_per_second"]
+        cell = (f"{found['median']:.3g}", f"{found['min']:.3g} to {found['max']:.3g}")
+        print_table(("an engine that costs nothing", "pairs/s", "least to most"), [("1 worker", *cell)])
     header = ("all clips by", "s", "clips/s", "pairs/s")
     print_table(header, [row(way, (way["way"],), header, partial(cells, way)) for way in results["whole"]])
     if "short_clip_ms" in results:

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from threading import Condition
+from threading import Condition, get_ident
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -128,8 +128,8 @@ class FlowEngine(ABC):
         self._model_input = model_input
         self._convert_colors = convert_colors
         self._idle = Condition()
-        self._running = 0
-        self._closed = False
+        self._running: list[int] = []
+        self._closed = self._releases_late = False
 
     def __call__(self, frame1: Frames | PreparedFrame, frame2: Frames | PreparedFrame) -> Tensor:
         """Compute the flow of one pair.
@@ -322,13 +322,19 @@ class FlowEngine(ABC):
         )
 
     def close(self) -> None:
-        """Give back memory and device; may be called again, and while other threads compute."""
+        """Give back memory and device; may be called again, and while threads compute.
+
+        It waits for calls that have begun. Within such a call, as when the garbage collector calls it there,
+        it does not: what is held is given back when the last of them ends.
+        """
         with self._idle:
             if self._closed:
                 return
             self._closed = True
-            self._idle.wait_for(lambda: self._running == 0)
-            self._release()
+            self._releases_late = get_ident() in self._running
+            if not self._releases_late:
+                self._idle.wait_for(lambda: not self._running)
+                self._release()
 
     def __enter__(self) -> Self:
         return self
@@ -431,13 +437,15 @@ class FlowEngine(ABC):
         with self._idle:
             if self._closed:
                 raise EngineError("this engine is closed: load it again with load_engine")
-            self._running += 1
+            self._running.append(get_ident())
         try:
             yield
         finally:
             with self._idle:
-                self._running -= 1
+                self._running.remove(get_ident())
                 self._idle.notify_all()
+                if self._releases_late and not self._running:
+                    self._release()
 
 
 def _differ(first: list[int], second: list[int]) -> str:

@@ -104,27 +104,24 @@ def extract_clip(
 def _write_all(
     results: Iterator[FlowResult], sink: Sink, length: FlowLength, counted: Callable[[], None]
 ) -> _Seen:
-    """Compute here, and write meanwhile in a thread."""
+    """Compute here, and write and measure meanwhile in a thread each."""
     seen = _Seen()
-
-    def write(result: FlowResult) -> None:
-        length.add(result.flow)
-        sink(result)
-
     waiting: deque[Future[None]] = deque()
-    with ThreadPoolExecutor(1, thread_name_prefix="write") as writer:
+    with ThreadPoolExecutor(1, "write") as writer, ThreadPoolExecutor(1, "measure") as measurer:
         try:
             for result in results:
-                waiting.append(writer.submit(write, result))
-                if len(waiting) > _WAITING:
+                waiting.append(measurer.submit(length.add, result.flow))
+                waiting.append(writer.submit(sink, result))
+                while len(waiting) > 2 * _WAITING:
                     waiting.popleft().result()
                 height, width = result.flow.shape[:2]
                 seen = _Seen(seen.pairs + 1, width, height, result.time)
                 counted()
-            for written in waiting:
-                written.result()
+            for done in waiting:
+                done.result()
         finally:
-            writer.shutdown(cancel_futures=True)
+            for threads in (writer, measurer):
+                threads.shutdown(cancel_futures=True)
     return seen
 
 

@@ -137,22 +137,27 @@ class PairFlow:
             _resized_mask(consistency(backward, forward), width, height) if both else None,
         )
 
-    def chain(self, frames: Sequence[Image]) -> list[PairResult]:
-        """Flow of neighbours in a row of frames, all at once; of a single frame there is none.
+    def prepare_chain(self, frames: Sequence[Image]) -> list[PreparedPair]:
+        """Bring neighbours in a row of frames into the form in which the engine takes them.
 
         Args:
             frames: ``uint8 [H, W, 3]``, RGB, all of one size.
 
         Raises:
-            InputError: As of a call.
-            EngineError: Likewise.
+            InputError: As of :meth:`prepare`.
         """
-        if len(frames) <= 2 or self._backward or self._occlusion:
-            return [self(first, second) for first, second in pairwise(frames)]
-        height, width = frames[0].shape[:2]
-        pairs = [self.prepare(*pair) for pair in pairwise(frames)]
+        return [self.prepare(first, second) for first, second in pairwise(frames)]
+
+    def compute_chain(self, pairs: Sequence[PreparedPair]) -> list[PairResult]:
+        """Flow of prepared pairs of one size, all at once; may be called by several threads.
+
+        Raises:
+            EngineError: The engine failed.
+        """
+        if len(pairs) <= 1 or self._backward or self._occlusion:
+            return [self.compute(pair) for pair in pairs]
         flows = self._engine.pairs([pair.first for pair in pairs], [pair.second for pair in pairs])
-        return [PairResult(resized_flow(flow, width, height)) for flow in flows]
+        return [PairResult(resized_flow(flow, pairs[0].width, pairs[0].height)) for flow in flows]
 
     def _prepared(self, frame: Image) -> PreparedFrame:
         """A frame as the engine takes it, shrunk where that is wanted."""

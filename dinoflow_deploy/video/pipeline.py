@@ -6,7 +6,6 @@ memory does not grow with the length of the clip.
 """
 
 import os
-from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, nullcontext
@@ -25,6 +24,7 @@ from dinoflow_deploy.video.compute_size import PairFlow, PairResult, PreparedPai
 from dinoflow_deploy.video.display_window import Window
 from dinoflow_deploy.video.flow_output import open_flow_output
 from dinoflow_deploy.video.frame_source import Frame, FrameSource
+from dinoflow_deploy.video.in_order import in_order
 from dinoflow_deploy.video.legend import Legend
 from dinoflow_deploy.video.options import VideoOptions
 from dinoflow_deploy.video.outputs import check_outputs, open_picture_sink
@@ -43,7 +43,6 @@ WORTH_WAITING = 600
 DRAWING_THREADS: Final = min(QUEUE_LENGTH, len(os.sched_getaffinity(0)))
 """Most pictures drawn at a time."""
 
-_Begun: TypeAlias = tuple[Frame, Frame, Future[PairResult]]
 _Drawn: TypeAlias = tuple[FlowFrame, Future[Image] | None]
 
 
@@ -187,20 +186,10 @@ class _Run:
 
     def _results(self) -> Iterator[tuple[Frame, Frame, PairResult]]:
         """Each pair with its flow, in the order of the clip, however many are computed at a time."""
-        at_once = self._engine.calls_at_once
-        if at_once == 1:
-            for first, second in self._frame_pairs():
-                yield first, second, self._computed_of(self._prepared(first, second))
-            return
-        waiting: deque[_Begun] = deque()
-        with ThreadPoolExecutor(at_once, "engine") as threads:
-            for first, second in self._frame_pairs():
-                pair = self._prepared(first, second)
-                waiting.append((first, second, threads.submit(self._computed_of, pair)))
-                if len(waiting) >= at_once:
-                    yield _complete(waiting.popleft())
-            while waiting:
-                yield _complete(waiting.popleft())
+        pairs = ((first, second, self._prepared(first, second)) for first, second in self._frame_pairs())
+        begun = in_order(pairs, lambda pair: self._computed_of(pair[2]), self._engine.calls_at_once)
+        for (first, second, _), result in begun:
+            yield first, second, result
 
     def _frame_pairs(self) -> Iterator[tuple[Frame, Frame]]:
         previous: Frame | None = None
@@ -352,8 +341,3 @@ class _Run:
                 f"{self._scale.max_flow:g} px, the 99th percentile of the first two seconds: set a larger "
                 "max-flow"
             )
-
-
-def _complete(begun: _Begun) -> tuple[Frame, Frame, PairResult]:
-    first, second, result = begun
-    return first, second, result.result()

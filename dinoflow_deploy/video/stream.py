@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread, current_thread
@@ -14,6 +14,7 @@ from dinoflow_deploy.flow.arrays import Flow, Image, Mask
 from dinoflow_deploy.video.channel import Cancelled
 from dinoflow_deploy.video.compute_size import PairFlow, check_batch
 from dinoflow_deploy.video.frame_source import Frame, FrameSource, Selection, check_max_side
+from dinoflow_deploy.video.in_order import in_order
 from dinoflow_deploy.video.read_ahead import ReadAhead, too_few_frames
 from dinoflow_deploy.video.report import Stopwatch
 from dinoflow_deploy.video.sources import open_source
@@ -60,11 +61,12 @@ def flow_stream(
     """Compute the flow of a clip pair by pair, in constant memory, from the steps of :func:`flow_video`.
 
     A thread decodes a few frames ahead; flow is computed when the next result is asked for, of ``batch``
-    pairs at once. A live source
-    never waits: frames that come too fast are left out, which shows in ``index``. Nothing is opened before
-    the first result is asked for. When the loop ends, by itself or early (``break``, an error,
-    ``close()``), the thread has ended and all that was opened is closed. What there is to know of how frames
-    were read is in the ``notes`` of the source: open it yourself to see them.
+    pairs at once; an engine that computes elsewhere, on a GPU or a server, is already given the pairs that
+    follow (``FlowEngine.calls_at_once``). A live source never waits: frames that come too fast are left out,
+    which shows in ``index``. Nothing is opened before the first result is asked for. When the loop ends, by
+    itself or early (``break``, an error, ``close()``), the threads have ended and all that was opened is
+    closed. What there is to know of how frames were read is in the ``notes`` of the source: open it yourself
+    to see them.
 
     Args:
         source: What :func:`open_source` takes, one name or several; or a source that it opened with options
@@ -100,9 +102,11 @@ def flow_stream(
         flow_of = PairFlow(engine, max_side if full_size else None, backward=backward, occlusion=occlusion)
         check_batch(engine, batch)
         count = 0
-        for chain in _chains(stack.enter_context(_decoded(opened, selection)), batch):
+        chains = _chains(stack.enter_context(_decoded(opened, selection)), batch)
+        prepared = ((chain, flow_of.prepare_chain([frame.image for frame in chain])) for chain in chains)
+        computed = in_order(prepared, lambda each: flow_of.compute_chain(each[1]), engine.calls_at_once)
+        for (chain, _), results in stack.enter_context(closing(computed)):
             count = max(count, 1) + len(chain) - 1
-            results = flow_of.chain([frame.image for frame in chain])
             for frame, result in zip(chain, results, strict=False):
                 yield FlowResult(
                     frame.index,

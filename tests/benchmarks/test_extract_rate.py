@@ -29,10 +29,12 @@ def test_its_record_is_what_was_measured(tmp_path, monkeypatch, capsys, write_on
     found = record["one_worker"]
     assert set(found["ratio"]) == {"median", "min", "max"}
     assert 0 < found["ratio"]["min"] <= found["ratio"]["max"]
+    assert record["limit_pairs_per_second"]["min"] > 0
     assert [way["way"] for way in record["whole"]] == ["a loop over video", "extract, 1 worker(s)"]
     assert all(way["clips_per_second"] == pytest.approx(2 / way["seconds"]) for way in record["whole"])
     assert all(way["pairs_per_second"] == 2 * way["clips_per_second"] for way in record["whole"])
     assert record["short_clip_ms"] > 0
     printed = capsys.readouterr().out
     assert "| extract, 1 worker " in printed
+    assert "| an engine that costs nothing " in printed
     assert "| a clip of one tiny pair " in printed

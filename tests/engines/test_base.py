@@ -297,6 +297,23 @@ def test_close_waits_for_calls_that_have_begun(frames: MakeFrames, monkeypatch: 
     assert engine.releases == 1
 
 
+def test_closed_within_a_call_it_releases_when_the_call_ends(frames: MakeFrames) -> None:
+    """As the garbage collector does, which runs in any thread."""
+    frame1, frame2 = frames(2, 64, 64)
+
+    class Closing(FirstChannels):
+        def _run(self, images1: Tensor, images2: Tensor) -> Tensor:
+            self.close()
+            assert self.releases == 0
+            return super()._run(images1, images2)
+
+    engine = Closing()
+    np.testing.assert_array_equal(engine(frame1, frame2), expected(frame1, frame2))
+    assert engine.releases == 1
+    engine.close()
+    assert engine.releases == 1
+
+
 def test_an_error_while_running_leaves_the_engine_usable(frames: MakeFrames) -> None:
     class FailsOnce(FirstChannels):
         def _run(self, images1: Tensor, images2: Tensor) -> Tensor:

@@ -216,6 +216,41 @@ def test_the_garbage_collector_may_end_it_in_the_decoding_thread(loaded):
     assert loaded.released
 
 
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
+def test_the_garbage_collector_may_end_it_in_a_thread_that_computes(monkeypatch):
+    """The loop was left while an engine that computes two pairs at once computed the next."""
+    collect, collected = Event(), Event()
+
+    class Collecting(Loaded):
+        calls_at_once = 2
+
+        def _run(self, images1, images2):
+            if images1.max() > 0:
+                assert collect.wait(20)
+                gc.collect()
+                collected.set()
+            return super()._run(images1, images2)
+
+    source, engine = NumberedSource(100), Collecting()
+    monkeypatch.setattr(stream, "load_engine", lambda model: engine)
+    gc.disable()
+    try:
+        results = flow_stream(source, "some model")
+        next(results)
+        cycle = [results]
+        cycle.append(cycle)
+        del results, cycle
+        collect.set()
+        assert collected.wait(20)
+    finally:
+        gc.enable()
+    assert source.closed
+    for thread in threading.enumerate():
+        if thread.name.startswith("engine"):
+            thread.join(20)
+    assert engine.released
+
+
 def test_an_error_while_decoding_comes_after_the_results_before_it(loaded):
     source, results = FailingSource(200), []
     with pytest.raises(VideoError, match="frame 10 is on fire"):
