@@ -1,15 +1,17 @@
 """Where results go: checked before the work starts, complete or absent at the end."""
 
 import glob
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from dinoflow_deploy.atomic import atomic_file, check_file, fitting_name
 from dinoflow_deploy.errors import InputError
+from dinoflow_deploy.flow.arrays import Image
 from dinoflow_deploy.video.display_window import check_window
 from dinoflow_deploy.video.flow_output import check_flow_output, is_flow_clip
 from dinoflow_deploy.video.frame_source import FrameSource
@@ -18,7 +20,7 @@ from dinoflow_deploy.video.hardware import check_encoder
 from dinoflow_deploy.video.options import VideoOptions
 from dinoflow_deploy.video.picture_sink import PictureSink
 from dinoflow_deploy.video.png_writer import PngWriter
-from dinoflow_deploy.video.writer import VideoWriter
+from dinoflow_deploy.video.writer import VideoWriter, yuv_converter
 
 MOVING, STILL = (".mp4", ".webm", ".gif"), ".png"
 """Suffixes of what takes any number of pictures, and of what takes one."""
@@ -99,6 +101,18 @@ def _check_file(path: Path, options: VideoOptions, source: FrameSource) -> None:
         raise InputError(
             f"{path} lies in {options.save_flow}, which holds nothing but flow files: choose another folder"
         )
+
+
+def picture_converter(output: Path, source: FrameSource) -> Callable[[Image], Any]:
+    """What brings a picture into the form that the sink of this output takes; for several threads.
+
+    Args:
+        output: The file.
+        source: Which has given a frame already: then it knows the shape of its pixels.
+    """
+    if output.suffix.lower() in (STILL, ".gif"):
+        return lambda picture: picture
+    return yuv_converter(output, source.pixel_aspect)
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 """Frames in, flow, frames out: stages that overlap, with bounded queues between them.
 
 A thread decodes, the caller's thread runs the engine (for one on a GPU it has two others do so), some threads
-draw, and another encodes what they drew in the order of the clip. At most a few frames wait between stages:
-memory does not grow with the length of the clip.
+draw and convert, and another encodes what they drew in the order of the clip. At most a few frames wait
+between stages: memory does not grow with the length of the clip.
 """
 
 import os
@@ -13,7 +13,7 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 from threading import Event
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from dinoflow_deploy.engines import FlowEngine
 from dinoflow_deploy.flow.arrays import Image
@@ -27,7 +27,7 @@ from dinoflow_deploy.video.frame_source import Frame, FrameSource
 from dinoflow_deploy.video.in_order import in_order
 from dinoflow_deploy.video.legend import Legend
 from dinoflow_deploy.video.options import VideoOptions
-from dinoflow_deploy.video.outputs import check_outputs, open_picture_sink
+from dinoflow_deploy.video.outputs import check_outputs, open_picture_sink, picture_converter
 from dinoflow_deploy.video.pair_picture import draw_pair
 from dinoflow_deploy.video.picture_sink import PictureSink
 from dinoflow_deploy.video.read_ahead import QUEUE_LENGTH, ReadAhead, too_few_frames
@@ -43,7 +43,9 @@ WORTH_WAITING = 600
 DRAWING_THREADS: Final = min(QUEUE_LENGTH, len(os.sched_getaffinity(0)))
 """Most pictures drawn at a time."""
 
-_Drawn: TypeAlias = tuple[FlowFrame, Future[Image] | None]
+# What a window shows, if there is one, and what the sink takes.
+_Picture: TypeAlias = tuple[Image | None, Any]
+_Drawn: TypeAlias = tuple[FlowFrame, Future[_Picture] | None]
 
 
 def flow_video(
@@ -130,6 +132,7 @@ class _Run:
         self._sink_notes: tuple[str, ...] = ()
         self._legend = Legend() if options.legend else None
         self._window: Window | None = None
+        self._convert: Callable[[Image], Any] | None = None
         self._seconds_to_first_flow = 0.0
 
     def run(self, window: Window | None) -> VideoReport:
@@ -257,15 +260,18 @@ class _Run:
         else:
             with ThreadPoolExecutor(DRAWING_THREADS, "draw") as threads:
                 for pair, max_flow in self._scale.apply(self._computed):
-                    self._drawn.put((pair, threads.submit(self._picture, pair, max_flow)))
+                    self._convert = self._convert or picture_converter(self._output, self._source)
+                    self._drawn.put((pair, threads.submit(self._picture, pair, max_flow, self._convert)))
         self._drawn.finish()
 
-    def _picture(self, pair: FlowFrame, max_flow: float) -> Image:
+    def _picture(self, pair: FlowFrame, max_flow: float, convert: Callable[[Image], Any]) -> _Picture:
         with self._watch.stage("render"):
             picture = draw_pair(pair, self._options.render, max_flow)
             if self._legend is not None:
                 self._legend.draw(picture, pair.flow.shape[1], max_flow)
-        return picture
+        with self._watch.stage("encode"):
+            converted = convert(picture)
+        return (None if self._window is None else picture), converted
 
     def _encode(self) -> None:
         pairs = iter(self._drawn)
@@ -289,11 +295,12 @@ class _Run:
                 stack.close()
             self._sink_notes = () if sink is None else tuple(sink.notes())
 
-    def _write(self, pair: FlowFrame, picture: Image, sink: PictureSink) -> None:
+    def _write(self, pair: FlowFrame, picture: _Picture, sink: PictureSink) -> None:
+        shown, converted = picture
         if self._window is not None:
-            self._window.picture = picture
+            self._window.picture = shown
         with self._watch.stage("encode"):
-            sink.write(picture, pair.frame.pts, pair.duration)
+            sink.write(converted, pair.frame.pts, pair.duration)
         self._size, self._pictures = sink.size, sink.count
 
     def _report(self) -> VideoReport:

@@ -8,17 +8,17 @@ from types import TracebackType
 from typing import Self
 
 import av
-import numpy as np
 from av.codec.context import Flags
 from av.container import OutputContainer
-from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from dinoflow_deploy.flow.arrays import Image
 from dinoflow_deploy.video.coarse_clock import CoarseClock
 from dinoflow_deploy.video.hardware import NVENC
 from dinoflow_deploy.video.picture_sink import PictureSink, named_errors
-from dinoflow_deploy.video.square_pixels import made_square, square_pixels
+from dinoflow_deploy.video.square_pixels import made_square
+from dinoflow_deploy.video.yuv import YuvConverter, YuvPicture
 
 _BT709 = 1  # the code of ITU-R BT.709 for matrix, primaries and transfer (ISO/IEC 23091-2)
 _LIMITED_RANGE = 1  # AVCOL_RANGE_MPEG
@@ -106,15 +106,14 @@ class VideoWriter(PictureSink):
     ) -> None:
         super().__init__()
         self._path = path
-        mp4 = _NVENC if encoder == "nvenc" else _MP4
-        self._coding = _WEBM if path.suffix.lower() == ".webm" else mp4
+        self._coding = _coding_of(path, encoder)
         self._rate = _limited(rate)
         self._time_base = self._coding.time_unit or time_base
         self._clock = CoarseClock(self._rate, time_base, self._time_base)
         self._pixel_aspect = pixel_aspect
         self._quality = self._coding.quality if quality is None else quality
         self._stream: VideoStream | None = None
-        self._converter = VideoReformatter()
+        self._convert = yuv_converter(path, pixel_aspect)
         self._drawn_size = (0, 0)
 
     def __enter__(self) -> Self:
@@ -137,23 +136,15 @@ class VideoWriter(PictureSink):
             finally:
                 self._container.close()
 
-    def write(self, picture: Image, pts: int, duration: int | None = None) -> None:
-        """Encode a picture."""
+    def write(self, picture: Image | YuvPicture, pts: int, duration: int | None = None) -> None:
+        """Encode a picture, or one that :func:`yuv_converter` has converted."""
         time = self._clock.time(pts)
         if time is None:
             return
-        self._drawn_size = (picture.shape[1], picture.shape[0])
-        if self._coding.square:
-            picture = square_pixels(picture, self._pixel_aspect)
-        if self._coding.even:
-            picture = _even(picture)
+        yuv = picture if isinstance(picture, YuvPicture) else self._convert(picture)
+        frame, self._drawn_size = yuv.frame, yuv.drawn
         with named_errors(self._path):
-            stream = self._stream = self._stream or self._add_stream(picture)
-            # The picture's own memory, which nothing holds on to when it is converted.
-            rgb = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(picture), format="rgb24")
-            frame = self._converter.reformat(
-                rgb, format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
-            )
+            stream = self._stream = self._stream or self._add_stream(frame)
             frame.pts, frame.time_base = time, self._time_base
             frame.duration = self._clock.rest(pts, duration)
             self._container.mux(stream.encode(frame))
@@ -170,11 +161,11 @@ class VideoWriter(PictureSink):
         if left_out:
             yield f"WebM counts in milliseconds: frames within the same one are left out, {left_out} here"
 
-    def _add_stream(self, picture: Image) -> VideoStream:
+    def _add_stream(self, frame: VideoFrame) -> VideoStream:
         options = {self._coding.quality_setting: str(self._quality), **self._coding.settings}
         stream = self._container.add_stream(self._coding.encoder, rate=self._rate, options=options)
         assert isinstance(stream, VideoStream)
-        stream.height, stream.width = picture.shape[:2]
+        stream.width, stream.height = frame.width, frame.height
         self.size = (stream.width, stream.height)
         stream.pix_fmt = "yuv420p"
         context = stream.codec_context
@@ -189,14 +180,24 @@ class VideoWriter(PictureSink):
         return stream
 
 
+def yuv_converter(path: Path, pixel_aspect: Fraction = Fraction(1)) -> YuvConverter:
+    """What converts pictures for a file: a part of the work that several threads can do.
+
+    Args:
+        path: The file.
+        pixel_aspect: Width of a pixel divided by its height.
+    """
+    coding = _coding_of(path, "auto")
+    return YuvConverter(path, even=coding.even, pixel_aspect=pixel_aspect if coding.square else Fraction(1))
+
+
+def _coding_of(path: Path, encoder: str) -> _Coding:
+    if path.suffix.lower() == ".webm":
+        return _WEBM
+    return _NVENC if encoder == "nvenc" else _MP4
+
+
 def _limited(rate: Fraction) -> Fraction:
     """The nearest rate that FFmpeg can hold: the rates of variable ones are odd fractions."""
     limited = rate.limit_denominator(int(_LARGEST_TERM / max(rate, Fraction(1))))
     return max(limited, Fraction(1, _LARGEST_TERM))
-
-
-def _even(picture: Image) -> Image:
-    height, width = picture.shape[:2]
-    if height % 2 == 0 and width % 2 == 0:
-        return picture
-    return np.pad(picture, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
