@@ -16,6 +16,7 @@ from dinoflow_deploy.atomic import atomic_file, check_file
 from dinoflow_deploy.bench.results import failure_reason
 from dinoflow_deploy.cli.interrupt import INTERRUPTED, Terminated, heed_termination
 from dinoflow_deploy.errors import InputError
+from dinoflow_deploy.system.freed_memory import keep_freed_memory
 from dinoflow_deploy.system.machine import describe_machine, versions
 
 RESULTS: Final = Path(__file__).resolve().parent / "results"
@@ -127,6 +128,8 @@ class Record:
 
     def __enter__(self) -> Self:
         heed_termination()
+        # What runs in this process is to take what it takes in a command's.
+        keep_freed_memory()
         return self
 
     def __exit__(

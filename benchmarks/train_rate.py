@@ -25,6 +25,7 @@ import torch
 
 from aside import Aside
 from ceilings import describe_device
+from dinoflow_deploy.system.freed_memory import keep_freed_memory
 from dinoflow_deploy.train.batches import Batch
 from dinoflow_deploy.train.distributed import Process, choose_device
 from dinoflow_deploy.train.model import FlowModel
@@ -109,6 +110,8 @@ def parse_arguments() -> argparse.Namespace:
 
 def measure(case: Case, device: torch.device, compiled: bool, seconds: float) -> Found:
     """Take steps for some seconds."""
+    if device.type == "cpu":  # as the command does
+        keep_freed_memory(of_any_size=True)
     recipe = load_recipe(case.recipe)
     recipe = replace(
         recipe,

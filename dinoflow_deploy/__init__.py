@@ -15,10 +15,13 @@ from dinoflow_deploy.lazy import lazy_names
 
 if TYPE_CHECKING:
     from dinoflow_deploy.engines import FlowEngine, load_engine, to_frame
+    from dinoflow_deploy.system.freed_memory import keep_freed_memory
 
 __version__ = "0.1.0"
-__all__ = ["DinoFlowError", "FlowEngine", "__version__", "load_engine", "to_frame"]
+__all__ = ["DinoFlowError", "FlowEngine", "__version__", "keep_freed_memory", "load_engine", "to_frame"]
 
 __getattr__, __dir__ = lazy_names(
-    __name__, dict.fromkeys(("FlowEngine", "load_engine", "to_frame"), "engines")
+    __name__,
+    dict.fromkeys(("FlowEngine", "load_engine", "to_frame"), "engines")
+    | {"keep_freed_memory": "system.freed_memory"},
 )

@@ -28,6 +28,7 @@ from dinoflow_deploy.cli.train import train
 from dinoflow_deploy.cli.values import printable
 from dinoflow_deploy.cli.video import video
 from dinoflow_deploy.errors import DinoFlowError
+from dinoflow_deploy.system.freed_memory import keep_freed_memory
 from dinoflow_deploy.system.system_errors import explain
 
 
@@ -127,6 +128,7 @@ def main() -> None:
     _escape_what_cannot_be_shown()
     # What OpenCV cannot read is said by us, with the file's name; OpenCV asks for this when it is loaded.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+    keep_freed_memory()
     try:
         app(prog_name="dinoflow-deploy")
     except Exception as error:  # not raised on purpose: a defect, of ours or of a library

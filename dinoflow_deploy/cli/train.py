@@ -10,6 +10,7 @@ from dinoflow_deploy.cli.progress import TerminalProgress
 from dinoflow_deploy.cli.values import parse_path, parse_reference
 from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.progress import NoProgress, Progress
+from dinoflow_deploy.system.freed_memory import keep_freed_memory
 from dinoflow_deploy.system.optional import require
 
 if TYPE_CHECKING:
@@ -81,6 +82,8 @@ def train(
 
     with process_group(device) as process, TerminalProgress() as shown:
         progress: Progress = shown if process.is_main else NoProgress()
+        if process.device.type == "cpu":
+            keep_freed_memory(of_any_size=True)
         progress.note(f"training on {process.device} in {process.world_size} process(es)")
         result = run(checked, output, process, resume=resume, init_from=weights, data=data, progress=progress)
     if process.is_main:

@@ -10,6 +10,7 @@ from threading import Thread
 from typing import Any
 
 from dinoflow_deploy.errors import DinoFlowError, EngineError, ProcessDiedError
+from dinoflow_deploy.system.freed_memory import keep_freed_memory
 from dinoflow_deploy.system.interrupts import no_interrupts_for_children
 
 
@@ -101,6 +102,7 @@ def _serve(
     arguments: tuple[object, ...],
 ) -> None:
     Thread(target=end_with_parent, daemon=True).start()
+    keep_freed_memory()
     try:
         with make(*arguments) as served:
             while (asked := pipe.recv()) is not None:

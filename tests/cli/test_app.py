@@ -155,6 +155,15 @@ def test_opencv_does_not_speak_beside_the_error(tmp_path):
     assert done.stderr.count("\n") == 1
 
 
+def test_every_command_keeps_freed_memory(monkeypatch, capsys):
+    kept = []
+    monkeypatch.setattr(app_module, "keep_freed_memory", lambda: kept.append(True))
+    monkeypatch.setattr(sys, "argv", ["dinoflow-deploy", "--version"])
+    with pytest.raises(SystemExit):
+        app_module.main()
+    assert kept == [True]
+
+
 def test_defect_has_no_traceback_unless_asked(raising, monkeypatch):
     raising(ZeroDivisionError("division by zero"))
     monkeypatch.setattr(sys, "argv", ["dinoflow-deploy", "raise"])

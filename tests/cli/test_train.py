@@ -98,6 +98,13 @@ def test_cuda_that_is_not_there_says_what_to_do(tmp_path, recipe):
     assert "--device cpu" in result.stderr
 
 
+def test_on_a_cpu_memory_of_any_size_is_kept_for_the_next_step(tmp_path, recipe, monkeypatch):
+    kept = []
+    monkeypatch.setattr(command, "keep_freed_memory", lambda *, of_any_size: kept.append(of_any_size))
+    assert _train("--recipe", recipe, "--output", tmp_path / "run", "--device", "cpu").exit_code == 0
+    assert kept == [True]
+
+
 def test_a_run_prints_where_its_models_are_and_what_comes_next(tmp_path, recipe):
     arguments = ["--recipe", recipe, "--output", tmp_path / "run", "--device", "cpu"]
     result = _train(*arguments)

@@ -57,5 +57,5 @@ def test_a_converted_picture_gives_the_file_of_the_picture(tmp_path: Path, suffi
     frames = []
     for name in ("drawn", "converted"):
         with av.open(str(tmp_path / f"{name}{suffix}")) as container:
-            frames.append([frame.to_ndarray() for frame in container.decode(video=0)])
+            frames.append([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
     np.testing.assert_array_equal(*frames)
