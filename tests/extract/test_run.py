@@ -101,6 +101,35 @@ def test_the_next_run_does_what_is_left(extract_here, clips, tmp_path, here) -> 
     assert (extract_here().done, here[2].computed) == (1, ["new.mp4"])
 
 
+def test_a_folder_of_flow_counts_as_done_with_all_its_files(extract_here, tmp_path, here) -> None:
+    extract_here(format="npy")
+    assert extract_here(format="npy").skipped == 3
+    folder = tmp_path / "flow"
+    lost = folder / "a.mp4.npy/000001.npy"
+    data = lost.read_bytes()
+    lost.unlink()
+    (folder / "b.mp4.npy/000000.npy").write_bytes(b"half")
+    report = extract_here(format="npy")
+    assert (report.done, report.skipped, here[1].computed) == (2, 1, ["a.mp4", "b.mp4"])
+    assert lost.read_bytes() == data
+
+
+def test_of_a_clip_that_ends_early_nothing_is_kept(extract_here, clips, tmp_path) -> None:
+    cut(write_clip(clips / "whole.mkv", frames=60), clips / "cut.mkv")
+    (row,) = extract_here().failures
+    assert "cut.mkv is damaged: it ends after " in row.error
+    assert row.error.endswith("; no flow of it is kept: repair it, or cut off what is damaged")
+    assert "cut.mkv.mkv" not in files(tmp_path / "flow")
+
+
+def test_a_pipe_is_not_waited_for(extract_here, clips, tmp_path) -> None:
+    os.mkfifo(clips / "p.mp4")
+    report = extract_here()
+    (row,) = report.failures
+    assert (report.done, row.path) == (3, str(clips / "p.mp4"))
+    assert row.error == f"{row.path} is no file, but a pipe, a device or a folder: extract takes files"
+
+
 def test_clips_that_fail_stop_no_other(extract_here, clips, tmp_path, here) -> None:
     cut(clips / "b.mp4", clips / "cut.mp4")
     (clips / "no.mp4").write_bytes(b"no video")
