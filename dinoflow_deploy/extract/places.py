@@ -42,7 +42,8 @@ def placed_tasks(
         name = taken.free_name(clip) if known is None else known.name
         taken.add(clip.path, name)
         file, *pictures = taken.files(clip.path, name)
-        tasks.append(Task(clip.path, name, str(folder.resolve()), file, *(pictures or [None])))
+        rgb_file = pictures[0] if pictures else None
+        tasks.append(Task(clip.path, name, str(folder.resolve()), file, rgb_file))
     return tasks
 
 

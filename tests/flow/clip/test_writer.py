@@ -105,6 +105,35 @@ def test_values_that_are_none_are_unknown(tmp_path) -> None:
         assert not clip[1][0].any()
 
 
+@pytest.mark.parametrize("time", [-0.001, float("nan"), float("inf"), 2**31])
+def test_a_time_that_a_file_cannot_hold_is_refused(tmp_path, time: float) -> None:
+    with (
+        pytest.raises(InputError, match=r"field 0: time is .* s: it must be from 0 to 2147483648"),
+        FlowClipWriter(tmp_path / "a.mkv") as writer,
+    ):
+        writer.write(FLOW, time=time)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_latest_time_is_held(tmp_path) -> None:
+    with FlowClipWriter(tmp_path / "a.mkv") as writer:
+        writer.write(FLOW, time=Fraction(2**31 * 1000 - 1, 1000))
+    with FlowClip(tmp_path / "a.mkv") as clip:
+        assert clip.times == (2147483647.999,)
+
+
+@pytest.mark.parametrize("rate", [Fraction(0), Fraction(-25), Fraction(2**31), Fraction(1, 2**31)])
+def test_a_rate_that_ffmpeg_cannot_hold_is_refused(tmp_path, rate: Fraction) -> None:
+    with pytest.raises(InputError, match=rf"rate is {rate}: it must be positive, its terms 2147483647"):
+        FlowClipWriter(tmp_path / "a.mkv", rate=rate)
+
+
+@pytest.mark.parametrize("rate", [Fraction(2**31 - 1), Fraction(1, 2**31 - 1), Fraction(30000, 1001)])
+def test_rates_at_the_limits_are_written(tmp_path, rate: Fraction) -> None:
+    with FlowClip(write(tmp_path / "a.mkv", rate=rate)) as clip:
+        assert len(clip) == 1
+
+
 def test_what_it_cannot_write_is_refused(tmp_path) -> None:
     with pytest.raises(InputError, match=r"a.flo: flow of a clip is a .mkv file"):
         FlowClipWriter(tmp_path / "a.flo")
