@@ -235,6 +235,23 @@ def test_a_folder_of_another_model_or_options_is_refused(
     assert {name: (tmp_path / "flow" / name).read_bytes() for name in files(tmp_path / "flow")} == before
 
 
+def test_a_folder_of_a_run_that_came_to_nothing_takes_other_options(extract_here, tmp_path, here) -> None:
+    stop = Event()
+    stop.set()
+    assert extract_here(max_side=48, stop=stop).done == 0
+    assert "manifest.jsonl" in files(tmp_path / "flow")
+    assert extract_here(max_side=64).done == 3
+    with pytest.raises(InputError, match=r"flow with other options \(--max-side 64, here 48\)"):
+        extract_here(max_side=48)
+
+
+def test_a_folder_of_clips_that_failed_keeps_its_options(extract_here, clips, tmp_path) -> None:
+    (clips / "no.avi").write_bytes(b"no video")
+    assert len(extract_here(inputs=[str(clips / "no.avi")]).failures) == 1
+    with pytest.raises(InputError, match=r"flow with other options \(--max-side none, here 48\)"):
+        extract_here(max_side=48)
+
+
 def test_a_folder_of_the_user_s_own_is_refused(extract_here, tmp_path) -> None:
     (tmp_path / "flow").mkdir()
     (tmp_path / "flow/mine.txt").write_text("mine")
