@@ -18,11 +18,10 @@ from dinoflow_deploy.atomic import atomic_file, check_file
 from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.flow.arrays import Mask, as_flow
 from dinoflow_deploy.flow.clip.layout import CODEC, PIXEL_FORMAT, SUFFIX, ClipTags, to_picture
+from dinoflow_deploy.system.ffmpeg_rate import ffmpeg_rate
 
 _MILLISECOND: Final = Fraction(1, 1000)
 _RATE: Final = Fraction(25)
-_LARGEST_TERM: Final = 2**31 - 1
-"""Of a fraction of FFmpeg (``AVRational``)."""
 _LATEST: Final = 2**31
 """Seconds up to which times are exact to the millisecond, and fit into FFmpeg's."""
 # Level 3 has checksums. Each picture stands alone, so that any can be read at once.
@@ -48,7 +47,7 @@ class FlowClipWriter:
         overwrite: Whether a file that exists is replaced.
 
     Raises:
-        InputError: Another suffix, a rate that FFmpeg cannot hold, or the file could not be written
+        InputError: Another suffix, a rate that is not positive, or the file could not be written
             (``atomic.check_file``).
     """
 
@@ -64,12 +63,10 @@ class FlowClipWriter:
         self.path = Path(path)
         if self.path.suffix.lower() != SUFFIX:
             raise InputError(f"{self.path}: flow of a clip is a {SUFFIX} file: name it so")
-        if rate <= 0 or max(rate.numerator, rate.denominator) > _LARGEST_TERM:
-            raise InputError(
-                f"rate is {rate}: it must be positive, its terms {_LARGEST_TERM} at most (limit_denominator)"
-            )
+        if rate <= 0:
+            raise InputError(f"rate is {rate}: it must be positive")
         check_file(self.path, overwrite=overwrite)
-        self._model, self._source, self._rate = model, source, rate
+        self._model, self._source, self._rate = model, source, ffmpeg_rate(rate)
         self._overwrite = overwrite
         self._count = 0
         self._last = -1
