@@ -245,6 +245,12 @@ def test_a_folder_of_a_run_that_came_to_nothing_takes_other_options(extract_here
         extract_here(max_side=48)
 
 
+def test_a_batch_that_the_engine_does_not_take_is_no_fault_of_a_clip(extract_here, tmp_path) -> None:
+    with pytest.raises(InputError, match=r"batch is 100000: difference takes 1 to \d+ pairs at once"):
+        extract_here(batch=100_000)
+    assert (tmp_path / "flow/manifest.jsonl").read_text() == ""
+
+
 def test_a_folder_of_clips_that_failed_keeps_its_options(extract_here, clips, tmp_path) -> None:
     (clips / "no.avi").write_bytes(b"no video")
     assert len(extract_here(inputs=[str(clips / "no.avi")]).failures) == 1
