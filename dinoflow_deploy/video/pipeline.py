@@ -132,7 +132,6 @@ class _Run:
         self._sink_notes: tuple[str, ...] = ()
         self._legend = Legend() if options.legend else None
         self._window: Window | None = None
-        self._convert: Callable[[Image], Any] | None = None
         self._seconds_to_first_flow = 0.0
 
     def run(self, window: Window | None) -> VideoReport:
@@ -258,10 +257,11 @@ class _Run:
             for pair in self._computed:
                 self._drawn.put((pair, None))
         else:
+            convert: Callable[[Image], Any] | None = None
             with ThreadPoolExecutor(DRAWING_THREADS, "draw") as threads:
                 for pair, max_flow in self._scale.apply(self._computed):
-                    self._convert = self._convert or picture_converter(self._output, self._source)
-                    self._drawn.put((pair, threads.submit(self._picture, pair, max_flow, self._convert)))
+                    convert = convert or picture_converter(self._output, self._source)
+                    self._drawn.put((pair, threads.submit(self._picture, pair, max_flow, convert)))
         self._drawn.finish()
 
     def _picture(self, pair: FlowFrame, max_flow: float, convert: Callable[[Image], Any]) -> _Picture:
