@@ -189,7 +189,9 @@ class _Run:
     def _results(self) -> Iterator[tuple[Frame, Frame, PairResult]]:
         """Each pair with its flow, in the order of the clip, however many are computed at a time."""
         pairs = ((first, second, self._prepared(first, second)) for first, second in self._frame_pairs())
-        begun = in_order(pairs, lambda pair: self._computed_of(pair[2]), self._engine.calls_at_once)
+        # Of a live source no flow waits for a later frame.
+        at_once = 1 if self._source.live else self._engine.calls_at_once
+        begun = in_order(pairs, lambda pair: self._computed_of(pair[2]), at_once)
         for (first, second, _), result in begun:
             yield first, second, result
 
