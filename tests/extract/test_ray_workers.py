@@ -1,9 +1,7 @@
 """Clips shared out by Ray, on a real cluster of two nodes, of which one is killed."""
 
-import errno
 import json
 import os
-import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import suppress
@@ -38,12 +36,15 @@ def cluster(monkeypatch) -> Iterator[object]:
         cluster.shutdown()
 
 
-def kill_when_both_compute(cluster: object, pipes: list[Path], clip: Path, held: list[int]) -> None:
-    """Kill the second node as soon as each of the two actors reads a clip that never comes."""
-    held += [open_for_reader(pipe) for pipe in pipes]
-    for pipe in pipes:
-        pipe.unlink()
-        shutil.copy(clip, pipe)
+def kill_when_both_compute(cluster: object, output: Path, ended: Event) -> None:
+    """Kill the second node as soon as each of the two actors is within a clip, where it is stopped."""
+    stopped: dict[Path, int] = {}
+    while len(stopped) < 2 and not ended.wait(0.02):
+        for partial in output.glob(".*.partial.mkv"):
+            process = None if partial in stopped else writer_of(partial)
+            if process is not None:
+                os.kill(process, signal.SIGSTOP)
+                stopped[partial] = process
     raylet = cluster.second.all_processes["raylet"][0].process.pid
     started = descendants(raylet)
     cluster.remove_node(cluster.second, allow_graceful=False)
@@ -51,36 +52,37 @@ def kill_when_both_compute(cluster: object, pipes: list[Path], clip: Path, held:
     for pid in started:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+    for pid in stopped.values():
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
 
 
-def open_for_reader(pipe: Path) -> int:
-    """Open a pipe for writing when something has opened it for reading."""
-    while True:
-        try:
-            return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
-        except OSError as error:
-            if error.errno != errno.ENXIO:
-                raise
-            Event().wait(0.02)
+def writer_of(path: Path) -> int | None:
+    """The process that has a file open."""
+    for descriptor in Path("/proc").glob("[0-9]*/fd/*"):
+        with suppress(OSError):
+            if descriptor.readlink() == path:
+                return int(descriptor.parts[2])
+    return None
 
 
 def test_a_node_that_dies_costs_no_clip(engine, tmp_path, cluster) -> None:
     clips = tmp_path / "clips"
     clips.mkdir()
-    pipes = [clips / "0.mp4", clips / "1.mp4"]
-    for pipe in pipes:
-        os.mkfifo(pipe)
+    for name in ("0.mp4", "1.mp4"):
+        write_clip(clips / name, frames=300, size=(32, 32))
     for name in ("2.mp4", "3.mp4", "4.mp4"):
         write_clip(clips / name, frames=12, size=(32, 32))
     (clips / "bad.mp4").write_bytes(b"no video")
-    held: list[int] = []
-    killer = Thread(target=kill_when_both_compute, args=(cluster, pipes, clips / "2.mp4", held))
+    output, ended = tmp_path / "out", Event()
+    killer = Thread(target=kill_when_both_compute, args=(cluster, output, ended))
     killer.start()
-    output = tmp_path / "out"
-    report = run.extract([str(clips)], output, engine, ray=cluster.address)
-    killer.join()
-    for number in held:
-        os.close(number)
+    try:
+        report = run.extract([str(clips)], output, engine, ray=cluster.address)
+        assert not killer.is_alive(), "both were within a clip"
+    finally:
+        ended.set()
+        killer.join()
     assert report.workers == "2 actors of Ray on 2 machine(s)"
     assert (report.clips, report.done, len(report.failures)) == (6, 5, 1)
     rows = [json.loads(line) for line in (output / "manifest.jsonl").read_text().splitlines()]
