@@ -373,7 +373,11 @@ class FlowEngine(ABC):
     def _images(self, frames: Frames, padding: Padding, batch: int) -> Pictures:
         """Frames ``uint8 [B, H, W, 3]`` as the model takes them; surplus images of the batch are 0."""
         convert = to_padded_frames if self._model_input is FRAMES else to_tensor
-        return convert(frames, padding, batch)
+        return convert(frames, padding, batch, self._empty)
+
+    def _empty(self, shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+        """Memory of the host for pictures: of the kind that the engine takes them from fastest."""
+        return np.empty(shape, dtype)
 
     def _compute(self, frames1: Frames, frames2: Frames) -> Tensor:
         prepared = self._prepared(frames1, frames2)
@@ -401,7 +405,19 @@ class FlowEngine(ABC):
                 first, second = ([each.height, each.width, 3] for each in (padding, other.padding))
                 raise InputError(_differ(first, second))
         _, batch = self._layout(len(firsts), padding.height, padding.width)
-        return PreparedBatch(_stacked(firsts, batch), _stacked(seconds, batch), padding, len(firsts))
+        images1, images2 = (self._stacked(frames, batch) for frames in (firsts, seconds))
+        return PreparedBatch(images1, images2, padding, len(firsts))
+
+    def _stacked(self, frames: Sequence[PreparedFrame], batch: int) -> Pictures:
+        """Frames as one batch, filled up with images of 0."""
+        first = frames[0].image
+        if batch == 1:
+            return first
+        images = self._empty((batch, *first.shape[1:]), first.dtype)
+        for image, frame in zip(images, frames, strict=False):
+            image[:] = frame.image[0]
+        images[len(frames) :] = 0
+        return images
 
     def _one_pair(
         self, frame1: Frames | PreparedFrame, frame2: Frames | PreparedFrame
@@ -450,14 +466,3 @@ class FlowEngine(ABC):
 
 def _differ(first: list[int], second: list[int]) -> str:
     return f"the frames of a pair differ in size: {first} and {second}: resize one of them"
-
-
-def _stacked(frames: Sequence[PreparedFrame], batch: int) -> Pictures:
-    """Frames as one batch, filled up with images of 0."""
-    if batch == 1:
-        return frames[0].image
-    first = frames[0].image
-    images = np.zeros((batch, *first.shape[1:]), first.dtype)
-    for image, frame in zip(images, frames, strict=False):
-        image[:] = frame.image[0]
-    return images

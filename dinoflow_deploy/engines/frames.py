@@ -1,6 +1,7 @@
 """Between frames as users hold them and tensors as the model takes them."""
 
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
 
 import cv2
 import numpy as np
@@ -13,6 +14,9 @@ Frames = npt.NDArray[np.uint8]
 Tensor = npt.NDArray[np.float32]
 Pictures = npt.NDArray[Any]
 """Frames as a model takes them: float images, or bytes, see ``bundles.model_input``."""
+
+Empty: TypeAlias = Callable[[tuple[int, ...], npt.DTypeLike], npt.NDArray[Any]]
+"""Memory for an array of a shape and type, as ``np.empty`` gives it."""
 
 _CONVERSION: Final = (
     "dinoflow_deploy.to_frame converts paths, PIL images, torch tensors and values from 0 to 1"
@@ -56,18 +60,19 @@ def as_rgb(frames: npt.NDArray[Any], name: str, *, batched: bool, convert_colors
     return np.broadcast_to(pixels, (*pixels.shape[:-1], 3)) if channels == 1 else pixels[..., :3]
 
 
-def to_tensor(frames: Frames, padding: Padding, batch: int) -> Tensor:
+def to_tensor(frames: Frames, padding: Padding, batch: int, empty: Empty = np.empty) -> Tensor:
     """Convert frames to the model's input, padded, in one pass over one buffer.
 
     Args:
         frames: ``uint8 [B, H, W, 3]``, any strides.
         padding: Padding for frames of this size; the border repeats the edge pixels.
         batch: Batch size of the result, at least ``B``; surplus images are black.
+        empty: Gives the result's memory.
 
     Returns:
         ``float32 [batch, 3, padded_height, padded_width]`` in [0, 1], C-contiguous.
     """
-    tensor = np.empty((batch, 3, padding.padded_height, padding.padded_width), np.float32)
+    tensor = empty((batch, 3, padding.padded_height, padding.padded_width), np.float32)
     count = len(frames)
     # Channel by channel: twice as fast as dividing a transposed view.
     for frame, image in zip(frames, padding.crop(tensor[:count]), strict=True):
@@ -78,18 +83,19 @@ def to_tensor(frames: Frames, padding: Padding, batch: int) -> Tensor:
     return tensor
 
 
-def to_padded_frames(frames: Frames, padding: Padding, batch: int) -> Frames:
+def to_padded_frames(frames: Frames, padding: Padding, batch: int, empty: Empty = np.empty) -> Frames:
     """Copy frames for a model that takes bytes, padded, in one pass over one buffer.
 
     Args:
         frames: ``uint8 [B, H, W, 3]``, any strides.
         padding: Padding for frames of this size; the border repeats the edge pixels.
         batch: Batch size of the result, at least ``B``; surplus frames are black.
+        empty: Gives the result's memory.
 
     Returns:
         ``uint8 [batch, padded_height, padded_width, 3]``, C-contiguous.
     """
-    padded = np.empty((batch, padding.padded_height, padding.padded_width, 3), np.uint8)
+    padded = empty((batch, padding.padded_height, padding.padded_width, 3), np.uint8)
     count = len(frames)
     top, left = padding.top, padding.left
     padded[:count, top : top + padding.height, left : left + padding.width] = frames

@@ -16,13 +16,14 @@ def memory_rule(model: str, backend: str) -> MemoryRule | None:
     return known.memory.get(backend) if known else None
 
 
-def estimated_memory(engine: EngineDescription, height: int, width: int) -> int | None:
-    """Memory that a pair of frames takes beside the loaded model.
+def estimated_memory(engine: EngineDescription, height: int, width: int, batch: int = 1) -> int | None:
+    """Memory that a pair of frames takes beside the loaded model, or so many at once.
 
     Args:
         engine: What computes.
         height: Height of the frames in pixels.
         width: Their width.
+        batch: Pairs at once.
 
     Returns:
         Bytes; ``None`` where no rule was measured.
@@ -34,4 +35,4 @@ def estimated_memory(engine: EngineDescription, height: int, width: int) -> int 
     if rule is None or engine.device != "cpu" or engine.precision != "fp32":
         return None
     padding = engine.inputs.padding(height, width)
-    return rule.bytes_for(padding.padded_height, padding.padded_width)
+    return rule.bytes_for(padding.padded_height, padding.padded_width, batch)

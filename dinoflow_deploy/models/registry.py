@@ -42,7 +42,7 @@ _NANO: Final = Model(
         # OpenVINO's and PyTorch's attention holds no scores. What is freed in pieces is not all given back,
         # most of it of small frames: these are what large ones take.
         "openvino": MemoryRule(heads=0, beside_scores=0, decoder=560),
-        "pytorch": MemoryRule(heads=0, beside_scores=0, decoder=560),
+        "pytorch": MemoryRule(heads=0, beside_scores=0, decoder=635),
     },
 )
 _SMALL: Final = Model(

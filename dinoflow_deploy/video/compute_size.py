@@ -63,6 +63,7 @@ class PairFlow:
         backward: Give backward flow too.
         occlusion: Give occlusion too, by forward-backward consistency. It is judged where flow is computed,
             and only then enlarged: its tolerance of about a pixel is one of those pixels.
+        batch: Most pairs that :meth:`compute_chain` is given at once, for the memory that they take.
 
     Attributes:
         size: Width and height of what the engine was last given.
@@ -76,8 +77,10 @@ class PairFlow:
         *,
         backward: bool = False,
         occlusion: bool = False,
+        batch: int = 1,
     ) -> None:
         self.size = (0, 0)
+        self._batch = batch
         self._engine = engine
         self._max_side = max_side
         self._progress = progress or NoProgress()
@@ -167,7 +170,7 @@ class PairFlow:
 
     def _check_size(self, width: int, height: int) -> None:
         if (width, height) != self.size:
-            much = check_memory(self._engine.describe(), width, height)
+            much = check_memory(self._engine.describe(), width, height, self._batch)
             if much:
                 self._progress.note(much)
         self.size = (width, height)

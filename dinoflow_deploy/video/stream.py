@@ -99,8 +99,14 @@ def flow_stream(
     with ExitStack() as stack:
         opened = stack.enter_context(_opened(source, None if full_size else max_side))
         engine = model if isinstance(model, FlowEngine) else stack.enter_context(load_engine(model))
-        flow_of = PairFlow(engine, max_side if full_size else None, backward=backward, occlusion=occlusion)
         check_batch(engine, batch)
+        flow_of = PairFlow(
+            engine,
+            max_side if full_size else None,
+            backward=backward,
+            occlusion=occlusion,
+            batch=_largest_batch(batch, selection.size(opened.count)),
+        )
         count = 0
         chains = _chains(stack.enter_context(_decoded(opened, selection)), batch)
         prepared = ((chain, flow_of.prepare_chain([frame.image for frame in chain])) for chain in chains)
@@ -123,6 +129,11 @@ def flow_stream(
             raise VideoError(
                 f"{opened.name} is damaged: {opened.damage}; the flow of what could be read was given"
             )
+
+
+def _largest_batch(batch: int, frames: int | None) -> int:
+    """Pairs at once of a clip of so many frames, if that is known."""
+    return batch if frames is None else max(min(batch, frames - 1), 1)
 
 
 def _chains(frames: Iterator[Frame], pairs: int) -> Iterator[list[Frame]]:

@@ -207,6 +207,30 @@ def test_warm_up_runs_the_shape_to_come() -> None:
         engine.warm_up(100, 200, batch=0)
 
 
+def test_pictures_lie_in_the_memory_that_the_engine_gives(frames: MakeFrames) -> None:
+    given: list[np.ndarray] = []
+
+    class Giving(FirstChannels):
+        def _empty(self, shape: tuple[int, ...], dtype: np.typing.DTypeLike) -> np.ndarray:
+            # What is not written over would show.
+            given.append(np.full(shape, 77, dtype))
+            return given[-1]
+
+    plain, engine = FirstChannels(), Giving()
+    frames1, frames2 = frames(2, 50, 70), frames(2, 50, 70, seed=1)
+    found, wanted = (each.prepare(frames1, frames2) for each in (engine, plain))
+    assert found.images1 is given[0]
+    assert found.images2 is given[1]
+    np.testing.assert_array_equal(found.images1, wanted.images1)
+    one, other = (engine.prepare_frame(frame) for frame in frames1)
+    assert one.image is given[2]
+    np.testing.assert_array_equal(
+        engine.pairs([one, other], [other, one]), plain.batch(frames1, frames1[::-1])
+    )
+    # Each side of the pairs is put together in memory of the engine's too.
+    assert len(given) == 6
+
+
 def test_a_closed_engine_says_so(frames: MakeFrames) -> None:
     frame1, frame2 = frames(2, 64, 64)
     with FirstChannels() as engine:

@@ -35,12 +35,13 @@ def test_the_rules_give_what_was_measured(found: dict[str, Any]) -> None:
     if found["backend"] == "onnxruntime":
         assert share == pytest.approx(1, abs=0.12)
     else:
-        # What is freed in pieces is not all given back, most of it of small frames. Never less than the share
-        # of the estimate that decides whether frames are refused.
-        assert 0.9 <= share < (1.5 if found["size"][0] > 256 else 2.2)
+        # What is freed in pieces is not all given back; small frames take what loading has freed. Of large
+        # ones, never less than the share of the estimate that decides whether frames are refused.
+        least, most = (0.9, 1.5) if found["size"][0] > 256 else (0.5, 2.2)
+        assert least <= share < most
 
 
 def test_frames_count_as_the_engine_pads_them() -> None:
     nano = described("nano")
     assert estimated_memory(nano, 1080, 1910) == estimated_memory(nano, 1088, 1920)
-    assert estimated_memory(described("nano", "pytorch"), 1088, 1920) == 560 * 1088 * 1920
+    assert estimated_memory(described("nano", "pytorch"), 1088, 1920) == 635 * 1088 * 1920

@@ -63,6 +63,17 @@ def test_where_no_size_fits_none_is_advised(memory):
         check_memory(NANO, 1920, 1080)
 
 
+def test_pairs_at_once_take_as_many_times_the_memory(memory):
+    memory(2.6 * FULL_HD)
+    with pytest.raises(InputError, match=r"19 GiB .* 1920x1080 in batches of 8.*: take a batch of at most 2"):
+        check_memory(NANO, 1920, 1080, 8)
+    said = check_memory(NANO, 1920, 1080, 2)
+    assert said.endswith("available; a smaller batch or --max-side takes less")
+    memory(0.5 * FULL_HD)
+    with pytest.raises(InputError, match="shrink them"):
+        check_memory(NANO, 1920, 1080, 2)
+
+
 @pytest.mark.parametrize("other", [{"device": "cuda"}, {"model": "mine"}, {"precision": "fp16"}])
 def test_what_was_not_measured_is_not_judged(memory, other):
     memory(0)
@@ -99,3 +110,10 @@ def test_frames_of_one_size_are_judged_once(memory):
     for _ in range(2):
         flow_of(*frames)
     assert len(notes.notes) == 1
+
+
+def test_a_batch_is_judged_by_the_pairs_that_there_are(memory):
+    memory(2.6 * FULL_HD)
+    with pytest.raises(InputError, match="in batches of 8"):
+        next(flow_stream(NumberedSource(20, (1920, 1080)), NanoEngine(), batch=8))
+    assert len(list(flow_stream(NumberedSource(3, (1920, 1080)), NanoEngine(), batch=8))) == 2

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor as DeviceTensor
 
@@ -111,6 +113,19 @@ class CudaComputing:
         return flow
 
 
+def page_locked(shape: tuple[int, ...], dtype: npt.DTypeLike, device: torch.device) -> npt.NDArray[Any]:
+    """Memory of the host that a GPU copies from while the CPU goes on; torch takes it again when it is freed.
+
+    Raises:
+        EngineError: There is none.
+    """
+    with _cuda_errors(), torch.cuda.device(device):
+        memory: npt.NDArray[Any] = torch.empty(
+            shape, dtype=getattr(torch, np.dtype(dtype).name), pin_memory=True
+        ).numpy()
+    return memory
+
+
 class RecordedPackage:
     """What a package launches for images of one shape, recorded.
 
@@ -150,19 +165,24 @@ class _Transfer:
     def __init__(self, device: torch.device) -> None:
         self.stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         self._device = device
-        self._pinned: list[DeviceTensor] = []
+        self._copies: dict[int, DeviceTensor] = {}
 
     def upload(self, *images: Pictures) -> list[DeviceTensor]:
         """Begin copying arrays to the device."""
-        given = [torch.from_numpy(each) for each in images]
-        if [each.shape for each in self._pinned] != [each.shape for each in given]:
-            self._pinned = [torch.empty(each.shape, dtype=each.dtype, pin_memory=True) for each in given]
-        copied = []
-        # The device copies the first while the next are being put into pinned memory.
-        for pinned, each in zip(self._pinned, given, strict=True):
-            pinned.copy_(each)
-            copied.append(pinned.to(self._device, non_blocking=True))
-        return copied
+        # The device copies the first while the next are being put into page-locked memory.
+        return [
+            self._pinned(place, torch.from_numpy(each)).to(self._device, non_blocking=True)
+            for place, each in enumerate(images)
+        ]
+
+    def _pinned(self, place: int, images: DeviceTensor) -> DeviceTensor:
+        """Images in page-locked memory: these, or a copy in memory that is kept for their place."""
+        if images.is_pinned():
+            return images
+        kept = self._copies.get(place)
+        if kept is None or kept.shape != images.shape:
+            kept = self._copies[place] = torch.empty(images.shape, dtype=images.dtype, pin_memory=True)
+        return kept.copy_(images)
 
     def download(self, flow: DeviceTensor) -> Tensor:
         """Copy a tensor to an array of its own."""
@@ -175,7 +195,7 @@ class _Transfer:
     def close(self) -> None:
         """Let go of it, when what it copies is there."""
         self.stream.synchronize()
-        self._pinned = []
+        self._copies.clear()
 
 
 @contextmanager

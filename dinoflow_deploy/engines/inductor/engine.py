@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy.typing as npt
 import torch
 from torch.utils.dlpack import from_dlpack
 
@@ -14,7 +15,7 @@ from dinoflow_deploy.engines.device_shapes import check_pictures, check_shape
 from dinoflow_deploy.engines.devices import Device
 from dinoflow_deploy.engines.frames import Pictures, Tensor
 from dinoflow_deploy.engines.inductor.backend import BACKEND
-from dinoflow_deploy.engines.inductor.computing import Computing, CpuComputing, CudaComputing
+from dinoflow_deploy.engines.inductor.computing import Computing, CpuComputing, CudaComputing, page_locked
 from dinoflow_deploy.engines.inductor.loaded_package import LoadedPackage
 from dinoflow_deploy.engines.inductor.mismatch import Machine, causes
 from dinoflow_deploy.engines.inductor.package import Package, find_package
@@ -134,6 +135,11 @@ class InductorEngine(FlowEngine):
     def _run(self, images1: Pictures, images2: Pictures) -> Tensor:
         self._check_range(images1.shape)
         return self._computing.infer(images1, images2)
+
+    def _empty(self, shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+        if self._device.type == "cpu":
+            return super()._empty(shape, dtype)
+        return page_locked(shape, dtype, self._device)
 
     def _release(self) -> None:
         self._computing.close()

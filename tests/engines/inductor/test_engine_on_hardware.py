@@ -107,6 +107,16 @@ def test_threads_and_arrays_of_the_device(export, cuda_graph: bool, frames: Make
             np.testing.assert_array_equal(out.cpu().numpy(), wanted)
 
 
+def test_frames_are_prepared_where_the_gpu_copies_from(export, frames: MakeFrames) -> None:
+    with InductorEngine(export("bf16", FIXED)) as engine:
+        first, second = (engine.prepare_frame(frame) for frame in frames(2, 120, 180))
+        assert torch.from_numpy(first.image).is_pinned()
+        flow = engine(first, second)
+        pageable = [type(each)(each.image.copy(), each.padding) for each in (first, second)]
+        assert not torch.from_numpy(pageable[0].image).is_pinned()
+        np.testing.assert_array_equal(engine(*pageable), flow)
+
+
 def test_a_package_for_a_gpu_is_not_for_the_cpu(export) -> None:
     with pytest.raises(EngineError, match="compiled for the device 'cuda', not for 'cpu'"):
         load_engine(export("fp32", FIXED), "inductor", "cpu")
