@@ -66,7 +66,7 @@ class Part:
 PARTS: Final = (
     Part(
         "inductor",
-        f"the same by packages of PyTorch's compiler, with and without a CUDA graph, {_SIZE}",
+        f"forward pass of vits16 by packages of PyTorch's compiler, with and without a CUDA graph, {_SIZE}",
         "gpu_speed",
         ("--sizes", _SIZE, "--variants", *_INDUCTOR),
         210,
@@ -117,7 +117,7 @@ PARTS: Final = (
     ),
     Part(
         "onnxruntime",
-        f"the same by ONNX Runtime, with and without a CUDA graph, beside PyTorch, {_SIZE}",
+        f"forward pass of vits16 by ONNX Runtime, with and without a CUDA graph, beside PyTorch, {_SIZE}",
         "gpu_speed",
         ("--sizes", _SIZE, "--variants", *_ONNX_RUNTIME),
         150,

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import TypeAlias
 
@@ -50,16 +51,17 @@ def open_sinks(task: Task, choices: FlowChoices, source: FrameSource, model: str
 
 @contextmanager
 def _pictures(target: Path, max_flow: float, source: FrameSource, rate: Fraction) -> Iterator[Sink]:
-    with (
-        atomic_file(target, overwrite=True) as partial,
-        VideoWriter(
-            partial, rate=rate, time_base=source.time_base, pixel_aspect=source.pixel_aspect
-        ) as writer,
-    ):
+    with atomic_file(target, overwrite=True) as partial, ExitStack() as stack:
+        # Made with the first frame: only then does the source know the shape of its pixels.
+        writer = cache(
+            lambda: stack.enter_context(
+                VideoWriter(partial, rate=rate, time_base=source.time_base, pixel_aspect=source.pixel_aspect)
+            )
+        )
 
         def draw(result: FlowResult) -> None:
             picture = flow_to_rgb(result.flow, max_flow, beyond="clip")
             # Exact again: it was so many units of that base.
-            writer.write(picture, round(Fraction(result.time) / source.time_base))
+            writer().write(picture, round(Fraction(result.time) / source.time_base))
 
         yield draw

@@ -12,7 +12,7 @@ _LARGEST_KEPT: Final = 32 << 20
 _MOST_KEPT: Final = 512 << 20
 _NEVER: Final = -1
 
-_SET_BY_USER: Final = ("MALLOC_MMAP_MAX_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_")
+_SETTINGS: Final = ("mmap_max", "mmap_threshold", "trim_threshold")
 
 
 def keep_freed_memory(*, of_any_size: bool = False) -> bool:
@@ -30,11 +30,18 @@ def keep_freed_memory(*, of_any_size: bool = False) -> bool:
     Returns:
         Whether it does now: not with another C library, and not where the user has set one of malloc's own
         environment variables for this (``MALLOC_TRIM_THRESHOLD_``, ``MALLOC_MMAP_MAX_``,
-        ``MALLOC_MMAP_THRESHOLD_``).
+        ``MALLOC_MMAP_THRESHOLD_``, or those of ``GLIBC_TUNABLES``).
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is None or any(name in os.environ for name in _SET_BY_USER):
+    if mallopt is None or _set_by_user():
         return False
     if of_any_size:
         return bool(mallopt(_MOST_MAPPED, 0) and mallopt(_TRIM_THRESHOLD, _NEVER))
     return bool(mallopt(_MAP_THRESHOLD, _LARGEST_KEPT) and mallopt(_TRIM_THRESHOLD, _MOST_KEPT))
+
+
+def _set_by_user() -> bool:
+    tunables = os.environ.get("GLIBC_TUNABLES", "")
+    return any(
+        f"MALLOC_{name.upper()}_" in os.environ or f"glibc.malloc.{name}=" in tunables for name in _SETTINGS
+    )

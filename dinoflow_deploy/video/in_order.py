@@ -35,23 +35,21 @@ def in_order(items: Iterable[T], call: Callable[[T], R], at_once: int) -> Genera
 
 def _submitted(items: Iterable[T], submit: Callable[[T], Future[R]], at_once: int) -> Iterator[tuple[T, R]]:
     waiting: deque[tuple[T, Future[R]]] = deque()
-    failure: Exception | None = None
     left = iter(items)
-    while failure is None:
+    while True:
         try:
             item = next(left)
         except StopIteration:
             break
-        except Exception as error:
-            failure = error
-        else:
-            waiting.append((item, submit(item)))
-            if len(waiting) == at_once:
+        except Exception:
+            while waiting:
                 yield _complete(*waiting.popleft())
+            raise
+        waiting.append((item, submit(item)))
+        if len(waiting) == at_once:
+            yield _complete(*waiting.popleft())
     while waiting:
         yield _complete(*waiting.popleft())
-    if failure is not None:
-        raise failure
 
 
 def _complete(item: T, result: Future[R]) -> tuple[T, R]:

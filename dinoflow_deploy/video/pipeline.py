@@ -132,7 +132,6 @@ class _Run:
         self._sink_notes: tuple[str, ...] = ()
         self._legend = Legend() if options.legend else None
         self._window: Window | None = None
-        self._convert: Callable[[Image], Any] | None = None
         self._seconds_to_first_flow = 0.0
 
     def run(self, window: Window | None) -> VideoReport:
@@ -190,7 +189,9 @@ class _Run:
     def _results(self) -> Iterator[tuple[Frame, Frame, PairResult]]:
         """Each pair with its flow, in the order of the clip, however many are computed at a time."""
         pairs = ((first, second, self._prepared(first, second)) for first, second in self._frame_pairs())
-        begun = in_order(pairs, lambda pair: self._computed_of(pair[2]), self._engine.calls_at_once)
+        # Of a live source no flow waits for a later frame.
+        at_once = 1 if self._source.live else self._engine.calls_at_once
+        begun = in_order(pairs, lambda pair: self._computed_of(pair[2]), at_once)
         for (first, second, _), result in begun:
             yield first, second, result
 
@@ -258,10 +259,11 @@ class _Run:
             for pair in self._computed:
                 self._drawn.put((pair, None))
         else:
+            convert: Callable[[Image], Any] | None = None
             with ThreadPoolExecutor(DRAWING_THREADS, "draw") as threads:
                 for pair, max_flow in self._scale.apply(self._computed):
-                    self._convert = self._convert or picture_converter(self._output, self._source)
-                    self._drawn.put((pair, threads.submit(self._picture, pair, max_flow, self._convert)))
+                    convert = convert or picture_converter(self._output, self._source)
+                    self._drawn.put((pair, threads.submit(self._picture, pair, max_flow, convert)))
         self._drawn.finish()
 
     def _picture(self, pair: FlowFrame, max_flow: float, convert: Callable[[Image], Any]) -> _Picture:

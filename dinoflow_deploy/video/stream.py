@@ -62,11 +62,11 @@ def flow_stream(
 
     A thread decodes a few frames ahead; flow is computed when the next result is asked for, of ``batch``
     pairs at once; an engine that computes elsewhere, on a GPU or a server, is already given the pairs that
-    follow (``FlowEngine.calls_at_once``). A live source never waits: frames that come too fast are left out,
-    which shows in ``index``. Nothing is opened before the first result is asked for. When the loop ends, by
-    itself or early (``break``, an error, ``close()``), the threads have ended and all that was opened is
-    closed. What there is to know of how frames were read is in the ``notes`` of the source: open it yourself
-    to see them.
+    follow (``FlowEngine.calls_at_once``), unless the source is live: then no result waits for a later frame.
+    A live source never waits: frames that come too fast are left out, which shows in ``index``. Nothing is
+    opened before the first result is asked for. When the loop ends, by itself or early (``break``, an error,
+    ``close()``), the threads have ended and all that was opened is closed. What there is to know of how
+    frames were read is in the ``notes`` of the source: open it yourself to see them.
 
     Args:
         source: What :func:`open_source` takes, one name or several; or a source that it opened with options
@@ -110,7 +110,8 @@ def flow_stream(
         count = 0
         chains = _chains(stack.enter_context(_decoded(opened, selection)), batch)
         prepared = ((chain, flow_of.prepare_chain([frame.image for frame in chain])) for chain in chains)
-        computed = in_order(prepared, lambda each: flow_of.compute_chain(each[1]), engine.calls_at_once)
+        at_once = 1 if opened.live else engine.calls_at_once
+        computed = in_order(prepared, lambda each: flow_of.compute_chain(each[1]), at_once)
         for (chain, _), results in stack.enter_context(closing(computed)):
             count = max(count, 1) + len(chain) - 1
             for frame, result in zip(chain, results, strict=False):

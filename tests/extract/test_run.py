@@ -5,9 +5,11 @@ import json
 import os
 import shutil
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from threading import Event
 
+import av
 import numpy as np
 import pyarrow.parquet
 import pytest
@@ -16,6 +18,7 @@ from dinoflow_deploy.errors import FileFormatError, InputError
 from dinoflow_deploy.extract import source_state
 from dinoflow_deploy.flow import FlowClip, read_flow, write_flow
 from dinoflow_deploy.system.locks import file_lock
+from dinoflow_deploy.video import VideoWriter
 from tests.video.clips import cut, decode, write_clip
 
 
@@ -81,6 +84,17 @@ def test_files_of_pairs_and_pictures(extract_here, clips, tmp_path, flow_format:
     assert np.allclose([read_flow(path)[0] for path in found], flow, rtol=0, atol=1e-4)
     assert len(decode(folder / "sub/a.mp4.rgb.mp4")) == 2
     assert lines(folder)["sub/a.mp4"]["rgb_file"] == "sub/a.mp4.rgb.mp4"
+
+
+def test_pictures_have_the_shape_of_the_pixels_of_the_clip(extract_here, clips, tmp_path) -> None:
+    step = Fraction(1, 25)
+    wide = Fraction(4, 3)
+    with VideoWriter(clips / "wide.mp4", rate=1 / step, time_base=step, pixel_aspect=wide) as writer:
+        for number in range(3):
+            writer.write(np.full((32, 48, 3), number, np.uint8), number)
+    assert extract_here(rgb_max_flow=9.0).done == 4
+    with av.open(str(tmp_path / "flow/wide.mp4.rgb.mp4")) as video:
+        assert video.streams.video[0].sample_aspect_ratio == wide
 
 
 def test_the_next_run_does_what_is_left(extract_here, clips, tmp_path, here) -> None:

@@ -1,5 +1,8 @@
+import gc
+from collections import deque
 from collections.abc import Iterator
-from threading import Event, active_count
+from threading import Event, Thread, current_thread
+from weakref import ref
 
 import pytest
 
@@ -58,9 +61,33 @@ def test_several_run_ahead_by_what_is_allowed_and_no_more() -> None:
 
 
 def test_a_loop_that_is_left_leaves_no_thread() -> None:
-    threads = active_count()
-    results = in_order(range(9), str, 2)
+    threads: set[Thread] = set()
+    results = in_order(range(9), lambda _: threads.add(current_thread()), 2)
     next(results)
-    assert active_count() > threads
     results.close()
-    assert active_count() == threads
+    assert threads
+    assert not any(thread.is_alive() for thread in threads)
+
+
+def test_after_an_error_of_the_items_nothing_holds_them() -> None:
+    """Frames are large, and the garbage collector may come late."""
+
+    class Item:
+        pass
+
+    taken: list[ref[Item]] = []
+
+    def items() -> Iterator[Item]:
+        for _ in range(3):
+            item = Item()
+            taken.append(ref(item))
+            yield item
+        raise ValueError("no more")
+
+    gc.disable()
+    try:
+        with pytest.raises(ValueError, match="no more"):
+            deque(in_order(items(), lambda _: None, 2), maxlen=0)
+        assert [each() for each in taken] == [None, None, None]
+    finally:
+        gc.enable()

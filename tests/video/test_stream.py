@@ -313,3 +313,22 @@ def test_a_live_source_is_never_held_up():
     indices = [result.index for result in results]
     assert indices == sorted(set(indices))
     assert [result.time for result in results] == [index / 25 for index in indices]
+
+
+def test_of_a_live_source_no_result_waits_for_a_later_frame():
+    given = Event()
+
+    class Paused(NumberedSource):
+        def frames(self, selection):
+            for frame in super().frames(selection):
+                if frame.index == 2:
+                    assert given.wait(20), "the first pair's flow does not come before the third frame"
+                yield frame
+
+    class Elsewhere(ConstantEngine):
+        calls_at_once = 2
+
+    results = flow_stream(Paused(4, live=True), Elsewhere())
+    assert next(results).index == 0
+    given.set()
+    assert [result.index for result in results] == [1, 2]

@@ -66,6 +66,25 @@ def test_every_size_is_held(tmp_path, height: int, width: int) -> None:
         assert np.array_equal(clip[0][0], flow)
 
 
+def slices(packet: bytes) -> int:
+    """Counted by their footers: 3 bytes of length, 1 of errors, 4 of a checksum (RFC 9043, 4.9)."""
+    count, end = 0, len(packet)
+    while end > 0:
+        end -= int.from_bytes(packet[end - 8 : end - 5], "big") + 8
+        count += 1
+    assert end == 0
+    return count
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "count"), [(144, 1, 1), (1, 2, 4), (255, 256, 4), (256, 255, 4), (256, 256, 24)]
+)
+def test_slices_are_counted_by_the_size(tmp_path, height: int, width: int, count: int) -> None:
+    with av.open(str(write(tmp_path / "a.mkv", [np.ones((height, width, 2), np.float32)]))) as container:
+        (packet,) = (packet for packet in container.demux() if packet.size)
+    assert slices(bytes(packet)) == count
+
+
 def test_a_size_that_ffv1_does_not_take_is_refused(tmp_path) -> None:
     with pytest.raises(InputError, match="no column of 145 px: a field is to be 2 px wide"):
         write(tmp_path / "a.mkv", [np.zeros((145, 1, 2), np.float32)])
