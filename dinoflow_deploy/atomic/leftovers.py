@@ -14,9 +14,9 @@ def remove_leftovers(folder: Path) -> None:
     """Remove unfinished files and folders from a folder into which nobody writes now.
 
     Args:
-        folder: The folder; it may be missing.
+        folder: The folder; it may be missing, or no folder.
     """
-    with suppress(FileNotFoundError):
+    with suppress(FileNotFoundError, NotADirectoryError):
         for path in folder.iterdir():
             if not _UNFINISHED.fullmatch(path.name):
                 continue

@@ -158,6 +158,7 @@ def extract(
     from dinoflow_deploy.extract import FlowChoices
     from dinoflow_deploy.extract import extract as extract_flow
     from dinoflow_deploy.extract.engine_choice import EngineChoice
+    from dinoflow_deploy.extract.manifest import OWN_NAMES
 
     check_source(model, backend, device)
     if also is None:
@@ -171,8 +172,10 @@ def extract(
         stride=stride,
         rgb_max_flow=None if also is None else max_flow,
     )
-    (json_output,) = open_texts(json_file, overwrite=overwrite)
-    reserve(context, json_output)
+    (json_output,) = open_texts(
+        json_file, overwrite=overwrite, inputs=[path for text in inputs if (path := Path(text)).is_file()]
+    )
+    reserve(context, json_output, others=[output, *(output / name for name in OWN_NAMES)])
     options = engine_options(context)
     if "engine_precision" in options:
         raise typer.BadParameter("--engine-precision is of OpenVINO: --precision says it for any engine")

@@ -20,13 +20,13 @@ def parse_path(text: str | Path) -> Path:
     """A path that the user wrote, ``~`` being the home folder.
 
     Raises:
-        typer.BadParameter: It is ``-``, which is no file.
+        typer.BadParameter: It is empty, or ``-``, which is no file.
         InputError: There is no such user.
     """
     if text == "-":
         raise typer.BadParameter("- is standard output, which takes no such file; ./- is a file of that name")
     # A default is a path already.
-    return text if isinstance(text, Path) else Path(expand_home(text))
+    return text if isinstance(text, Path) else Path(_expanded(text))
 
 
 def parse_text_path(text: str) -> Path:
@@ -35,14 +35,31 @@ def parse_text_path(text: str) -> Path:
 
 
 def parse_reference(text: str) -> str:
-    """What may be a path or a name, an address or a pattern: ``~`` at its start is the home folder."""
-    return expand_home(text)
+    """What may be a path or a name, an address or a pattern: ``~`` at its start is the home folder.
+
+    Raises:
+        typer.BadParameter: It is empty.
+        InputError: There is no such user.
+    """
+    return _expanded(text)
 
 
 def parse_root(text: str) -> str:
-    """``DIR`` or ``NAME=DIR``, ``~`` at the start of DIR being the home folder."""
+    """``DIR`` or ``NAME=DIR``, ``~`` at the start of DIR being the home folder.
+
+    Raises:
+        typer.BadParameter: DIR is empty.
+        InputError: There is no such user.
+    """
     name, separator, folder = text.partition("=")
-    return f"{name}={expand_home(folder)}" if separator else expand_home(text)
+    return f"{name}={_expanded(folder)}" if separator else _expanded(text)
+
+
+def _expanded(text: str) -> str:
+    # For Path the empty name, which a shell makes of a variable that is not set, is the current folder.
+    if not text:
+        raise typer.BadParameter("the name is empty; . is the current folder")
+    return expand_home(text)
 
 
 def parse_size(text: str) -> tuple[int, int]:

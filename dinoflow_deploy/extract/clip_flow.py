@@ -71,7 +71,15 @@ def extract_clip(
         results = stack.enter_context(
             closing(flow_stream(source, engine, selection=choices.selection, batch=choices.batch))
         )
-        seen = _write_all(results, sink, length, counted)
+        try:
+            seen = _write_all(results, sink, length, counted)
+        except VideoError as error:
+            if source.damage is None:
+                raise
+            raise VideoError(
+                f"{path} is damaged: {source.damage}; no flow of it is kept: repair it, or cut off what is "
+                "damaged"
+            ) from error
         if SourceState.of(path) != state:
             raise VideoError(f"{path} was changed while it was read: run again when it is complete")
     size, digest = _measured(task.target)

@@ -11,6 +11,8 @@ from dinoflow_deploy.system.optional import require
 COLUMN: Final = "path"
 LIST_SUFFIXES: Final = (".txt", ".lst", ".csv", ".parquet")
 """What files of lists are called."""
+_SHOWN: Final = 200
+"""Characters of the names of columns in a message."""
 
 
 def read_list(path: Path) -> list[str]:
@@ -72,6 +74,8 @@ def _parquet(path: Path) -> list[str]:
 
 def _check_column(path: Path, names: Sequence[str]) -> None:
     if COLUMN not in names:
-        raise FileFormatError(
-            f"{path} has no column '{COLUMN}': it has {', '.join(map(repr, names)) or 'none'}"
-        )
+        found = ", ".join(map(repr, names)) or "none"
+        found = f"{found[:_SHOWN]} ..." if len(found) > _SHOWN else found
+        raise FileFormatError(f"{path} has no column '{COLUMN}': it has {found}")
+    if names.count(COLUMN) > 1:
+        raise FileFormatError(f"{path} has {names.count(COLUMN)} columns '{COLUMN}': keep the one of clips")

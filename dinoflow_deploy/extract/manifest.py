@@ -9,12 +9,12 @@ from dinoflow_deploy.atomic import GrowingFile, check_writable
 from dinoflow_deploy.errors import FileFormatError, InputError
 from dinoflow_deploy.extract.parquet_file import check_parquet, write_parquet
 from dinoflow_deploy.extract.row import ClipRow
-from dinoflow_deploy.extract.settings_file import Settings
+from dinoflow_deploy.extract.settings_file import LINES_NAME, SETTINGS_NAME, TABLE_NAME, Settings
 from dinoflow_deploy.system.locks import file_lock
 
-LINES_NAME: Final = "manifest.jsonl"
-TABLE_NAME: Final = "manifest.parquet"
 _LOCK_NAME: Final = ".extract.lock"
+OWN_NAMES: Final = (LINES_NAME, TABLE_NAME, SETTINGS_NAME, _LOCK_NAME)
+"""Files of the folder that are of no clip."""
 
 
 class Manifest:

@@ -156,10 +156,10 @@ def _state(task: Task) -> tuple[int | None, int | None, int | None]:
 
 
 def _is_there(task: Task, row: ClipRow) -> bool:
-    target, rgb_target = task.target, task.rgb_target
+    rgb_target = task.rgb_target
     if rgb_target is not None and not rgb_target.is_file():
         return False
-    return target.is_dir() or (target.is_file() and target.stat().st_size == row.file_bytes)
+    return task.flow_bytes() == row.file_bytes
 
 
 def _done(manifest: Manifest, task: Task) -> bool:

@@ -11,6 +11,8 @@ from dinoflow_deploy.extract.choices import FlowChoices
 from dinoflow_deploy.system.dataclass_reader import from_json
 
 SETTINGS_NAME: Final = "extract.json"
+LINES_NAME: Final = "manifest.jsonl"
+TABLE_NAME: Final = "manifest.parquet"
 _VERSION: Final = 1
 
 
@@ -45,8 +47,7 @@ class Settings:
             FileFormatError: Its file of settings is damaged.
         """
         there = read_settings(folder)
-        # A model may be called otherwise from elsewhere.
-        if there is None or replace(there, model=self.model) == self:
+        if there is None or self._agrees_with(there) or not _holds_flow(folder):
             return
         if there.model_sha256 != self.model_sha256:
             what = f"flow of another model ({there.model}, SHA-256 {there.model_sha256[:12]}...)"
@@ -55,11 +56,15 @@ class Settings:
         raise InputError(f"{folder} holds {what}: choose another folder, or what it was made with")
 
     def write(self, folder: Path) -> None:
-        """Write the file where it is missing."""
-        path = folder / SETTINGS_NAME
-        if not path.exists():
-            with atomic_file(path, overwrite=False) as partial:
+        """Write the file where it is missing, or is of a run that came to nothing."""
+        there = read_settings(folder)
+        if there is None or not self._agrees_with(there):
+            with atomic_file(folder / SETTINGS_NAME, overwrite=True) as partial:
                 partial.write_text(json.dumps(asdict(self), indent=2) + "\n")
+
+    def _agrees_with(self, there: "Settings") -> bool:
+        # A model may be called otherwise from elsewhere.
+        return replace(there, model=self.model) == self
 
 
 def read_settings(folder: Path) -> Settings | None:
@@ -85,6 +90,13 @@ def read_settings(folder: Path) -> Settings | None:
         return from_json(Settings, values)
     except (ValueError, FileFormatError) as error:
         raise FileFormatError(f"{path} is damaged: {error}; choose another folder") from error
+
+
+def _holds_flow(folder: Path) -> bool:
+    """Whether there is more than the files of a run that ended before its first clip."""
+    own = (SETTINGS_NAME, TABLE_NAME)
+    there = [each for each in folder.iterdir() if not each.name.startswith(".") and each.name not in own]
+    return any(each.name != LINES_NAME or each.stat().st_size > 0 for each in there)
 
 
 def _difference(there: Settings, here: Settings) -> str:

@@ -4,9 +4,11 @@ Not by a hash: reading a corpus once more to find that nothing is to be done tak
 """
 
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from dinoflow_deploy.errors import VideoError
 from dinoflow_deploy.video.images import images_in
 
 
@@ -30,7 +32,14 @@ class SourceState:
 
         Raises:
             OSError: It is not there, or cannot be read.
-            VideoError: It is a folder without images.
+            VideoError: It is a folder without images, or no file: a pipe would be waited for without end.
         """
-        found = [os.stat(file) for file in (images_in(path) if path.is_dir() else [path])]  # noqa: PTH116
+        found = [_status(file) for file in (images_in(path) if path.is_dir() else [path])]
         return cls(len(found), sum(each.st_size for each in found), max(each.st_mtime_ns for each in found))
+
+
+def _status(path: Path) -> os.stat_result:
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise VideoError(f"{path} is no file, but a pipe, a device or a folder: extract takes files")
+    return status

@@ -33,6 +33,15 @@ class Task:
         """Where its pictures go."""
         return None if self.rgb_file is None else Path(self.folder, self.rgb_file)
 
+    def flow_bytes(self) -> int | None:
+        """Size of its flow, of a folder that of its files; ``None`` where there is none."""
+        try:
+            if not self.target.is_dir():
+                return self.target.stat().st_size
+            return sum(file.stat().st_size for file in self.target.iterdir())
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
     def to_json(self) -> str:
         """The task as text."""
         return json.dumps(asdict(self))

@@ -43,7 +43,7 @@ class Worker:
         pairs: A number that other processes see (``multiprocessing.sharedctypes``).
 
     Raises:
-        InputError: The model here is another one than where the run began.
+        InputError: The model here is another one than where the run began, or takes fewer pairs at once.
         DinoFlowError: The engine cannot be loaded.
     """
 
@@ -62,6 +62,14 @@ class Worker:
         if settings.engine.sha256() != settings.model_sha256:
             raise InputError(f"{settings.engine.model} is another model here than where the run began")
         self._engine = settings.engine.load(settings.threads)
+        from dinoflow_deploy.video.compute_size import check_batch
+
+        try:
+            # Here, since it is no fault of a clip.
+            check_batch(self._engine, settings.choices.batch)
+        except InputError:
+            self._engine.close()
+            raise
 
     def __enter__(self) -> Self:
         return self

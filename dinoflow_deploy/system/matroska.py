@@ -51,8 +51,18 @@ def has_all_bytes(path: Path) -> bool:
         ``False`` also where it does not say: a recording that was never finished.
     """
     with path.open("rb") as file:
-        size = _segment_size(file)
-        return size is not None and file.tell() + size <= path.stat().st_size
+        end = segment_end(file)
+        return end is not None and end <= path.stat().st_size
+
+
+def segment_end(file: BinaryIO) -> int | None:
+    """Where a file's one segment says that it ends, in bytes; ``None`` where it does not say.
+
+    Args:
+        file: At its beginning.
+    """
+    size = _segment_size(file)
+    return None if size is None else file.tell() + size
 
 
 def parts(file: BinaryIO) -> Iterator[Part]:

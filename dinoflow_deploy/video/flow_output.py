@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from dinoflow_deploy.atomic import check_file, check_folder
 from dinoflow_deploy.errors import InputError
@@ -25,6 +25,10 @@ def is_flow_clip(path: Path) -> bool:
     return path.suffix.lower() == SUFFIX
 
 
+_OTHER_VIDEOS: Final = (".avi", ".gif", ".mov", ".mp4", ".webm")
+"""What is meant as one file, and would be the name of a folder."""
+
+
 def check_flow_output(options: VideoOptions, source: FrameSource) -> None:
     """Refuse a file or folder for the flow that could not be written at the end.
 
@@ -42,6 +46,10 @@ def check_flow_output(options: VideoOptions, source: FrameSource) -> None:
             )
         check_file(target, overwrite=options.overwrite, inputs=source.files)
         return
+    if target.suffix.lower() in _OTHER_VIDEOS and not target.is_dir():
+        raise InputError(
+            f"{target} would be a folder: flow in one file is {SUFFIX}, a folder has another name"
+        )
     if any(file.parent.resolve() == target.resolve() for file in source.files):
         raise InputError(f"{target} holds the input: choose another folder for the flow")
     check_folder(target, overwrite=options.overwrite)

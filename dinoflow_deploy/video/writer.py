@@ -14,6 +14,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from dinoflow_deploy.flow.arrays import Image
+from dinoflow_deploy.system.ffmpeg_rate import ffmpeg_rate
 from dinoflow_deploy.video.coarse_clock import CoarseClock
 from dinoflow_deploy.video.hardware import NVENC
 from dinoflow_deploy.video.picture_sink import PictureSink, named_errors
@@ -22,7 +23,6 @@ from dinoflow_deploy.video.yuv import YuvConverter, YuvPicture
 
 _BT709 = 1  # the code of ITU-R BT.709 for matrix, primaries and transfer (ISO/IEC 23091-2)
 _LIMITED_RANGE = 1  # AVCOL_RANGE_MPEG
-_LARGEST_TERM = 2**30  # FFmpeg's fractions are of two int32
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ class VideoWriter(PictureSink):
         super().__init__()
         self._path = path
         self._coding = _coding_of(path, encoder)
-        self._rate = _limited(rate)
+        self._rate = ffmpeg_rate(rate)
         self._time_base = self._coding.time_unit or time_base
         self._clock = CoarseClock(self._rate, time_base, self._time_base)
         self._pixel_aspect = pixel_aspect
@@ -195,9 +195,3 @@ def _coding_of(path: Path, encoder: str) -> _Coding:
     if path.suffix.lower() == ".webm":
         return _WEBM
     return _NVENC if encoder == "nvenc" else _MP4
-
-
-def _limited(rate: Fraction) -> Fraction:
-    """The nearest rate that FFmpeg can hold: the rates of variable ones are odd fractions."""
-    limited = rate.limit_denominator(int(_LARGEST_TERM / max(rate, Fraction(1))))
-    return max(limited, Fraction(1, _LARGEST_TERM))

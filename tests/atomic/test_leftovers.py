@@ -22,3 +22,6 @@ def test_what_a_killed_process_left_goes_and_nothing_else(tmp_path) -> None:
             path.write_text("whole")
         folder.mkdir()
     remove_leftovers(tmp_path / "nowhere")
+    (tmp_path / "file").write_text("whole")
+    remove_leftovers(tmp_path / "file")
+    assert (tmp_path / "file").read_text() == "whole"

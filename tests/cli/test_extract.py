@@ -118,6 +118,22 @@ def test_wrong_values_are_refused_before_the_work(outcome, arguments: list[str],
     assert message in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("flow/manifest.jsonl", "flow/manifest.jsonl is named for two outputs"),
+        ("flow/extract.json", "flow/extract.json is named for two outputs"),
+        ("flow", "flow is named for two outputs"),
+        ("a.mp4", "a.mp4 is an input: give the output another name"),
+    ],
+)
+def test_the_report_replaces_neither_manifest_nor_clip(outcome, tmp_path, name: str, message: str) -> None:
+    (tmp_path / "a.mp4").touch()
+    result = extract("videos", "a.mp4", "-o", "flow", "--json", name, "--overwrite")
+    assert (result.exit_code, CALLS) == (1, [])
+    assert message in result.stderr
+
+
 def test_precision_is_said_in_one_way(outcome) -> None:
     result = extract("videos", "-o", "flow", "--engine-precision", "bf16")
     assert (result.exit_code, CALLS) == (2, [])

@@ -27,6 +27,7 @@ TEXTS = {
     "bench csv_file",
     "bench markdown_file",
     "data check json_file",
+    "extract json_file",
     "video json_file",
 }
 """Options that name a text which is written."""
@@ -77,9 +78,17 @@ def test_a_path_is_expanded(name: str, monkeypatch) -> None:
     assert converted(name, "plain") == "plain"
 
 
+@pytest.mark.parametrize("name", sorted(set(PARSERS) - NO_PATHS))
+def test_an_empty_name_is_not_the_current_folder(name: str) -> None:
+    with pytest.raises(typer.BadParameter, match="the name is empty"):
+        converted(name, "")
+
+
 def test_the_root_of_one_data_set_is_expanded(monkeypatch) -> None:
     monkeypatch.setenv("HOME", "/homes/me")
     assert converted("bench root", "kitti-2015=~/KITTI") == "kitti-2015=/homes/me/KITTI"
+    with pytest.raises(typer.BadParameter, match="the name is empty"):
+        converted("bench root", "kitti-2015=")
 
 
 @pytest.mark.parametrize("name", sorted(TEXTS))

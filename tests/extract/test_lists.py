@@ -1,4 +1,5 @@
 import pandas
+import pyarrow.parquet
 import pytest
 
 from dinoflow_deploy.errors import FileFormatError, InputError, MissingPackageError
@@ -28,6 +29,8 @@ def test_tables_of_another_library(tmp_path, suffix: str) -> None:
     ("name", "data", "message"),
     [
         ("a.csv", b"label,file\n1,a.mp4\n", "a.csv has no column 'path': it has 'label', 'file'"),
+        ("a.csv", b"path,path\na.mp4,b.mp4\n", "a.csv has 2 columns 'path': keep the one of clips"),
+        ("a.csv", b"x" * 300, r"a.csv has no column 'path': it has 'x{199} \.\.\.$"),
         ("a.csv", b"", "a.csv has no column 'path': it has none"),
         ("a.csv", b'path\n"a\n', "a.csv: it is no CSV: unexpected end of data"),
         ("a.parquet", b"PAR1", "a.parquet: it is no Parquet file, or damaged"),
@@ -38,6 +41,13 @@ def test_what_is_no_list_is_said(tmp_path, name: str, data: bytes, message: str)
     (tmp_path / name).write_bytes(data)
     with pytest.raises(FileFormatError, match=message):
         read_list(tmp_path / name)
+
+
+def test_a_column_that_is_there_twice_is_refused_in_parquet_too(tmp_path) -> None:
+    columns = [pyarrow.array(["a.mp4"]), pyarrow.array(["b.mp4"])]
+    pyarrow.parquet.write_table(pyarrow.table(columns, names=["path", "path"]), tmp_path / "a.parquet")
+    with pytest.raises(FileFormatError, match=r"a.parquet has 2 columns 'path'"):
+        read_list(tmp_path / "a.parquet")
 
 
 def test_columns_of_numbers_and_empty_lists(tmp_path) -> None:

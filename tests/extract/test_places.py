@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import pytest
+
 from dinoflow_deploy.extract.choices import FlowChoices
 from dinoflow_deploy.extract.inputs import Clip
 from dinoflow_deploy.extract.places import placed_tasks
@@ -35,3 +37,24 @@ def test_long_names_that_are_taken_fit() -> None:
     assert len(set(found)) == 3
     assert all(len(Path(each).name.encode()) <= 255 for each in found)
     assert all(each.startswith("s/") and each.endswith(".mkv") for each in found)
+
+
+@pytest.mark.parametrize("flow_format", ["mkv", "npy"])
+def test_flow_is_never_where_a_folder_of_other_flow_is(flow_format: str) -> None:
+    clip, inner = Clip("/v/a.mp4", "a.mp4"), Clip("/v/in/b.mp4", f"a.mp4.{flow_format}/b.mp4")
+    # sha256 of /v/a.mp4
+    expected = [f"a~d64fcbeb.mp4.{flow_format}", f"a.mp4.{flow_format}/b.mp4.{flow_format}"]
+    assert files([clip, inner], format=flow_format) == expected
+    assert files([inner, clip], format=flow_format) == expected[::-1]
+    rows = {inner.path: ClipRow(path=inner.path, name=inner.name)}
+    assert files([clip], rows, format=flow_format) == expected[:1]
+    # The folder came later, and what is done keeps its place. sha256 of /v/in/b.mp4
+    rows = {clip.path: ClipRow(path=clip.path, name=clip.name)}
+    found = [f"a.mp4.{flow_format}", f"a.mp4~110639c3.{flow_format}/b.mp4.{flow_format}"]
+    assert files([clip, inner], rows, format=flow_format) == found
+
+
+def test_pictures_are_not_where_a_folder_is_either() -> None:
+    clips = [Clip("/v/a.mp4", "a.mp4"), Clip("/v/b.mp4", "a.mp4.rgb.mp4/b.mp4")]
+    (first, second) = placed_tasks(clips, {}, Path("/out"), FlowChoices(rgb_max_flow=1.0))
+    assert (first.rgb_file, second.file) == ("a~d64fcbeb.mp4.rgb.mp4", "a.mp4.rgb.mp4/b.mp4.mkv")

@@ -115,6 +115,35 @@ def test_the_next_run_does_what_is_left(extract_here, clips, tmp_path, here) -> 
     assert (extract_here().done, here[2].computed) == (1, ["new.mp4"])
 
 
+def test_a_folder_of_flow_counts_as_done_with_all_its_files(extract_here, tmp_path, here) -> None:
+    extract_here(format="npy")
+    assert extract_here(format="npy").skipped == 3
+    folder = tmp_path / "flow"
+    lost = folder / "a.mp4.npy/000001.npy"
+    data = lost.read_bytes()
+    lost.unlink()
+    (folder / "b.mp4.npy/000000.npy").write_bytes(b"half")
+    report = extract_here(format="npy")
+    assert (report.done, report.skipped, here[1].computed) == (2, 1, ["a.mp4", "b.mp4"])
+    assert lost.read_bytes() == data
+
+
+def test_of_a_clip_that_ends_early_nothing_is_kept(extract_here, clips, tmp_path) -> None:
+    cut(write_clip(clips / "whole.mkv", frames=60), clips / "cut.mkv")
+    (row,) = extract_here().failures
+    assert "cut.mkv is damaged: it ends after " in row.error
+    assert row.error.endswith("; no flow of it is kept: repair it, or cut off what is damaged")
+    assert "cut.mkv.mkv" not in files(tmp_path / "flow")
+
+
+def test_a_pipe_is_not_waited_for(extract_here, clips, tmp_path) -> None:
+    os.mkfifo(clips / "p.mp4")
+    report = extract_here()
+    (row,) = report.failures
+    assert (report.done, row.path) == (3, str(clips / "p.mp4"))
+    assert row.error == f"{row.path} is no file, but a pipe, a device or a folder: extract takes files"
+
+
 def test_clips_that_fail_stop_no_other(extract_here, clips, tmp_path, here) -> None:
     cut(clips / "b.mp4", clips / "cut.mp4")
     (clips / "no.mp4").write_bytes(b"no video")
@@ -218,6 +247,29 @@ def test_a_folder_of_another_model_or_options_is_refused(
     with pytest.raises(InputError, match=r"flow holds flow of another model \(.*model, SHA-256 [0-9a-f]{12}"):
         extract_here(engine=type(engine)(str(other), "onnxruntime", "cpu"))
     assert {name: (tmp_path / "flow" / name).read_bytes() for name in files(tmp_path / "flow")} == before
+
+
+def test_a_folder_of_a_run_that_came_to_nothing_takes_other_options(extract_here, tmp_path, here) -> None:
+    stop = Event()
+    stop.set()
+    assert extract_here(max_side=48, stop=stop).done == 0
+    assert "manifest.jsonl" in files(tmp_path / "flow")
+    assert extract_here(max_side=64).done == 3
+    with pytest.raises(InputError, match=r"flow with other options \(--max-side 64, here 48\)"):
+        extract_here(max_side=48)
+
+
+def test_a_batch_that_the_engine_does_not_take_is_no_fault_of_a_clip(extract_here, tmp_path) -> None:
+    with pytest.raises(InputError, match=r"batch is 100000: difference takes 1 to \d+ pairs at once"):
+        extract_here(batch=100_000)
+    assert (tmp_path / "flow/manifest.jsonl").read_text() == ""
+
+
+def test_a_folder_of_clips_that_failed_keeps_its_options(extract_here, clips, tmp_path) -> None:
+    (clips / "no.avi").write_bytes(b"no video")
+    assert len(extract_here(inputs=[str(clips / "no.avi")]).failures) == 1
+    with pytest.raises(InputError, match=r"flow with other options \(--max-side none, here 48\)"):
+        extract_here(max_side=48)
 
 
 def test_a_folder_of_the_user_s_own_is_refused(extract_here, tmp_path) -> None:

@@ -69,3 +69,14 @@ def test_a_file_is_kept_unless_asked_and_is_never_the_input(tmp_path) -> None:
         check_outputs(
             tmp_path / "o.mp4", VideoOptions(save_flow=tmp_path / "r.mkv"), CLIP, tmp_path / "r.mkv"
         )
+
+
+@pytest.mark.parametrize("name", ["flow.mp4", "flow.MOV"])
+def test_another_video_is_no_name_of_a_folder(tmp_path, name: str) -> None:
+    clip = write_clip(tmp_path / "in.mkv", frames=3)
+    with pytest.raises(InputError, match=rf"{name} would be a folder: flow in one file is \.mkv"):
+        saved(clip, tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["in.mkv"]
+    (tmp_path / name).mkdir()
+    saved(clip, tmp_path / name)
+    assert len([*(tmp_path / name).iterdir()]) == 2

@@ -64,7 +64,7 @@ class RepositoryOutput(Output):
     def found(self, makers: Sequence[Maker], others: Differences) -> Bundle | None:
         """The newest version, if it is what would be made; else there will be one more."""
         versions = self._repository.versions()
-        if not versions:
+        if not versions or not self._repository.is_whole(versions[-1]):
             return None
         try:
             newest = Bundle.open(self._repository.version_folder(versions[-1]))

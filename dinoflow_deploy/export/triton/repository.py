@@ -58,6 +58,12 @@ class Repository:
         front, network = (_numbers(self.path / each) for each in (self.name, self.network))
         return sorted(front & network)
 
+    def is_whole(self, number: int) -> bool:
+        """Whether a server finds what serves a version, beside its network: front and configurations."""
+        configs = [self.path / name / CONFIG_NAME for name in (self.name, self.network)]
+        front = self.path / self.name / str(number) / _FRONT.name
+        return all(file.is_file() for file in (front, *configs))
+
     def served(self, number: int) -> ServedModel:
         """What a version's front knows.
 

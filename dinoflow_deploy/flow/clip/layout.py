@@ -50,7 +50,10 @@ class ClipTags:
         """The tags of a file."""
         size = {_WIDTH: str(self.width), _HEIGHT: str(self.height)}
         # Tags are UTF-8, which not every name of a file is.
-        names = {_MODEL: self.model, _SOURCE: self.source.encode("utf-8", "backslashreplace").decode()}
+        names = {
+            key: text.encode("utf-8", "backslashreplace").decode()
+            for key, text in ((_MODEL, self.model), (_SOURCE, self.source))
+        }
         return {**_FIXED, **size, **{key: text for key, text in names.items() if text}}
 
     @classmethod

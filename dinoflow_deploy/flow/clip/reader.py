@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 from dinoflow_deploy.errors import FileFormatError
 from dinoflow_deploy.flow.arrays import Flow, Mask
 from dinoflow_deploy.flow.clip.layout import CODEC, PIXEL_FORMAT, ClipTags, from_picture
-from dinoflow_deploy.system.matroska import CLUSTER, Part, parts
+from dinoflow_deploy.system.matroska import CLUSTER, Part, parts, segment_end
 
 
 class FlowClip:
@@ -106,7 +106,8 @@ class FlowClip:
 
     def _checked_parts(self) -> dict[int, Part]:
         """Those that hold fields, by where they begin; all others are verified now."""
-        clusters, end = {}, 0
+        clusters, end, said = {}, 0, segment_end(self._file)
+        self._file.seek(0)
         for part in parts(self._file):
             if part.name == CLUSTER:
                 clusters[part.start] = part
@@ -116,9 +117,12 @@ class FlowClip:
         size = self.path.stat().st_size
         if not end:
             raise FileFormatError(f"it is no whole Matroska file: {size} bytes without a segment")
-        if end != size:
-            what = "cut off" if size < end else "damaged"
-            raise FileFormatError(f"it is {what}: it has {size} bytes, and its parts end at {end}")
+        # A file that is cut off between two parts ends with a whole one.
+        if not size == end == said:
+            what = "cut off" if size < max(end, said or 0) else "damaged"
+            raise FileFormatError(
+                f"it is {what}: it has {size} bytes, its parts end at {end}, and they should at {said}"
+            )
         return clusters
 
     def _check_coding(self, stream: VideoStream, tags: ClipTags) -> None:

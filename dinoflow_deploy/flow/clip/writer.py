@@ -18,9 +18,12 @@ from dinoflow_deploy.atomic import atomic_file, check_file
 from dinoflow_deploy.errors import InputError
 from dinoflow_deploy.flow.arrays import Mask, as_flow
 from dinoflow_deploy.flow.clip.layout import CODEC, PIXEL_FORMAT, SUFFIX, ClipTags, to_picture
+from dinoflow_deploy.system.ffmpeg_rate import ffmpeg_rate
 
 _MILLISECOND: Final = Fraction(1, 1000)
 _RATE: Final = Fraction(25)
+_LATEST: Final = 2**31
+"""Seconds up to which times are exact to the millisecond, and fit into FFmpeg's."""
 # Level 3 has checksums. Each picture stands alone, so that any can be read at once.
 _CODING: Final = {"level": "3", "slicecrc": "1", "g": "1"}
 _HIGHEST_COLUMN: Final = 144
@@ -44,7 +47,8 @@ class FlowClipWriter:
         overwrite: Whether a file that exists is replaced.
 
     Raises:
-        InputError: Another suffix, or the file could not be written (``atomic.check_file``).
+        InputError: Another suffix, a rate that is not positive, or the file could not be written
+            (``atomic.check_file``).
     """
 
     def __init__(
@@ -59,8 +63,10 @@ class FlowClipWriter:
         self.path = Path(path)
         if self.path.suffix.lower() != SUFFIX:
             raise InputError(f"{self.path}: flow of a clip is a {SUFFIX} file: name it so")
+        if rate <= 0:
+            raise InputError(f"rate is {rate}: it must be positive")
         check_file(self.path, overwrite=overwrite)
-        self._model, self._source, self._rate = model, source, rate
+        self._model, self._source, self._rate = model, source, ffmpeg_rate(rate)
         self._overwrite = overwrite
         self._count = 0
         self._last = -1
@@ -97,7 +103,7 @@ class FlowClipWriter:
 
         Raises:
             InputError: An array of the wrong shape or type, another size, one column of more than 144 px, a
-                value outside [-511.984, 511.984] px, or a full disk.
+                value outside [-511.984, 511.984] px, a time outside [0, 2^31) s, or a full disk.
         """
         flow = as_flow(flow)
         height, width = flow.shape[:2]
@@ -112,6 +118,8 @@ class FlowClipWriter:
         except InputError as error:
             raise InputError(f"field {self._count}: {error}") from None
         time = self._count / self._rate if time is None else time
+        if not 0 <= time < _LATEST:
+            raise InputError(f"field {self._count}: time is {time} s: it must be from 0 to {_LATEST}")
         with self._named_errors():
             frame = av.VideoFrame.from_ndarray(picture, format=PIXEL_FORMAT)
             self._last = max(round(time / _MILLISECOND), self._last + 1)

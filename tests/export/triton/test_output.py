@@ -126,6 +126,13 @@ def test_what_is_there_is_not_added_again_unless_it_is_damaged(write: Write, tmp
     (output / "dinoflow_network/1/model.onnx").write_text("cut off")
     mended = invoke("--model", bundle, "--output", output)
     assert "dinoflow version 2, beside 1" in mended.stdout
+    for number, lost in enumerate(
+        ("dinoflow/config.pbtxt", "dinoflow_network/config.pbtxt", "dinoflow/4/model.py"), 3
+    ):
+        (output / lost).unlink()
+        mended = invoke("--model", bundle, "--output", output)
+        assert f"dinoflow version {number}, beside " in mended.stdout
+        assert (output / lost).exists() == lost.endswith("config.pbtxt")
 
 
 def test_the_numbers_of_versions_go_on_behind_the_largest(write: Write, tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import av
@@ -16,7 +17,7 @@ TAGS = ClipTags(17, 13, "nano", "a.mp4").to_tags()
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> bytes:
     path = tmp_path_factory.mktemp("clip") / "a.mkv"
-    with FlowClipWriter(path, model="nano", source="b\udcff.mp4") as writer:
+    with FlowClipWriter(path, model="m\udcff", source="b\udcff.mp4") as writer:
         for number, flow in enumerate(FLOWS):
             writer.write(flow, time=number * number / 10)
     return path.read_bytes()
@@ -47,7 +48,7 @@ def test_fields_come_in_any_order(tmp_path, data: bytes) -> None:
     path.write_bytes(data)
     with FlowClip(path) as clip:
         assert len(clip) == 5
-        assert (clip.width, clip.height, clip.model, clip.source) == (17, 13, "nano", "b\\udcff.mp4")
+        assert (clip.width, clip.height, clip.model, clip.source) == (17, 13, "m\\udcff", "b\\udcff.mp4")
         assert clip.times == (0, 0.1, 0.4, 0.9, 1.6)
         for place in (3, 4, 0, 0, 2, 1, -1, -5):
             flow, valid = clip[place]
@@ -79,7 +80,9 @@ def test_no_damaged_byte_passes(tmp_path, data: bytes) -> None:
 
 def test_no_file_that_is_cut_off_passes(tmp_path, data: bytes) -> None:
     path = tmp_path / "a.mkv"
-    for size in (*range(0, len(data), 101), len(data) - 1):
+    clusters = [found.start() for found in re.finditer(b"\x1f\x43\xb6\x75", data)]
+    assert len(clusters) == 2
+    for size in (*range(0, len(data), 101), *clusters, len(data) - 1):
         path.write_bytes(data[:size])
         with pytest.raises(FileFormatError, match=r"a.mkv: it is (no whole Matroska|cut off|damaged)"):
             FlowClip(path)

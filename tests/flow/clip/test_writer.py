@@ -124,6 +124,30 @@ def test_values_that_are_none_are_unknown(tmp_path) -> None:
         assert not clip[1][0].any()
 
 
+@pytest.mark.parametrize("time", [-0.001, float("nan"), float("inf"), 2**31])
+def test_a_time_that_a_file_cannot_hold_is_refused(tmp_path, time: float) -> None:
+    with (
+        pytest.raises(InputError, match=r"field 0: time is .* s: it must be from 0 to 2147483648"),
+        FlowClipWriter(tmp_path / "a.mkv") as writer,
+    ):
+        writer.write(FLOW, time=time)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_latest_time_is_held(tmp_path) -> None:
+    with FlowClipWriter(tmp_path / "a.mkv") as writer:
+        writer.write(FLOW, time=Fraction(2**31 * 1000 - 1, 1000))
+    with FlowClip(tmp_path / "a.mkv") as clip:
+        assert clip.times == (2147483647.999,)
+
+
+@pytest.mark.parametrize("rate", [Fraction(2147483647, 71582788 * 50), Fraction(10**12), Fraction(1, 10**12)])
+def test_rates_that_ffmpeg_does_not_hold_are_rounded(tmp_path, rate: Fraction) -> None:
+    """A long clip of variable rate has such fractions, of which each 50th frame is taken."""
+    with FlowClip(write(tmp_path / "a.mkv", rate=rate)) as clip:
+        assert np.array_equal(clip[0][0], np.rint(64 * FLOW) / 64)
+
+
 def test_what_it_cannot_write_is_refused(tmp_path) -> None:
     with pytest.raises(InputError, match=r"a.flo: flow of a clip is a .mkv file"):
         FlowClipWriter(tmp_path / "a.flo")
@@ -133,6 +157,9 @@ def test_what_it_cannot_write_is_refused(tmp_path) -> None:
         write(tmp_path / "a.mkv", [])
     with pytest.raises(InputError, match=r"integers? .*floating|type int64"):
         write(tmp_path / "a.mkv", [np.zeros((5, 7, 2), int)])
+    for rate in (Fraction(0), Fraction(-25)):
+        with pytest.raises(InputError, match=rf"rate is {rate}: it must be positive"):
+            FlowClipWriter(tmp_path / "a.mkv", rate=rate)
     assert list(tmp_path.iterdir()) == []
     write(tmp_path / "a.mkv")
     with pytest.raises(InputError, match=r"a.mkv exists: pass --overwrite"):
