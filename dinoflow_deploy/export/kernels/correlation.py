@@ -6,9 +6,9 @@ import torch
 import triton
 import triton.language as tl
 from torch import Tensor
-from torch.library import wrap_triton
 
 from dinoflow_deploy.export.kernels.inputs import in_nhwc
+from dinoflow_deploy.export.kernels.wrapping import wrap_triton
 
 COLUMNS: Final = 16
 """Cells of frame 1 that one program computes, neighbours in a row."""

@@ -1,3 +1,4 @@
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -22,10 +23,14 @@ def gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path
 
 
+HEADERS = ("cuda.h", "cuda_runtime.h", "crt/host_defines.h", "nv/target")
+
+
 def write_headers(home: Path, *names: str) -> None:
-    (home / "include").mkdir(exist_ok=True)
     for name in names:
-        (home / "include" / name).touch()
+        header = home / "include" / name
+        header.parent.mkdir(parents=True, exist_ok=True)
+        header.touch()
 
 
 def test_the_cpu_of_this_machine() -> None:
@@ -37,7 +42,7 @@ def test_the_cpu_of_this_machine() -> None:
 
 
 def test_a_gpu_is_preferred_and_may_be_left(gpu: Path) -> None:
-    write_headers(gpu, "cuda.h", "cuda_runtime.h")
+    write_headers(gpu, *HEADERS)
     for device in ("auto", "cuda"):
         found = find_toolchain(device)
         assert (found.machine.device, found.machine.compute_capability) == ("cuda", "9.0")
@@ -45,9 +50,9 @@ def test_a_gpu_is_preferred_and_may_be_left(gpu: Path) -> None:
     assert find_toolchain("cpu").machine.device == "cpu"
 
 
-@pytest.mark.parametrize("missing", ["cuda.h", "cuda_runtime.h"])
+@pytest.mark.parametrize("missing", HEADERS)
 def test_without_cuda_s_headers_it_is_refused(missing: str, gpu: Path) -> None:
-    write_headers(gpu, *{"cuda.h", "cuda_runtime.h"} - {missing})
+    write_headers(gpu, *{*HEADERS} - {missing})
     with pytest.raises(ExportError, match=f"include/{missing} is missing: install the CUDA toolkit"):
         find_toolchain("cuda")
 
@@ -58,7 +63,16 @@ def test_headers_of_pip_s_wheels_do(gpu: Path, monkeypatch: pytest.MonkeyPatch) 
         pytest.skip("CUDA's compiler is not installed by pip")
     monkeypatch.delenv("CUDA_HOME")
     monkeypatch.setenv("CUDACXX", str(nvcc))
-    assert find_toolchain("cuda").cuda_home == nvcc.resolve().parents[1]
+    home = find_toolchain("cuda").cuda_home
+    assert home == nvcc.resolve().parents[1]
+    from torch.utils.cpp_extension import include_paths
+
+    # What every package for CUDA includes, whether torch is a build for CUDA or not.
+    packaged = "#define USE_CUDA\n#include <torch/csrc/inductor/aoti_runtime/utils_cuda.h>\n"
+    folders = [*include_paths(), str(home / "include")]
+    words = ["g++", "-std=c++20", "-fsyntax-only", "-x", "c++", "-", *(f"-I{folder}" for folder in folders)]
+    done = subprocess.run(words, input=packaged, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_without_a_gpu_one_that_was_asked_for_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

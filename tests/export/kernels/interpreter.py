@@ -52,7 +52,9 @@ class _Watch:
         self._builder.create_masked_store = self._write
 
     def end(self) -> None:
-        del self._builder.create_masked_load, self._builder.create_masked_store
+        # Not there where the launch failed before the kernel began.
+        for name in ("create_masked_load", "create_masked_store"):
+            vars(self._builder).pop(name, None)
 
     def _read(self, pointers: Any, mask: Any, *rest: Any) -> Any:
         read = pointers.data[mask.data].astype(np.int64)
