@@ -19,14 +19,13 @@ from dinoflow_deploy.video.options import VideoOptions
 FlowSink: TypeAlias = Callable[[FlowFrame], None]
 """Takes what was computed of a pair."""
 
+_OTHER_VIDEOS: Final = (".avi", ".gif", ".mov", ".mp4", ".webm")
+"""What is meant as one file, and would be the name of a folder."""
+
 
 def is_flow_clip(path: Path) -> bool:
     """Whether flow is kept in one file there."""
     return path.suffix.lower() == SUFFIX
-
-
-_OTHER_VIDEOS: Final = (".avi", ".gif", ".mov", ".mp4", ".webm")
-"""What is meant as one file, and would be the name of a folder."""
 
 
 def check_flow_output(options: VideoOptions, source: FrameSource) -> None:

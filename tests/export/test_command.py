@@ -133,5 +133,5 @@ def test_a_missing_package_is_named_before_any_work(tmp_path: Path, monkeypatch:
 
 def test_an_empty_model_is_not_the_current_folder(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["export", "--model", "", "--output", str(tmp_path / "out")])
-    assert done.exit_code == 1
-    assert "give one, or a model's name" in done.stderr
+    assert done.exit_code == 2
+    assert "the name is empty; . is the current folder" in done.stderr

@@ -160,7 +160,8 @@ def test_no_output_lies_in_the_flow_folder_that_is_replaced_as_a_whole(tmp_path,
     options = VideoOptions(save_flow=tmp_path / save_flow, overwrite=True)
     with pytest.raises(InputError, match="holds nothing but flow files: choose another folder"):
         check_outputs(tmp_path / output, options, CLIP, report and tmp_path / report)
-    check_outputs(tmp_path / "results2" / "out.mp4", options, CLIP, tmp_path / "report.json")
+    beside = VideoOptions(save_flow=tmp_path / "results", overwrite=True)
+    check_outputs(tmp_path / "results2" / "out.mp4", beside, CLIP, tmp_path / "report.json")
 
 
 def test_the_report_replaces_neither_input_nor_output(tmp_path):
