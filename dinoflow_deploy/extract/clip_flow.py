@@ -82,7 +82,6 @@ def extract_clip(
             ) from error
         if SourceState.of(path) != state:
             raise VideoError(f"{path} was changed while it was read: run again when it is complete")
-    size, digest = _measured(task.target)
     return ClipRow(
         path=task.path,
         name=task.name,
@@ -97,8 +96,8 @@ def extract_clip(
         flow_mean=length.mean,
         flow_p99=length.percentile(99),
         file=task.file,
-        file_bytes=size,
-        file_sha256=digest,
+        file_bytes=task.flow_bytes(),
+        file_sha256=_sha256(task.target),
         rgb_file=task.rgb_file,
         model=what.model,
         model_sha256=model_sha256,
@@ -133,10 +132,9 @@ def _write_all(
     return seen
 
 
-def _measured(path: Path) -> tuple[int, str]:
-    """Size and SHA-256 of a file; of a folder, of the lines of its files."""
+def _sha256(path: Path) -> str:
+    """SHA-256 of a file; of a folder, of the lines of its files."""
     if path.is_file():
-        return path.stat().st_size, file_sha256(path)
-    files = sorted(path.iterdir())
-    lines = "".join(f"{file_sha256(file)}  {file.name}\n" for file in files)
-    return sum(file.stat().st_size for file in files), hashlib.sha256(lines.encode()).hexdigest()
+        return file_sha256(path)
+    lines = "".join(f"{file_sha256(file)}  {file.name}\n" for file in sorted(path.iterdir()))
+    return hashlib.sha256(lines.encode()).hexdigest()

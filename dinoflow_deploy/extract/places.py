@@ -40,8 +40,7 @@ def placed_tasks(
     for clip in clips:
         known = rows.get(clip.path)
         name = taken.free_name(clip) if known is None else known.name
-        taken.add(clip.path, name)
-        file, *pictures = taken.files(clip.path, name)
+        file, *pictures = taken.add(clip.path, name)
         rgb_file = pictures[0] if pictures else None
         tasks.append(Task(clip.path, name, str(folder.resolve()), file, rgb_file))
     return tasks
@@ -62,15 +61,13 @@ class _Taken:
         self._files: set[str] = set()
         self._folders = {str(above) for name in names for above in PurePosixPath(name).parents}
 
-    def add(self, path: str, name: str) -> None:
-        """Have a name owned by the clip of a path."""
+    def add(self, path: str, name: str) -> list[str]:
+        """Have a name owned by the clip of a path: where its flow goes, and its pictures."""
+        files = self._files_of(path, name)
         self._names.add(name)
-        self._files.update(self.files(path, name))
+        self._files.update(files)
         self._folders.update(map(str, PurePosixPath(name).parents))
-
-    def files(self, path: str, name: str) -> list[str]:
-        """Where the flow of a clip goes, and its pictures."""
-        return [_with_tail(path, name, tail) for tail in self._tails]
+        return files
 
     def free_name(self, clip: Clip) -> str:
         """The clip's own name, or one with digits."""
@@ -80,9 +77,12 @@ class _Taken:
             if str(above) in self._files:
                 above = _with_digits(clip, above)
         found = above / name.name
-        if str(found) in self._names or not self._folders.isdisjoint(self.files(clip.path, str(found))):
+        if str(found) in self._names or not self._folders.isdisjoint(self._files_of(clip.path, str(found))):
             found = _with_digits(clip, found)
         return str(found)
+
+    def _files_of(self, path: str, name: str) -> list[str]:
+        return [_with_tail(path, name, tail) for tail in self._tails]
 
 
 def _with_digits(clip: Clip, path: PurePosixPath) -> PurePosixPath:

@@ -6,8 +6,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from threading import get_ident
 from typing import TypeVar
 
+from dinoflow_deploy.engines import FlowEngine
+from dinoflow_deploy.video.frame_source import FrameSource
+
 T = TypeVar("T")
 R = TypeVar("R")
+
+
+def calls_at_once(engine: FlowEngine, source: FrameSource) -> int:
+    """Calls worth making at a time: one of a live source, of which no flow is to wait for a later frame."""
+    return 1 if source.live else engine.calls_at_once
 
 
 def in_order(items: Iterable[T], call: Callable[[T], R], at_once: int) -> Generator[tuple[T, R], None, None]:

@@ -24,7 +24,7 @@ from dinoflow_deploy.video.compute_size import PairFlow, PairResult, PreparedPai
 from dinoflow_deploy.video.display_window import Window
 from dinoflow_deploy.video.flow_output import open_flow_output
 from dinoflow_deploy.video.frame_source import Frame, FrameSource
-from dinoflow_deploy.video.in_order import in_order
+from dinoflow_deploy.video.in_order import calls_at_once, in_order
 from dinoflow_deploy.video.legend import Legend
 from dinoflow_deploy.video.options import VideoOptions
 from dinoflow_deploy.video.outputs import check_outputs, open_picture_sink, picture_converter
@@ -189,8 +189,7 @@ class _Run:
     def _results(self) -> Iterator[tuple[Frame, Frame, PairResult]]:
         """Each pair with its flow, in the order of the clip, however many are computed at a time."""
         pairs = ((first, second, self._prepared(first, second)) for first, second in self._frame_pairs())
-        # Of a live source no flow waits for a later frame.
-        at_once = 1 if self._source.live else self._engine.calls_at_once
+        at_once = calls_at_once(self._engine, self._source)
         begun = in_order(pairs, lambda pair: self._computed_of(pair[2]), at_once)
         for (first, second, _), result in begun:
             yield first, second, result

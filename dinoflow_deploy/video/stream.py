@@ -14,7 +14,7 @@ from dinoflow_deploy.flow.arrays import Flow, Image, Mask
 from dinoflow_deploy.video.channel import Cancelled
 from dinoflow_deploy.video.compute_size import PairFlow, check_batch
 from dinoflow_deploy.video.frame_source import Frame, FrameSource, Selection, check_max_side
-from dinoflow_deploy.video.in_order import in_order
+from dinoflow_deploy.video.in_order import calls_at_once, in_order
 from dinoflow_deploy.video.read_ahead import ReadAhead, too_few_frames
 from dinoflow_deploy.video.report import Stopwatch
 from dinoflow_deploy.video.sources import open_source
@@ -110,7 +110,7 @@ def flow_stream(
         count = 0
         chains = _chains(stack.enter_context(_decoded(opened, selection)), batch)
         prepared = ((chain, flow_of.prepare_chain([frame.image for frame in chain])) for chain in chains)
-        at_once = 1 if opened.live else engine.calls_at_once
+        at_once = calls_at_once(engine, opened)
         computed = in_order(prepared, lambda each: flow_of.compute_chain(each[1]), at_once)
         for (chain, _), results in stack.enter_context(closing(computed)):
             count = max(count, 1) + len(chain) - 1

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Generator, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import av
@@ -161,6 +162,25 @@ class NumberedSource(FrameSource):
                 yield Frame(number, np.full(self._shape, number % 256, np.uint8), number - selection.start)
         finally:
             self.closed = True
+
+
+class PausedSource(NumberedSource):
+    """A live source whose third frame comes when it is told to go on.
+
+    Args:
+        total: Number of frames.
+        go_on: Set when it may come.
+    """
+
+    def __init__(self, total: int, go_on: Event) -> None:
+        super().__init__(total, live=True)
+        self._go_on = go_on
+
+    def frames(self, selection: Selection) -> Iterator[Frame]:
+        for frame in super().frames(selection):
+            if frame.index == 2:
+                assert self._go_on.wait(20), "the first flow does not come before the third frame"
+            yield frame
 
 
 class FailingSource(NumberedSource):

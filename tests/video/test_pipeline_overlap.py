@@ -1,6 +1,5 @@
 """An engine for which two calls at a time are worth making is given the next pair while it computes one."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from threading import Barrier, Event, Lock, active_count
 
@@ -10,9 +9,8 @@ import pytest
 from dinoflow_deploy.errors import EngineError
 from dinoflow_deploy.flow import read_flow
 from dinoflow_deploy.progress import NoProgress
-from dinoflow_deploy.video import Selection, VideoOptions, flow_video
-from dinoflow_deploy.video.frame_source import Frame
-from tests.video.clips import ConstantEngine, NumberedSource
+from dinoflow_deploy.video import VideoOptions, flow_video
+from tests.video.clips import ConstantEngine, NumberedSource, PausedSource
 
 PAIRS = 9
 PATIENCE = 20.0
@@ -102,13 +100,6 @@ def test_what_was_begun_when_the_user_stops_is_kept(tmp_path: Path) -> None:
 def test_of_a_live_source_no_flow_waits_for_a_later_frame(tmp_path: Path) -> None:
     computed = Event()
 
-    class Paused(NumberedSource):
-        def frames(self, selection: Selection) -> Iterator[Frame]:
-            for frame in super().frames(selection):
-                if frame.index == 2:
-                    assert computed.wait(PATIENCE), "the first flow does not come before the third frame"
-                yield frame
-
     class Elsewhere(ConstantEngine):
         calls_at_once = 2
 
@@ -116,5 +107,5 @@ def test_of_a_live_source_no_flow_waits_for_a_later_frame(tmp_path: Path) -> Non
         def advance(self, amount: float = 1.0, **figures: float) -> None:
             computed.set()
 
-    report = flow_video(Paused(4, live=True), Elsewhere(), tmp_path / "flow.mp4", progress=Told())
+    report = flow_video(PausedSource(4, computed), Elsewhere(), tmp_path / "flow.mp4", progress=Told())
     assert report.pairs == 3

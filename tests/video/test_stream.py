@@ -13,7 +13,15 @@ from dinoflow_deploy.flow import read_flow
 from dinoflow_deploy.video import Selection, VideoOptions, flow_stream, flow_video, open_source, stream
 from dinoflow_deploy.video.read_ahead import QUEUE_LENGTH
 from tests.small_bundles import DYNAMIC
-from tests.video.clips import NTSC, ConstantEngine, FailingSource, NumberedSource, cut, write_clip
+from tests.video.clips import (
+    NTSC,
+    ConstantEngine,
+    FailingSource,
+    NumberedSource,
+    PausedSource,
+    cut,
+    write_clip,
+)
 
 pytestmark = pytest.mark.usefixtures("no_thread_is_left")
 
@@ -184,6 +192,26 @@ def test_a_file_is_closed_when_the_loop_is_left(clip, monkeypatch):
         opened[0]._container.seek(0)
 
 
+def leave_in_a_cycle(source, collect, collected):
+    """Begin a loop and leave it where the garbage collector alone finds it, which another thread runs then.
+
+    Gives the threads that there were.
+    """
+    gc.disable()
+    try:
+        results = flow_stream(source, "some model")
+        next(results)
+        threads = threading.enumerate()
+        cycle = [results]
+        cycle.append(cycle)
+        del results, cycle
+        collect.set()
+        assert collected.wait(20)
+    finally:
+        gc.enable()
+    return threads
+
+
 @pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
 def test_the_garbage_collector_may_end_it_in_the_decoding_thread(loaded):
     """A cycle that holds the generator is collected by whichever thread is there."""
@@ -199,18 +227,9 @@ def test_the_garbage_collector_may_end_it_in_the_decoding_thread(loaded):
                 yield frame
 
     source = Collecting(100)
-    gc.disable()
-    try:
-        results = flow_stream(source, "some model")
-        next(results)
-        (decoder,) = (thread for thread in threading.enumerate() if thread.name == "decode")
-        cycle = [results]
-        cycle.append(cycle)
-        del results, cycle
-        collect.set()
-        assert collected.wait(20)
-    finally:
-        gc.enable()
+    (decoder,) = (
+        thread for thread in leave_in_a_cycle(source, collect, collected) if thread.name == "decode"
+    )
     decoder.join(20)
     assert source.closed
     assert loaded.released
@@ -233,19 +252,9 @@ def test_the_garbage_collector_may_end_it_in_a_thread_that_computes(monkeypatch)
 
     source, engine = NumberedSource(100), Collecting()
     monkeypatch.setattr(stream, "load_engine", lambda model: engine)
-    gc.disable()
-    try:
-        results = flow_stream(source, "some model")
-        next(results)
-        cycle = [results]
-        cycle.append(cycle)
-        del results, cycle
-        collect.set()
-        assert collected.wait(20)
-    finally:
-        gc.enable()
+    threads = leave_in_a_cycle(source, collect, collected)
     assert source.closed
-    for thread in threading.enumerate():
+    for thread in threads:
         if thread.name.startswith("engine"):
             thread.join(20)
     assert engine.released
@@ -318,17 +327,10 @@ def test_a_live_source_is_never_held_up():
 def test_of_a_live_source_no_result_waits_for_a_later_frame():
     given = Event()
 
-    class Paused(NumberedSource):
-        def frames(self, selection):
-            for frame in super().frames(selection):
-                if frame.index == 2:
-                    assert given.wait(20), "the first pair's flow does not come before the third frame"
-                yield frame
-
     class Elsewhere(ConstantEngine):
         calls_at_once = 2
 
-    results = flow_stream(Paused(4, live=True), Elsewhere())
+    results = flow_stream(PausedSource(4, given), Elsewhere())
     assert next(results).index == 0
     given.set()
     assert [result.index for result in results] == [1, 2]

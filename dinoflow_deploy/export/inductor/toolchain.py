@@ -10,7 +10,7 @@ from packaging.version import Version
 
 from dinoflow_deploy.engines.inductor.mismatch import Machine
 from dinoflow_deploy.errors import DeviceError, ExportError, MissingPackageError
-from dinoflow_deploy.export.plugin.nvcc import NVCC_PACKAGES, find_nvcc
+from dinoflow_deploy.export.plugin.nvcc import INSTALL_NVCC, find_nvcc
 from dinoflow_deploy.system.cxx_compiler import compiler_problem
 from dinoflow_deploy.system.optional import install_command, is_installed, require, requirements
 
@@ -95,9 +95,8 @@ def _cuda_home() -> Path:
     home = Path(chosen) if chosen else find_nvcc().path.resolve().parents[1]
     for header in _HEADERS:
         if not (home / "include" / header).is_file():
-            wheels = " ".join(f"{name}==13.0.*" for name in NVCC_PACKAGES)
             raise ExportError(
                 f"a package for a GPU is compiled with CUDA's headers, and {home / 'include' / header} is "
-                f"missing: install the CUDA toolkit, or pip install {wheels}, or set CUDA_HOME"
+                f"missing: install the CUDA toolkit, or {INSTALL_NVCC}, or set CUDA_HOME"
             )
     return home

@@ -12,7 +12,7 @@ from typing import Final
 
 from dinoflow_deploy.errors import ExportError
 
-NVCC_PACKAGES: Final = (
+_PACKAGES: Final = (
     "nvidia-cuda-nvcc",
     "nvidia-cuda-crt",
     "nvidia-nvvm",
@@ -20,6 +20,8 @@ NVCC_PACKAGES: Final = (
     "nvidia-cuda-cccl",
 )
 """The wheels that hold a whole nvcc; none of them brings the others' versions with it."""
+INSTALL_NVCC: Final = f"pip install {' '.join(f'{name}==13.0.*' for name in _PACKAGES)}"
+"""The command that gets them, with the headers of CUDA's runtime."""
 _RELEASE: Final = re.compile(r"release [\d.]+, V([\d.]+)")
 
 
@@ -61,7 +63,7 @@ def find_nvcc() -> Nvcc:
     looked = ", ".join(map(str, _candidates()))
     raise ExportError(
         f"nvcc, the CUDA compiler, was not found (looked for on the PATH and at {looked}): install the CUDA "
-        f"toolkit, or pip install {' '.join(f'{name}==13.0.*' for name in NVCC_PACKAGES)}, or set CUDACXX"
+        f"toolkit, or {INSTALL_NVCC}, or set CUDACXX"
     )
 
 
